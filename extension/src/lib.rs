@@ -1,0 +1,1 @@
+//! Rollcall's browser extension: a sans-IO agent and three doors.

@@ -1,0 +1,147 @@
+//! The structure of a form, without values. The short names are those of the labeled corpus, so that
+//! a corpus line, a message of the content reader and a test case are one format.
+//!
+//! Everything here comes from a page that we do not control: lengths and counts are capped by
+//! [`Sketch::capped`], and no content of a sketch can make the classifier fail.
+
+use serde::{Deserialize, Serialize};
+
+/// A form and its page.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sketch {
+    /// The page around the form.
+    pub page: PageSketch,
+    /// The form.
+    pub form: FormSketch,
+}
+
+/// The page around a form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PageSketch {
+    /// The document's title.
+    pub title: String,
+    /// The document's language, as it says.
+    pub lang: Option<String>,
+    /// Up to two first-level headings.
+    pub h1: Vec<String>,
+    /// Number of password fields on the page.
+    pub npw: u32,
+    /// The path of the page's address, without query.
+    pub url_path: String,
+}
+
+/// A form, or the smallest group of elements that acts as one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FormSketch {
+    /// Element name, `form` or that of the group's container.
+    pub tag: String,
+    /// `id` attribute.
+    pub id: String,
+    /// `name` attribute.
+    pub name: String,
+    /// `class` attribute.
+    pub cls: String,
+    /// Host and path of the action, without query.
+    pub action: String,
+    /// `get` or `post`.
+    pub method: String,
+    /// `aria-label`.
+    pub al: String,
+    /// `role`.
+    pub role: String,
+    /// `id` and `class` of up to four ancestors, nearest first.
+    pub anc: Vec<String>,
+    /// Up to six headings inside.
+    pub heads: Vec<String>,
+    /// The nearest headings before.
+    pub before: Vec<String>,
+    /// Up to 200 characters of text before.
+    pub prev: String,
+    /// Up to 400 characters of own text.
+    pub text: String,
+    /// Up to 60 fields.
+    pub fields: Vec<FieldSketch>,
+    /// Names of up to 25 hidden inputs.
+    pub hidden: Vec<String>,
+    /// Up to 16 buttons.
+    pub buttons: Vec<ButtonSketch>,
+    /// Up to 25 links.
+    pub links: Vec<LinkSketch>,
+    /// Number of text-like fields.
+    pub ntext: u32,
+    /// A captcha is inside.
+    pub captcha: bool,
+    /// The form is not visible.
+    pub hid: bool,
+}
+
+/// One field of a form. There is no place for a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FieldSketch {
+    /// `input`, `select` or `textarea`.
+    pub tag: String,
+    /// `type` attribute, lower-case.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `name` attribute.
+    pub name: String,
+    /// `id` attribute.
+    pub id: String,
+    /// `class` attribute.
+    pub cls: String,
+    /// `autocomplete` attribute.
+    pub ac: String,
+    /// `placeholder` attribute.
+    pub ph: String,
+    /// `aria-label` attribute.
+    pub al: String,
+    /// Text of the label.
+    pub label: String,
+    /// `title` attribute.
+    pub title: String,
+    /// `maxlength` attribute.
+    pub maxlen: Option<String>,
+    /// `inputmode` attribute.
+    pub im: Option<String>,
+    /// `required`.
+    pub req: bool,
+    /// Has a `pattern`.
+    pub pat: bool,
+    /// Not visible.
+    pub hid: bool,
+    /// Number of options of a `select`.
+    pub nopt: u32,
+}
+
+/// One button of a form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ButtonSketch {
+    /// Element name.
+    pub tag: String,
+    /// `type` attribute, lower-case.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it says.
+    pub text: String,
+    /// `id` attribute.
+    pub id: String,
+    /// `name` attribute.
+    pub name: String,
+    /// `class` attribute.
+    pub cls: String,
+}
+
+/// One link inside a form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LinkSketch {
+    /// What it says.
+    pub t: String,
+    /// The path it leads to, without query.
+    pub h: String,
+}

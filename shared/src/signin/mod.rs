@@ -1,0 +1,1 @@
+//! The sign-in state machine: form, federated, passkey, magic link; evidence; event.

@@ -1,0 +1,42 @@
+//! What the collector tells an installation.
+
+use serde::{Deserialize, Serialize};
+
+use super::Mode;
+
+/// The organization's settings as far as a browser needs them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// Opaque; equal versions mean equal contents.
+    pub version: String,
+    /// The organization's name, for people to read.
+    pub organization_name: String,
+    /// The mode in force for this installation.
+    pub mode: Mode,
+    /// Lower-case domains whose addresses are work addresses.
+    pub work_domains: Vec<String>,
+    /// Hostnames that this organization never wants reported, their subdomains included, in addition
+    /// to the catalog's own list.
+    pub deny_sites: Vec<String>,
+    /// What happens with sites that no rule claims.
+    pub unknown_sites: UnknownSites,
+    /// The `ETag` of the catalog snapshot to use, without quotes.
+    pub catalog_version: String,
+    /// Seconds between two batches.
+    pub flush_seconds: u32,
+    /// Seconds between two heartbeats.
+    pub heartbeat_seconds: u32,
+    /// Whom an employee can ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help_contact: Option<String>,
+}
+
+/// What happens with sites that no rule of the catalog claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownSites {
+    /// Nothing is ever sent.
+    Off,
+    /// Sent only when a work sign-in or sign-up completed there.
+    WorkSignIns,
+}

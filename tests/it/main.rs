@@ -1,0 +1,1 @@
+//! All tests that cross a crate, in one binary.

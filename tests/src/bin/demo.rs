@@ -1,0 +1,3 @@
+//! The demo's working day.
+
+fn main() {}

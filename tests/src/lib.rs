@@ -1,0 +1,1 @@
+//! The harness: an app under test, callers, look-alike sites, a browser.

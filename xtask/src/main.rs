@@ -1,0 +1,3 @@
+//! Everything that is automated here, as `cargo xtask <command>`.
+
+fn main() {}
