@@ -1,1 +1,3 @@
 //! Rollcall's collector.
+
+pub mod identity;
