@@ -1,0 +1,122 @@
+//! Typed ids: a UUID of version 7, made here and stored as 16 bytes on both backends.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use diesel::backend::Backend;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::Binary;
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+/// A version 7 UUID for something that comes to be at `now`.
+fn uuid_at(now: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+    let timestamp =
+        uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.timestamp_subsec_nanos());
+    Uuid::new_v7(timestamp)
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
+        #[diesel(sql_type = Binary)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A new id, ordered by `now`.
+            #[must_use]
+            pub fn new(now: DateTime<Utc>) -> $name {
+                $name(uuid_at(now))
+            }
+
+            /// An id from its bytes.
+            #[must_use]
+            pub fn from_bytes(bytes: [u8; 16]) -> $name {
+                $name(Uuid::from_bytes(bytes))
+            }
+
+            /// The bytes that are stored.
+            #[must_use]
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.as_hyphenated().fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0.as_hyphenated())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<$name, uuid::Error> {
+                Uuid::parse_str(text).map($name)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<DB> ToSql<Binary, DB> for $name
+        where
+            DB: Backend,
+            [u8]: ToSql<Binary, DB>,
+        {
+            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+                self.0.as_bytes().as_slice().to_sql(out)
+            }
+        }
+
+        impl<DB> FromSql<Binary, DB> for $name
+        where
+            DB: Backend,
+            Vec<u8>: FromSql<Binary, DB>,
+        {
+            fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+                let bytes = Vec::<u8>::from_sql(bytes)?;
+                Ok($name(Uuid::from_slice(&bytes)?))
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A tenant; leads every key.
+    OrganizationId;
+    /// Where facts come from.
+    SourceId;
+    /// A unique e-mail address with an account in at least one app.
+    UserId;
+    /// A catalog app, a custom app or a discovered site of one organization.
+    AppId;
+    /// One thing that happened.
+    ActivityId;
+    /// A secret that can only enroll.
+    EnrollmentKeyId;
+    /// One copy of the extension in one browser profile.
+    InstallationId;
+    /// A license type of one app.
+    LicenseId;
+    /// Who may look and change.
+    AdminId;
+    /// A secret of a script or another product.
+    ApiKeyId;
+    /// One line of the audit.
+    AuditEntryId;
+}

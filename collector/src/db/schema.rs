@@ -1,0 +1,307 @@
+//! The tables, as diesel sees them. One file for both backends: only types that both share.
+//!
+//! Only `store` may import this module. What the tables are for is said in `migrations/`.
+
+diesel::table! {
+    organizations (organization_id) {
+        organization_id -> Binary,
+        name -> Text,
+        time_zone -> Text,
+        mode -> Text,
+        unknown_sites -> Text,
+        flush_seconds -> Integer,
+        heartbeat_seconds -> Integer,
+        inactive_after_seconds -> BigInt,
+        silent_after_seconds -> BigInt,
+        license_unused_after_seconds -> BigInt,
+        minimum_extension_version -> Nullable<Text>,
+        help_contact -> Nullable<Text>,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    organization_work_domains (organization_id, domain) {
+        organization_id -> Binary,
+        domain -> Text,
+    }
+}
+
+diesel::table! {
+    deny_sites (organization_id, site) {
+        organization_id -> Binary,
+        site -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    sources (organization_id, source_id) {
+        organization_id -> Binary,
+        source_id -> Binary,
+        kind -> Text,
+        name -> Text,
+        created_at -> Timestamp,
+        last_synced_at -> Nullable<Timestamp>,
+        disconnected_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    users (organization_id, user_id) {
+        organization_id -> Binary,
+        user_id -> Binary,
+        email -> Text,
+        name -> Nullable<Text>,
+        user_type -> Text,
+        status -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    user_aliases (organization_id, address) {
+        organization_id -> Binary,
+        address -> Text,
+        user_id -> Binary,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    apps (organization_id, app_id) {
+        organization_id -> Binary,
+        app_id -> Binary,
+        kind -> Text,
+        catalog_slug -> Nullable<Text>,
+        site -> Nullable<Text>,
+        name -> Text,
+        category -> Nullable<Text>,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    discoveries (organization_id, app_id) {
+        organization_id -> Binary,
+        app_id -> Binary,
+        state -> Text,
+        first_seen_at -> Timestamp,
+        decided_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    mappings (organization_id, site) {
+        organization_id -> Binary,
+        site -> Text,
+        app_id -> Binary,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    enrollment_keys (organization_id, enrollment_key_id) {
+        organization_id -> Binary,
+        enrollment_key_id -> Binary,
+        key_hash -> Binary,
+        name -> Text,
+        created_at -> Timestamp,
+        expires_at -> Nullable<Timestamp>,
+        revoked_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    installations (organization_id, installation_id) {
+        organization_id -> Binary,
+        installation_id -> Binary,
+        enrollment_key_id -> Binary,
+        token_hash -> Binary,
+        user_id -> Nullable<Binary>,
+        identity_method -> Nullable<Text>,
+        mode -> Text,
+        extension_version -> Text,
+        browser -> Text,
+        os -> Text,
+        n_queued -> Integer,
+        clock_skew_ms -> Nullable<BigInt>,
+        enrolled_at -> Timestamp,
+        first_heartbeat_at -> Nullable<Timestamp>,
+        last_heartbeat_at -> Nullable<Timestamp>,
+        last_report_at -> Nullable<Timestamp>,
+        last_sequence -> BigInt,
+        sequence_window -> BigInt,
+        last_payload_hash -> BigInt,
+        revoked_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    user_app_sources (organization_id, user_id, app_id, source_id) {
+        organization_id -> Binary,
+        user_id -> Binary,
+        app_id -> Binary,
+        source_id -> Binary,
+        source_kind -> Text,
+        last_sign_in_at -> Nullable<Timestamp>,
+        last_sign_up_at -> Nullable<Timestamp>,
+        last_visit_at -> Nullable<Timestamp>,
+        stated_status -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    user_apps (organization_id, user_id, app_id) {
+        organization_id -> Binary,
+        user_id -> Binary,
+        app_id -> Binary,
+        display_name -> Nullable<Text>,
+        first_sign_in_at -> Nullable<Timestamp>,
+        last_sign_in_at -> Nullable<Timestamp>,
+        last_sign_in_method -> Nullable<Text>,
+        first_sign_up_at -> Nullable<Timestamp>,
+        last_sign_up_at -> Nullable<Timestamp>,
+        first_visit_at -> Nullable<Timestamp>,
+        last_visit_at -> Nullable<Timestamp>,
+        last_used_at -> Nullable<Timestamp>,
+        status -> Text,
+        status_reason -> Text,
+        because -> Nullable<Text>,
+        changes_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    usage_days (organization_id, user_id, app_id, used_on) {
+        organization_id -> Binary,
+        user_id -> Binary,
+        app_id -> Binary,
+        used_on -> Date,
+    }
+}
+
+diesel::table! {
+    due_assessments (organization_id, due_on, user_id, app_id) {
+        organization_id -> Binary,
+        due_on -> Date,
+        user_id -> Binary,
+        app_id -> Binary,
+    }
+}
+
+diesel::table! {
+    activities (organization_id, activity_id) {
+        organization_id -> Binary,
+        activity_id -> Binary,
+        user_id -> Binary,
+        app_id -> Binary,
+        source_id -> Binary,
+        installation_id -> Nullable<Binary>,
+        activity_type -> Text,
+        original_type -> Nullable<Text>,
+        occurred_at -> Timestamp,
+        received_at -> Timestamp,
+        method -> Nullable<Text>,
+        time_flag -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    licenses (organization_id, license_id) {
+        organization_id -> Binary,
+        license_id -> Binary,
+        app_id -> Binary,
+        name -> Text,
+        n_purchased -> Nullable<Integer>,
+        source_id -> Binary,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    license_assignments (organization_id, license_id, user_id) {
+        organization_id -> Binary,
+        license_id -> Binary,
+        user_id -> Binary,
+        assigned_at -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    admins (organization_id, admin_id) {
+        organization_id -> Binary,
+        admin_id -> Binary,
+        email -> Text,
+        name -> Nullable<Text>,
+        role -> Text,
+        password_hash -> Nullable<Text>,
+        created_at -> Timestamp,
+        last_signed_in_at -> Nullable<Timestamp>,
+        disabled_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    admin_sessions (organization_id, token_hash) {
+        organization_id -> Binary,
+        token_hash -> Binary,
+        admin_id -> Binary,
+        created_at -> Timestamp,
+        last_seen_at -> Timestamp,
+        expires_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    api_keys (organization_id, api_key_id) {
+        organization_id -> Binary,
+        api_key_id -> Binary,
+        key_hash -> Binary,
+        name -> Text,
+        scopes -> Text,
+        created_at -> Timestamp,
+        expires_at -> Nullable<Timestamp>,
+        revoked_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    audit_entries (organization_id, audit_entry_id) {
+        organization_id -> Binary,
+        audit_entry_id -> Binary,
+        at -> Timestamp,
+        actor_kind -> Text,
+        actor -> Text,
+        action -> Text,
+        object_kind -> Text,
+        object_id -> Text,
+        detail -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    organizations,
+    organization_work_domains,
+    deny_sites,
+    sources,
+    users,
+    user_aliases,
+    apps,
+    discoveries,
+    mappings,
+    enrollment_keys,
+    installations,
+    user_app_sources,
+    user_apps,
+    usage_days,
+    due_assessments,
+    activities,
+    licenses,
+    license_assignments,
+    admins,
+    admin_sessions,
+    api_keys,
+    audit_entries,
+);

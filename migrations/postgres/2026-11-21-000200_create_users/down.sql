@@ -1,0 +1,2 @@
+drop table user_aliases;
+drop table users;

@@ -1,0 +1,3 @@
+drop table mappings;
+drop table discoveries;
+drop table apps;

@@ -1,0 +1,2 @@
+drop table license_assignments;
+drop table licenses;

@@ -1,0 +1,2 @@
+drop table installations;
+drop table enrollment_keys;
