@@ -1,9 +1,32 @@
 //! Which app a site is. The same code and the same data in browser and collector.
+//!
+//! [`entry`] is what the catalog's files say, [`compile`] checks them and writes one snapshot,
+//! [`Catalog::from_snapshot`] loads it, and [`Catalog::lookup`] answers. The rules of matching are these: the longest name with a rule wins, then the longest path by whole segments, then
+//! exact over tail over suffix.
 
 use serde::{Deserialize, Serialize};
 
+pub mod entry;
+
+mod compile;
+mod pattern;
+mod suffixes;
+
+mod conventions;
+mod index;
+mod snapshot;
+
+#[cfg(test)]
+mod tests;
+
 use crate::hostname::Hostname;
 use crate::wire::Site;
+
+pub use compile::{CompileError, Compiled, DenyFile, Sources, VendorFile, compile};
+pub use pattern::PatternError;
+pub use snapshot::{SnapshotError, slug_of};
+
+use index::{Answer, Hit, Index, Rule, Tenant};
 
 /// What kind of page a rule describes (`catalog.md`, section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,48 +81,146 @@ pub struct Match<'a> {
     pub surface: Surface,
     /// What an event names: the hostname, plus the path prefix of the rule where it has one.
     pub site: Site,
+    /// The rule as the catalog writes it: `*.atlassian.net/wiki`.
+    pub rule: &'a str,
     /// The customer's part of the name, where the rule says which it is.
     pub tenant: Option<String>,
 }
 
 /// The compiled catalog.
-#[derive(Debug, Default)]
-pub struct Catalog {}
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    version: String,
+    categories: Vec<String>,
+    /// Sorted by slug.
+    apps: Vec<App>,
+    index: Index,
+    deny_categories: Vec<String>,
+    identity_providers: Vec<String>,
+    provider_index: Index,
+    conventions: conventions::Table,
+    suffixes: suffixes::Suffixes,
+}
 
 impl Catalog {
-    /// The rule that claims a page, if any.
+    /// The rule that claims a page, if any. `path` may carry a query, which is ignored.
     #[must_use]
     pub fn lookup(&self, host: &Hostname, path: &str) -> Option<Match<'_>> {
-        let _ = (host, path);
-        None
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let Hit::Rule(rule) = self.index.find(host.as_str(), path)? else { return None };
+        let pattern = self.index.pattern(rule);
+        let parts = pattern::Pattern::split(pattern);
+        let left = host.as_str().strip_suffix(parts.host).unwrap_or_default();
+        let left = left.strip_suffix('.').unwrap_or(left);
+        let (surface, prefix, tenant) = match rule.answer {
+            Answer::Unknown => return None,
+            Answer::Surface(surface) => {
+                (surface, site_path(parts.path, path, rule.tenant), rule.tenant)
+            }
+            Answer::Conventional => {
+                let reading = self.conventions.read(left, path)?;
+                let prefix = match reading.segment {
+                    "" => String::new(),
+                    segment => format!("/{}", segment.to_ascii_lowercase()),
+                };
+                (reading.surface, prefix, if reading.is_named { Tenant::None } else { rule.tenant })
+            }
+        };
+        Some(Match {
+            app: self.owner(rule),
+            surface,
+            site: Site::new(host.clone(), &prefix).unwrap_or_else(|_| host.clone().into()),
+            rule: pattern,
+            tenant: match tenant {
+                Tenant::None => None,
+                Tenant::Label if left.is_empty() || left == "www" => None,
+                Tenant::Label => Some(left.strip_suffix(parts.tail).unwrap_or(left).to_owned()),
+                Tenant::Segment(place) => {
+                    pattern::segments(path).nth(usize::from(place.max(1)) - 1).map(str::to_owned)
+                }
+            },
+        })
     }
 
     /// The site is on the catalog's deny list: it is never reported, whoever signs in there.
     #[must_use]
     pub fn is_denied(&self, host: &Hostname) -> bool {
-        let _ = host;
-        false
+        self.denied_category(host).is_some()
+    }
+
+    /// Why the site is on the deny list, in one word: `health`, `jobs`, `banking`, ...
+    #[must_use]
+    pub fn denied_category(&self, host: &Hostname) -> Option<&str> {
+        let category = self.index.denied(host.as_str())?;
+        self.deny_categories.get(usize::from(category)).map(String::as_str)
     }
 
     /// The name under a public suffix, by the snapshot's table; none when the host itself is a
     /// public suffix.
     #[must_use]
     pub fn registrable_domain(&self, host: &Hostname) -> Option<Hostname> {
-        let _ = host;
-        None
+        self.suffixes.registrable_domain(host)
     }
 
     /// The slug of the identity provider whose sign-in pages these are (`google`, `microsoft`, ...).
     #[must_use]
     pub fn identity_provider(&self, host: &Hostname, path: &str) -> Option<&str> {
-        let _ = (host, path);
-        None
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let Hit::Rule(rule) = self.provider_index.find(host.as_str(), path)? else { return None };
+        self.identity_providers.get(rule.owner? as usize).map(String::as_str)
     }
 
     /// The app with this slug.
     #[must_use]
     pub fn app(&self, slug: &str) -> Option<&App> {
-        let _ = slug;
-        None
+        let at = self.apps.binary_search_by(|it| it.slug.as_str().cmp(slug)).ok()?;
+        self.apps.get(at)
     }
+
+    /// All apps, sorted by slug.
+    pub fn apps(&self) -> impl ExactSizeIterator<Item = &App> {
+        self.apps.iter()
+    }
+
+    /// All categories that an app may have, sorted.
+    pub fn categories(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.categories.iter().map(String::as_str)
+    }
+
+    /// Equal versions mean equal contents; empty in an empty catalog.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn owner(&self, rule: &Rule) -> Option<&App> {
+        self.apps.get(rule.owner? as usize)
+    }
+}
+
+/// What a site shows of a path: the rule's own words. Where the rule has `*`, a `_` stands for whatever
+/// was there, so that the site still leads to the same rule, unless that segment names the tenant.
+fn site_path(rule_path: &str, path: &str, tenant: Tenant) -> String {
+    if !rule_path.contains('*') {
+        return rule_path.to_owned();
+    }
+    let mut site = String::new();
+    for (place, (wanted, got)) in
+        (1_u8..).zip(pattern::segments(rule_path).zip(pattern::segments(path)))
+    {
+        site.push('/');
+        site.push_str(match wanted {
+            "*" if tenant == Tenant::Segment(place) && is_plain(got) => got,
+            "*" => "_",
+            _ => wanted,
+        });
+    }
+    site
+}
+
+/// Fits into a [`Site`] as it is.
+fn is_plain(segment: &str) -> bool {
+    segment.len() <= 32
+        && !matches!(segment, "." | "..")
+        && segment.bytes().all(|it| it.is_ascii_alphanumeric() || b"._-".contains(&it))
 }

@@ -1,0 +1,273 @@
+//! The hash table behind a lookup. Keys and rules are ranges of one text, so that loading a catalog
+//! allocates a handful of blocks rather than one per rule.
+
+use super::Surface;
+use super::pattern::{Kind, Pattern};
+
+/// A piece of [`Index::text`].
+type Span = (u32, u32);
+
+const NONE: u32 = u32::MAX;
+
+/// What a rule answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// This kind of page.
+    Surface(Surface),
+    /// Usual names decide ([`super::entry::Conventions`]).
+    Conventional,
+    /// Strangers publish below this name: the host is unknown.
+    Unknown,
+}
+
+/// Which part of a page's address names the customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tenant {
+    None,
+    /// What is left of the rule's host.
+    Label,
+    /// The segment at this place, counted from 1.
+    Segment(u8),
+}
+
+/// One rule in the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rule {
+    pattern: Span,
+    tail: Span,
+    path: Span,
+    n_segments: u8,
+    kind: Kind,
+    pub(super) answer: Answer,
+    pub(super) tenant: Tenant,
+    /// The app or the identity provider, by position; none for a vendor's own pages.
+    pub(super) owner: Option<u32>,
+    next: u32,
+}
+
+/// A name at which rules or a denial wait.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    host: Span,
+    first_rule: u32,
+    /// Position of the deny category.
+    denied: Option<u8>,
+}
+
+/// Where a walk over the names of a host ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Hit<'a> {
+    Rule(&'a Rule),
+    /// On the deny list, so no rule to the right counts.
+    Denied,
+}
+
+/// All rules, by host.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Index {
+    text: String,
+    rules: Vec<Rule>,
+    nodes: Vec<Node>,
+    /// Positions in `nodes`, open addressing; the length is a power of two and at least twice the
+    /// number of nodes.
+    slots: Vec<u32>,
+}
+
+impl Index {
+    /// An empty table with room for so many names.
+    pub(super) fn with_capacity(n_nodes: usize) -> Index {
+        let n_slots = (n_nodes * 2).next_power_of_two().max(16);
+        Index {
+            text: String::with_capacity(n_nodes * 16),
+            rules: Vec::with_capacity(n_nodes),
+            nodes: Vec::with_capacity(n_nodes),
+            slots: vec![NONE; n_slots],
+        }
+    }
+
+    /// Adds one rule.
+    pub(super) fn insert(
+        &mut self,
+        pattern: &str,
+        answer: Answer,
+        tenant: Tenant,
+        owner: Option<u32>,
+    ) {
+        let start = offset(self.text.len());
+        self.text.push_str(pattern);
+        let parts = Pattern::split(pattern);
+        let span = |part: &str| {
+            // Every part is a piece of the pattern, so the distance between the two is its place.
+            let at = start + offset(part.as_ptr() as usize - pattern.as_ptr() as usize);
+            (at, at + offset(part.len()))
+        };
+        let empty = (start, start);
+        let mut rule = Rule {
+            pattern: (start, start + offset(pattern.len())),
+            tail: if parts.tail.is_empty() { empty } else { span(parts.tail) },
+            path: if parts.path.is_empty() { empty } else { span(parts.path) },
+            n_segments: u8::try_from(super::pattern::segments(parts.path).count())
+                .unwrap_or(u8::MAX),
+            kind: parts.kind,
+            answer,
+            tenant,
+            owner,
+            next: NONE,
+        };
+        let node = self.node(parts.host, span(parts.host));
+        // Rules of one name are kept in the order in which they are tried: longest path first, then
+        // exact over tail over suffix.
+        let precedes = |a: &Rule, b: &Rule| {
+            (std::cmp::Reverse(a.n_segments), a.kind) < (std::cmp::Reverse(b.n_segments), b.kind)
+        };
+        let at = offset(self.rules.len());
+        let mut before = NONE;
+        let mut after = self.nodes.get(node).map_or(NONE, |it| it.first_rule);
+        while let Some(it) = self.rules.get(after as usize) {
+            if precedes(&rule, it) {
+                break;
+            }
+            before = after;
+            after = it.next;
+        }
+        rule.next = after;
+        self.rules.push(rule);
+        if let Some(it) = self.rules.get_mut(before as usize) {
+            it.next = at;
+        } else if let Some(it) = self.nodes.get_mut(node) {
+            it.first_rule = at;
+        }
+    }
+
+    /// Denies a name and everything below it.
+    pub(super) fn deny(&mut self, host: &str, category: u8) {
+        let start = offset(self.text.len());
+        self.text.push_str(host);
+        let node = self.node(host, (start, start + offset(host.len())));
+        if let Some(it) = self.nodes.get_mut(node) {
+            it.denied = Some(category);
+        }
+    }
+
+    /// The first rule that claims the page, from the full host to the right.
+    pub(super) fn find(&self, host: &str, path: &str) -> Option<Hit<'_>> {
+        let mut at = 0;
+        let mut step = 0_u32;
+        loop {
+            let suffix = host.get(at..)?;
+            // No rule sits on a top-level name.
+            let dot = suffix.find('.')?;
+            if let Some(node) = self.lookup(suffix) {
+                if node.denied.is_some() {
+                    return Some(Hit::Denied);
+                }
+                let mut next = node.first_rule;
+                while let Some(rule) = self.rules.get(next as usize) {
+                    if self.claims(rule, step, host.get(..at.saturating_sub(1))?, path) {
+                        return Some(Hit::Rule(rule));
+                    }
+                    next = rule.next;
+                }
+            }
+            at += dot + 1;
+            step += 1;
+        }
+    }
+
+    /// The deny category of the longest denied name that the host lies within.
+    pub(super) fn denied(&self, host: &str) -> Option<u8> {
+        let mut suffix = host;
+        loop {
+            let (_, rest) = suffix.split_once('.')?;
+            if let Some(Node { denied: Some(category), .. }) = self.lookup(suffix) {
+                return Some(*category);
+            }
+            suffix = rest;
+        }
+    }
+
+    /// The rule as the catalog writes it.
+    pub(super) fn pattern(&self, rule: &Rule) -> &str {
+        self.slice(rule.pattern)
+    }
+
+    fn claims(&self, rule: &Rule, step: u32, left: &str, path: &str) -> bool {
+        let is_host = match rule.kind {
+            Kind::Exact => step == 0,
+            Kind::Tail => step == 1 && left.ends_with(self.slice(rule.tail)),
+            Kind::Suffix => true,
+        };
+        is_host
+            && (rule.n_segments == 0 || super::pattern::is_path_within(path, self.slice(rule.path)))
+    }
+
+    fn slice(&self, (start, end): Span) -> &str {
+        self.text.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    fn lookup(&self, host: &str) -> Option<&Node> {
+        let mask = self.slots.len().checked_sub(1)?;
+        let mut slot = hash(host) & mask;
+        loop {
+            let node = self.nodes.get(*self.slots.get(slot)? as usize)?;
+            if self.slice(node.host) == host {
+                return Some(node);
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+
+    /// The node of a name, made where there is none.
+    fn node(&mut self, host: &str, span: Span) -> usize {
+        if self.slots.len() <= self.nodes.len() * 2 {
+            self.grow();
+        }
+        let mask = self.slots.len() - 1;
+        let mut slot = hash(host) & mask;
+        while let Some(&at) = self.slots.get(slot) {
+            match self.nodes.get(at as usize) {
+                Some(node) if self.slice(node.host) == host => return at as usize,
+                Some(_) => slot = (slot + 1) & mask,
+                None => break,
+            }
+        }
+        let at = self.nodes.len();
+        self.nodes.push(Node { host: span, first_rule: NONE, denied: None });
+        if let Some(it) = self.slots.get_mut(slot) {
+            *it = offset(at);
+        }
+        at
+    }
+
+    fn grow(&mut self) {
+        let n_slots = (self.slots.len() * 2).max(16);
+        let mut slots = vec![NONE; n_slots];
+        for (at, node) in self.nodes.iter().enumerate() {
+            let mut slot = hash(self.slice(node.host)) & (n_slots - 1);
+            while slots.get(slot).is_some_and(|it| *it != NONE) {
+                slot = (slot + 1) & (n_slots - 1);
+            }
+            if let Some(it) = slots.get_mut(slot) {
+                *it = offset(at);
+            }
+        }
+        self.slots = slots;
+    }
+}
+
+/// The multiply-and-rotate hash of rustc: hosts are short, and nobody can choose the keys of this table.
+pub(super) fn hash(text: &str) -> usize {
+    const K: u64 = 0x517c_c1b7_2722_0a95;
+    let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(K);
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let hash = words.iter().fold(0, |hash, it| mix(hash, u64::from_le_bytes(*it)));
+    let rest = rest.iter().fold(1, |word: u64, it| (word << 8) | u64::from(*it));
+    let hash = mix(hash, rest);
+    #[expect(clippy::cast_possible_truncation, reason = "the upper half is folded in first")]
+    let folded = (hash ^ (hash >> 32)) as usize;
+    folded
+}
+
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).expect("a snapshot is far smaller than 4 GiB")
+}

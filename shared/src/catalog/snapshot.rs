@@ -1,0 +1,210 @@
+//! The compiled catalog as text: what the collector embeds and serves, and what a browser stores.
+//!
+//! JSON, since both sides read it anyway, with long lists as single texts, since a browser loads it each
+//! time its service worker wakes. One app is one line, `slug|name|vendor|category|audience|rules`; a slug
+//! that follows from the name and a vendor that equals it are left out.
+//! A rule is a letter ([`rule_letter`]), a pattern, and `#l` or `#N` for the tenant.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::entry::{LabelConventions, PathConventions};
+use super::index::{Answer, Index, Tenant};
+use super::suffixes::Suffixes;
+use super::{App, Audience, Catalog, Surface};
+
+/// The layout that this code reads and writes.
+pub(super) const FORMAT: u32 = 1;
+
+/// Why a text is not a snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// Not JSON, or other keys.
+    #[error("the catalog snapshot is not readable: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Written by another version of the product.
+    #[error("the catalog snapshot has format {got}, this version reads format {FORMAT}")]
+    Format {
+        /// What was got.
+        got: u32,
+    },
+    /// A line that does not follow the format.
+    #[error("the catalog snapshot has a line that this version cannot read: {got:?}")]
+    Line {
+        /// What was got, cut to 80 characters.
+        got: String,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Snapshot<'a> {
+    pub(super) format: u32,
+    #[serde(borrow)]
+    pub(super) version: Cow<'a, str>,
+    pub(super) categories: Vec<String>,
+    /// One app a line, sorted by slug.
+    #[serde(borrow)]
+    pub(super) apps: Vec<Cow<'a, str>>,
+    /// Rules that belong to no app, separated by spaces.
+    #[serde(borrow)]
+    pub(super) rules: Cow<'a, str>,
+    /// `slug|patterns`.
+    #[serde(borrow)]
+    pub(super) identity_providers: Vec<Cow<'a, str>>,
+    pub(super) labels: LabelConventions,
+    pub(super) paths: PathConventions,
+    /// Names by category, separated by spaces.
+    #[serde(borrow)]
+    pub(super) denied: BTreeMap<String, Cow<'a, str>>,
+    pub(super) suffixes: Suffixes,
+}
+
+pub(super) fn rule_letter(answer: Answer) -> char {
+    match answer {
+        Answer::Surface(Surface::Use) => 'u',
+        Answer::Surface(Surface::Signin) => 'i',
+        Answer::Surface(Surface::Site) => 's',
+        Answer::Surface(Surface::Public) => 'p',
+        Answer::Surface(Surface::Api) => 'a',
+        Answer::Conventional => 'd',
+        Answer::Unknown => 'x',
+    }
+}
+
+fn answer(letter: char) -> Option<Answer> {
+    Some(match letter {
+        'u' => Answer::Surface(Surface::Use),
+        'i' => Answer::Surface(Surface::Signin),
+        's' => Answer::Surface(Surface::Site),
+        'p' => Answer::Surface(Surface::Public),
+        'a' => Answer::Surface(Surface::Api),
+        'd' => Answer::Conventional,
+        'x' => Answer::Unknown,
+        _ => return None,
+    })
+}
+
+pub(super) fn audience_letter(audience: Audience) -> char {
+    match audience {
+        Audience::Work => 'w',
+        Audience::Mixed => 'm',
+        Audience::Sensitive => 's',
+    }
+}
+
+fn audience(letter: &str) -> Option<Audience> {
+    Some(match letter {
+        "w" => Audience::Work,
+        "m" => Audience::Mixed,
+        "s" => Audience::Sensitive,
+        _ => return None,
+    })
+}
+
+/// The slug that a name gives where nothing else is said: letters and digits, hyphens between.
+#[must_use]
+pub fn slug_of(name: &str) -> String {
+    let mut slug = String::with_capacity(name.len());
+    for it in name.chars() {
+        if it.is_ascii_alphanumeric() {
+            slug.push(it.to_ascii_lowercase());
+        } else if !slug.ends_with('-') && !slug.is_empty() {
+            slug.push('-');
+        }
+    }
+    slug.truncate(slug.trim_end_matches('-').len());
+    slug
+}
+
+/// A rule as the snapshot writes it, taken apart.
+pub(super) fn parse_rule(text: &str) -> Option<(Answer, &str, Tenant)> {
+    let mut chars = text.chars();
+    let answer = answer(chars.next()?)?;
+    let rest = chars.as_str();
+    let (pattern, tenant) = match rest.split_once('#') {
+        None => (rest, Tenant::None),
+        Some((pattern, "l")) => (pattern, Tenant::Label),
+        Some((pattern, place)) => (pattern, Tenant::Segment(place.parse().ok()?)),
+    };
+    Some((answer, pattern, tenant))
+}
+
+impl Catalog {
+    /// Loads what [`super::compile`] wrote.
+    ///
+    /// # Errors
+    /// A [`SnapshotError`] when the text is not a snapshot of a format that this version reads.
+    pub fn from_snapshot(text: &str) -> Result<Catalog, SnapshotError> {
+        let snapshot: Snapshot<'_> = serde_json::from_str(text)?;
+        if snapshot.format != FORMAT {
+            return Err(SnapshotError::Format { got: snapshot.format });
+        }
+        let bad = |line: &str| SnapshotError::Line { got: line.chars().take(80).collect() };
+
+        let mut index = Index::with_capacity(snapshot.apps.len() * 3);
+        let mut apps = Vec::with_capacity(snapshot.apps.len());
+        for line in &snapshot.apps {
+            let owner = u32::try_from(apps.len()).ok();
+            let (app, rules) = parse_app(line, &snapshot.categories).ok_or_else(|| bad(line))?;
+            apps.push(app);
+            for rule in rules.split(' ').filter(|it| !it.is_empty()) {
+                let (answer, pattern, tenant) = parse_rule(rule).ok_or_else(|| bad(rule))?;
+                index.insert(pattern, answer, tenant, owner);
+            }
+        }
+        for rule in snapshot.rules.split(' ').filter(|it| !it.is_empty()) {
+            let (answer, pattern, tenant) = parse_rule(rule).ok_or_else(|| bad(rule))?;
+            index.insert(pattern, answer, tenant, None);
+        }
+        let mut deny_categories = Vec::with_capacity(snapshot.denied.len());
+        for (category, hosts) in &snapshot.denied {
+            let at = u8::try_from(deny_categories.len()).map_err(|_| bad(category))?;
+            deny_categories.push(category.clone());
+            for host in hosts.split(' ').filter(|it| !it.is_empty()) {
+                index.deny(host, at);
+            }
+        }
+
+        let mut provider_index = Index::with_capacity(snapshot.identity_providers.len() * 4);
+        let mut identity_providers = Vec::with_capacity(snapshot.identity_providers.len());
+        for line in &snapshot.identity_providers {
+            let owner = u32::try_from(identity_providers.len()).ok();
+            let (slug, patterns) = line.split_once('|').ok_or_else(|| bad(line))?;
+            identity_providers.push(slug.to_owned());
+            for pattern in patterns.split(' ') {
+                let answer = Answer::Surface(Surface::Signin);
+                provider_index.insert(pattern, answer, Tenant::None, owner);
+            }
+        }
+
+        Ok(Catalog {
+            version: snapshot.version.into_owned(),
+            categories: snapshot.categories,
+            apps,
+            index,
+            deny_categories,
+            identity_providers,
+            provider_index,
+            conventions: super::conventions::Table::new(&snapshot.labels, &snapshot.paths),
+            suffixes: snapshot.suffixes,
+        })
+    }
+}
+
+fn parse_app<'a>(line: &'a str, categories: &[String]) -> Option<(App, &'a str)> {
+    let mut fields = line.split('|');
+    let (slug, name, vendor) = (fields.next()?, fields.next()?, fields.next()?);
+    let category: usize = fields.next()?.parse().ok()?;
+    let audience = audience(fields.next()?)?;
+    let rules = fields.next()?;
+    let app = App {
+        slug: if slug.is_empty() { slug_of(name) } else { slug.to_owned() },
+        name: name.to_owned(),
+        vendor: if vendor.is_empty() { name.to_owned() } else { vendor.to_owned() },
+        category: categories.get(category)?.clone(),
+        audience,
+    };
+    fields.next().is_none().then_some((app, rules))
+}

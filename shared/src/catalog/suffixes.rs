@@ -1,0 +1,169 @@
+//! The Public Suffix List as a small table.
+//!
+//! A rule such as `co.uk` is kept under its parent (`uk`) as one label, so that the eight thousand rules
+//! that matter take little room and no time to load. Top-level names are not kept: without a rule every
+//! last label is a public suffix, which is what the list says about itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::hostname::Hostname;
+
+/// Labels by parent, both as text: `uk` to `ac co gov`. `*` stands for any label, `!` marks an
+/// exception.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Suffixes(BTreeMap<String, String>);
+
+/// The list as its text says it.
+#[derive(Debug, Default)]
+pub(super) struct List {
+    /// Rules of registries.
+    pub(super) icann: BTreeSet<String>,
+    /// Rules of companies under whose names strangers publish.
+    pub(super) private: BTreeSet<String>,
+}
+
+impl List {
+    /// Reads the published file.
+    pub(super) fn parse(text: &str) -> List {
+        let mut list = List::default();
+        let mut is_private = false;
+        for line in text.lines() {
+            if line.contains("===BEGIN PRIVATE DOMAINS===") {
+                is_private = true;
+            }
+            let rule = line.split_whitespace().next().unwrap_or_default();
+            if rule.is_empty() || rule.starts_with("//") {
+                continue;
+            }
+            let ascii = rule.split('.').map(to_ascii).collect::<Vec<_>>().join(".");
+            if is_private { &mut list.private } else { &mut list.icann }.insert(ascii);
+        }
+        list
+    }
+
+    /// The table that the snapshot carries.
+    pub(super) fn table(&self) -> Suffixes {
+        let mut children: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for rule in self.icann.iter().chain(&self.private) {
+            if let Some((label, parent)) = rule.split_once('.') {
+                children.entry(parent.to_owned()).or_default().insert(label.to_owned());
+            }
+        }
+        let join = |labels: BTreeSet<String>| labels.into_iter().collect::<Vec<_>>().join(" ");
+        Suffixes(children.into_iter().map(|(parent, labels)| (parent, join(labels))).collect())
+    }
+}
+
+impl Suffixes {
+    /// The name under the longest public suffix; none when the host is one itself.
+    pub(super) fn registrable_domain(&self, host: &Hostname) -> Option<Hostname> {
+        let host = host.as_str();
+        // The candidate is one label longer than the suffix under test.
+        let mut candidate = None;
+        let mut rest = host;
+        loop {
+            let (label, parent) = rest.split_once('.').map_or((rest, None), |(a, b)| (a, Some(b)));
+            let Some(parent) = parent else { break };
+            match self.rule(label, parent) {
+                Some(Rule::Suffix) => break,
+                // The parent is the public suffix, so this name is registrable.
+                Some(Rule::Exception) => {
+                    candidate = Some(rest);
+                    break;
+                }
+                None => {
+                    candidate = Some(rest);
+                    rest = parent;
+                }
+            }
+        }
+        candidate.and_then(|it| Hostname::parse(it).ok())
+    }
+
+    fn rule(&self, label: &str, parent: &str) -> Option<Rule> {
+        let labels = self.0.get(parent)?;
+        let mut rule = None;
+        for it in labels.split(' ') {
+            if it.strip_prefix('!') == Some(label) {
+                return Some(Rule::Exception);
+            }
+            if it == label || it == "*" {
+                rule = Some(Rule::Suffix);
+            }
+        }
+        rule
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    Suffix,
+    Exception,
+}
+
+/// A label in the form that DNS carries. The list writes labels in the normal form that IDNA asks for,
+/// so only the encoding of RFC 3492 is left to do.
+pub(super) fn to_ascii(label: &str) -> String {
+    const BASE: u32 = 36;
+    const T_MIN: u32 = 1;
+    const T_MAX: u32 = 26;
+    if label.is_ascii() {
+        return label.to_owned();
+    }
+    let code_points: Vec<u32> = label.chars().map(u32::from).collect();
+    let basic: String = label.chars().filter(char::is_ascii).collect();
+    let n_basic = u32::try_from(basic.len()).unwrap_or(u32::MAX);
+    let mut out = format!("xn--{basic}");
+    if n_basic != 0 {
+        out.push('-');
+    }
+    let (mut n, mut delta, mut bias, mut n_done) = (128_u32, 0_u32, 72_u32, n_basic);
+    let n_total = u32::try_from(code_points.len()).unwrap_or(u32::MAX);
+    while n_done < n_total {
+        let next = code_points.iter().copied().filter(|it| n <= *it).min().unwrap_or(n);
+        delta = delta.wrapping_add((next - n).wrapping_mul(n_done + 1));
+        n = next;
+        for &code_point in &code_points {
+            if code_point < n {
+                delta = delta.wrapping_add(1);
+            }
+            if code_point != n {
+                continue;
+            }
+            let mut q = delta;
+            let mut k = BASE;
+            loop {
+                let t = k.saturating_sub(bias).clamp(T_MIN, T_MAX);
+                if q < t {
+                    break;
+                }
+                out.push(digit(t + (q - t) % (BASE - t)));
+                q = (q - t) / (BASE - t);
+                k += BASE;
+            }
+            out.push(digit(q));
+            // The adaptation of RFC 3492, section 6.1.
+            let mut d = if n_done == n_basic { delta / 700 } else { delta / 2 };
+            d += d / (n_done + 1);
+            let mut k = 0;
+            while ((BASE - T_MIN) * T_MAX) / 2 < d {
+                d /= BASE - T_MIN;
+                k += BASE;
+            }
+            bias = k + (BASE - T_MIN + 1) * d / (d + 38);
+            delta = 0;
+            n_done += 1;
+        }
+        delta = delta.wrapping_add(1);
+        n += 1;
+    }
+    out
+}
+
+/// Digits of punycode: letters first.
+fn digit(value: u32) -> char {
+    let byte = u8::try_from(value).unwrap_or(0);
+    char::from(if byte < 26 { b'a' + byte } else { b'0' + (byte - 26) })
+}
