@@ -11,7 +11,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use uuid::Uuid;
+
+use crate::db::OrganizationId;
 
 /// What a token may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,14 +63,14 @@ const ENCODED_LEN: usize = (ORGANIZATION_LEN + SECRET_LEN) * 4 / 3;
 #[derive(Clone)]
 pub struct Token {
     kind: TokenKind,
-    organization_id: Uuid,
+    organization_id: OrganizationId,
     text: String,
 }
 
 impl Token {
     /// A new token from the operating system's randomness.
     #[must_use]
-    pub fn generate(kind: TokenKind, organization_id: Uuid) -> Token {
+    pub fn generate(kind: TokenKind, organization_id: OrganizationId) -> Token {
         let mut secret = [0; SECRET_LEN];
         getrandom::fill(&mut secret).expect("without randomness no secret may be made");
         Token::from_parts(kind, organization_id, secret)
@@ -77,7 +78,11 @@ impl Token {
 
     /// The token of known parts, for tests that need the same text every time.
     #[must_use]
-    pub fn from_parts(kind: TokenKind, organization_id: Uuid, secret: [u8; SECRET_LEN]) -> Token {
+    pub fn from_parts(
+        kind: TokenKind,
+        organization_id: OrganizationId,
+        secret: [u8; SECRET_LEN],
+    ) -> Token {
         let mut bytes = organization_id.as_bytes().to_vec();
         bytes.extend_from_slice(&secret);
         let text = format!("{}{}", kind.prefix(), URL_SAFE_NO_PAD.encode(bytes));
@@ -98,14 +103,14 @@ impl Token {
         let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| TokenError::Shape)?;
         let organization_id = bytes
             .first_chunk::<ORGANIZATION_LEN>()
-            .map(|it| Uuid::from_bytes(*it))
+            .map(|it| OrganizationId::from_bytes(*it))
             .ok_or(TokenError::Shape)?;
         Ok(Token { kind, organization_id, text: text.to_owned() })
     }
 
     /// Whose token it claims to be.
     #[must_use]
-    pub fn organization_id(&self) -> Uuid {
+    pub fn organization_id(&self) -> OrganizationId {
         self.organization_id
     }
 
@@ -172,7 +177,9 @@ impl fmt::Debug for TokenHash {
 mod tests {
     use super::*;
 
-    const ORGANIZATION: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
+    fn organization() -> OrganizationId {
+        OrganizationId::from_bytes([1, 0x90, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 1])
+    }
 
     fn check(kind: TokenKind, text: &str, expected: Result<(), TokenError>) {
         assert_eq!(Token::parse(kind, text).map(|_| ()), expected, "{text}");
@@ -180,26 +187,26 @@ mod tests {
 
     #[test]
     fn a_token_survives_the_trip_and_carries_its_organization() {
-        let sent = Token::from_parts(TokenKind::EnrollmentKey, ORGANIZATION, [7; 32]);
+        let sent = Token::from_parts(TokenKind::EnrollmentKey, organization(), [7; 32]);
         assert_eq!(
             sent.text(),
             "rce_AZAAAAAAcACAAAAAAAAAAQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH"
         );
         let got = Token::parse(TokenKind::EnrollmentKey, sent.text()).unwrap();
-        assert_eq!(got.organization_id(), ORGANIZATION);
+        assert_eq!(got.organization_id(), organization());
         assert_eq!(got.hash(), sent.hash());
     }
 
     #[test]
     fn two_tokens_are_never_equal() {
-        let make = || Token::generate(TokenKind::ApiKey, ORGANIZATION);
+        let make = || Token::generate(TokenKind::ApiKey, organization());
         assert_ne!(make().hash(), make().hash());
         assert_ne!(make().hint(), make().hint());
     }
 
     #[test]
     fn what_is_no_token_of_the_kind_is_refused() {
-        let key = Token::from_parts(TokenKind::EnrollmentKey, ORGANIZATION, [7; 32]);
+        let key = Token::from_parts(TokenKind::EnrollmentKey, organization(), [7; 32]);
         let wrong_kind = Err(TokenError::Prefix { expected: "rci_" });
         check(TokenKind::Installation, key.text(), wrong_kind);
         check(TokenKind::Installation, "", wrong_kind);
@@ -211,7 +218,7 @@ mod tests {
 
     #[test]
     fn logs_never_show_a_token() {
-        let key = Token::from_parts(TokenKind::EnrollmentKey, ORGANIZATION, [7; 32]);
+        let key = Token::from_parts(TokenKind::EnrollmentKey, organization(), [7; 32]);
         assert!(!format!("{key:?} {:?}", key.hash()).contains("BwcH"));
     }
 }
