@@ -1,3 +1,50 @@
-//! Everything that is automated here, as `cargo xtask <command>`.
+//! Everything that is automated here, as `cargo xtask <command>`: one module per command, and the
+//! modules that they share. A command says in one sentence what is missing and what it does about it.
+//!
+//! There is no `tidy` command: house rules are ordinary tests in `tests/it/tidy.rs`.
+#![expect(clippy::print_stdout, reason = "printing is what commands do")]
 
-fn main() {}
+mod build;
+mod package;
+
+mod demo;
+mod test;
+
+mod archive;
+mod crx;
+mod manifest;
+mod signing_key;
+mod wasm_sections;
+
+mod command;
+mod postgres;
+mod system;
+mod wasm_toolchain;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+/// Rollcall's automation.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Xtask {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Build(build::Build),
+    Package(package::Package),
+    Demo(demo::Demo),
+    Test(test::Test),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Xtask::parse().command {
+        Command::Build(it) => it.run(),
+        Command::Package(it) => it.run(),
+        Command::Demo(it) => it.run(),
+        Command::Test(it) => it.run(),
+    }
+}

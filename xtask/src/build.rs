@@ -1,0 +1,160 @@
+//! `cargo xtask build`: the extension, unpacked, in `target/extension/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::archive::{self, Files};
+use crate::manifest::{self, Origin};
+use crate::signing_key::SigningKey;
+use crate::wasm_sections::{self, Sizes};
+use crate::wasm_toolchain;
+use crate::{command, workspace};
+
+/// Build the extension, unpacked, in `target/extension/`.
+#[derive(clap::Args)]
+pub(crate) struct Build {
+    /// The one collector that the extension may talk to, such as `https://rollcall.example.com`.
+    /// Without it, any collector over HTTPS and on loopback, as the policy says.
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) collector: Option<Origin>,
+    /// The private key whose public half gives the extension its id.
+    #[arg(long, value_name = "FILE", default_value_os_t = SigningKey::development_path())]
+    pub(crate) key: PathBuf,
+}
+
+impl Build {
+    pub(crate) fn run(self) -> Result<()> {
+        let built = build(&self)?;
+        let folder = workspace::extension();
+        println!(
+            "{}: {} files, WebAssembly {}, id {}",
+            folder.display(),
+            built.n_files,
+            kib(built.wasm_bytes),
+            built.extension_id
+        );
+        Ok(())
+    }
+}
+
+/// What came out.
+pub(crate) struct Built {
+    /// Files in the folder.
+    pub(crate) n_files: usize,
+    /// Size of the module as it is shipped.
+    pub(crate) wasm_bytes: usize,
+    /// Size of the content reader.
+    pub(crate) content_script_bytes: usize,
+    /// The module before names were taken out, measured.
+    pub(crate) sizes: Sizes,
+    /// The id that the key gives.
+    pub(crate) extension_id: String,
+}
+
+/// Compiles, binds and stages. Equal sources and equal tools give equal files.
+pub(crate) fn build(options: &Build) -> Result<Built> {
+    let key = SigningKey::read(&options.key)?;
+    let (bound, sizes) = bind(&compile()?)?;
+
+    let mut files = archive::read_folder(&workspace::root().join("manifest"))?;
+    files.retain(|name, _| !name.ends_with(".md"));
+    let text = files.get("manifest.json").context("manifest/manifest.json is missing")?;
+    let text = manifest::fill_in(
+        std::str::from_utf8(text)?,
+        workspace::VERSION,
+        &key.public_text(),
+        options.collector.as_ref(),
+    )?;
+    files.insert("manifest.json".to_owned(), text.into_bytes());
+    files.extend(bound.into_iter().map(|(name, bytes)| (format!("pkg/{name}"), bytes)));
+
+    stage(&files, &workspace::extension())?;
+    let size_of = |name: &str| files.get(name).map_or(0, Vec::len);
+    Ok(Built {
+        n_files: files.len(),
+        wasm_bytes: size_of("pkg/extension_bg.wasm"),
+        content_script_bytes: size_of("content.js"),
+        sizes,
+        extension_id: key.extension_id(),
+    })
+}
+
+/// The module as the compiler made it.
+fn compile() -> Result<PathBuf> {
+    let toolchain = wasm_toolchain::ensure()?;
+    println!("Compiling the extension with {}.", toolchain.describe()?);
+    let target = workspace::target().join("wasm");
+    let mut cargo = toolchain.cargo_build()?;
+    cargo.args(["--package", "extension", "--profile", "wasm", "--target-dir"]).arg(&target);
+    command::run(&mut cargo)?;
+    Ok(target.join(wasm_toolchain::TARGET).join("wasm").join("extension.wasm"))
+}
+
+/// The module and its JavaScript, as they are shipped.
+fn bind(module: &Path) -> Result<(Files, Sizes)> {
+    let folder = workspace::target().join("wasm").join("bound");
+    empty(&folder)?;
+    Bindgen::new()
+        .input_path(module)
+        .out_name("extension")
+        .web(true)?
+        .typescript(false)
+        // The shim says where the module is.
+        .omit_default_module_path(true)
+        .generate(&folder)?;
+    let path = folder.join("extension_bg.wasm");
+    let sizes = wasm_sections::measure(&fs::read(&path)?)?;
+    optimize(&path)?;
+    let stripped = wasm_sections::strip(&fs::read(&path)?)?;
+    fs::write(&path, stripped)?;
+    Ok((archive::read_folder(&folder)?, sizes))
+}
+
+/// Lets `wasm-opt` make the module smaller where it is installed. It changes the size and nothing else.
+fn optimize(module: &Path) -> Result<()> {
+    // What the compiler and wasm-bindgen may use; every Chrome since 2022 has all of it.
+    const FEATURES: [&str; 6] = [
+        "--enable-bulk-memory",
+        "--enable-nontrapping-float-to-int",
+        "--enable-sign-ext",
+        "--enable-mutable-globals",
+        "--enable-reference-types",
+        "--enable-multivalue",
+    ];
+    let Some(program) = command::find(&["wasm-opt"]) else {
+        println!(
+            "wasm-opt is not installed; the module stays about a tenth larger (Debian: binaryen)."
+        );
+        return Ok(());
+    };
+    let version = command::output(std::process::Command::new(program).arg("--version"))?;
+    println!("Optimizing with {}.", version.trim());
+    let mut command = std::process::Command::new(program);
+    command::run(command.arg("-Oz").args(FEATURES).arg(module).arg("-o").arg(module))
+}
+
+/// Replaces the folder's contents.
+fn stage(files: &Files, folder: &Path) -> Result<()> {
+    empty(folder)?;
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().expect("a file has a folder"))?;
+        fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
+/// Bytes as people read them.
+pub(crate) fn kib(bytes: usize) -> String {
+    format!("{}.{} KiB", bytes / 1024, bytes % 1024 * 10 / 1024)
+}
