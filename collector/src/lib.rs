@@ -4,6 +4,7 @@
 //! Arrows point one way: routes to handlers, handlers to operations, operations to `store`, `store` to
 //! [`db`]. Only `store` knows the tables; only [`db`] knows which database it is.
 
+pub mod clock;
 pub mod db;
 pub mod identity;
 pub mod store;

@@ -1,5 +1,64 @@
 //! Queries, one file per table; the only user of the schema.
 //!
 //! Functions take a connection and values, and name the organization first, as the keys do. Verbs are
-//! `insert`, `find` (may be absent), `list`, `count`, `delete`. Instants are UTC on both sides of this
-//! door: rows hold them without a zone, callers see [`chrono::DateTime<Utc>`](chrono::DateTime).
+//! `insert`, `find` (may be absent), `list`, `count`, `update`, `delete`. Instants are UTC on both
+//! sides of this door: rows hold them without a zone.
+
+pub mod word;
+
+pub mod organizations;
+pub mod sources;
+
+pub mod admins;
+pub mod api_keys;
+pub mod audit;
+pub mod enrollment_keys;
+pub mod installations;
+
+pub mod apps;
+pub mod users;
+
+use crate::db::{DbConnection, DbError};
+
+/// What diesel calls the two databases together.
+pub(crate) type Backend = <DbConnection as diesel::Connection>::Backend;
+
+/// Why a query has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused.
+    #[error(transparent)]
+    Query(#[from] diesel::result::Error),
+    /// No connection, or none in time.
+    #[error(transparent)]
+    Db(DbError),
+    /// The rows do not fit together, which a constraint or this version should have prevented.
+    #[error("the database is inconsistent: {0}")]
+    Inconsistent(&'static str),
+}
+
+impl From<DbError> for StoreError {
+    fn from(error: DbError) -> StoreError {
+        match error {
+            DbError::Query(error) => StoreError::Query(error),
+            error => StoreError::Db(error),
+        }
+    }
+}
+
+/// A part of a list that is ordered by its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page<K> {
+    /// The key of the last row that the caller has.
+    pub after: Option<K>,
+    /// At most this many rows.
+    pub limit: i64,
+}
+
+impl<K> Page<K> {
+    /// The first rows of a list.
+    #[must_use]
+    pub fn first(limit: i64) -> Page<K> {
+        Page { after: None, limit }
+    }
+}

@@ -5,6 +5,8 @@ create table enrollment_keys (
     enrollment_key_id bytea not null,
     -- SHA-256 of the whole key: 256 random bits need no slow hash.
     key_hash bytea not null,
+    -- A few characters of the key, to tell keys apart in a list.
+    hint text not null,
     name text not null,
     created_at timestamp not null,
     expires_at timestamp,

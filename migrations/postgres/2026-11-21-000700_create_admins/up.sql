@@ -36,6 +36,8 @@ create table api_keys (
     organization_id bytea not null,
     api_key_id bytea not null,
     key_hash bytea not null,
+    -- A few characters of the key, to tell keys apart in a list.
+    hint text not null,
     name text not null,
     -- Words separated by spaces; `read` is the only one yet.
     scopes text not null,

@@ -36,6 +36,8 @@ create table api_keys (
     organization_id blob not null,
     api_key_id blob not null,
     key_hash blob not null,
+    -- A few characters of the key, to tell keys apart in a list.
+    hint text not null,
     name text not null,
     -- Words separated by spaces; `read` is the only one yet.
     scopes text not null,

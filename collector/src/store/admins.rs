@@ -1,0 +1,178 @@
+//! Admins and their sessions.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::prelude::*;
+
+use super::StoreError;
+use super::word::{AdminRole, Word};
+use crate::db::schema::{admin_sessions, admins};
+use crate::db::{AdminId, DbConnection, OrganizationId};
+use crate::identity::tokens::TokenHash;
+
+/// One admin or viewer.
+#[derive(Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = admins)]
+pub struct AdminRow {
+    /// Whose admin.
+    pub organization_id: OrganizationId,
+    /// Its id.
+    pub admin_id: AdminId,
+    /// The address to sign in with, lower-case.
+    pub email: String,
+    /// The person's name.
+    pub name: Option<String>,
+    /// What the person may do.
+    pub role: Word<AdminRole>,
+    /// argon2id in its own text form.
+    pub password_hash: Option<String>,
+    /// Since when.
+    pub created_at: NaiveDateTime,
+    /// The newest sign-in.
+    pub last_signed_in_at: Option<NaiveDateTime>,
+    /// When the person was locked out.
+    pub disabled_at: Option<NaiveDateTime>,
+}
+
+impl std::fmt::Debug for AdminRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AdminRow")
+            .field("organization_id", &self.organization_id)
+            .field("admin_id", &self.admin_id)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Adds an admin.
+///
+/// # Errors
+/// When the database refuses, as it does for an address that is there.
+pub fn insert(conn: &mut DbConnection, row: &AdminRow) -> Result<(), StoreError> {
+    diesel::insert_into(admins::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// The admin with this address.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_by_email(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    email: &str,
+) -> Result<Option<AdminRow>, StoreError> {
+    Ok(admins::table
+        .filter(admins::organization_id.eq(organization_id))
+        .filter(admins::email.eq(email))
+        .select(AdminRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// Notes a sign-in.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_signed_in(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    admin_id: AdminId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::update(
+        admins::table
+            .filter(admins::organization_id.eq(organization_id))
+            .filter(admins::admin_id.eq(admin_id)),
+    )
+    .set(admins::last_signed_in_at.eq(now.naive_utc()))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Sets a new password.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_password_hash(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    admin_id: AdminId,
+    password_hash: &str,
+) -> Result<(), StoreError> {
+    diesel::update(
+        admins::table
+            .filter(admins::organization_id.eq(organization_id))
+            .filter(admins::admin_id.eq(admin_id)),
+    )
+    .set(admins::password_hash.eq(password_hash))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Opens a session until `expires_at`.
+///
+/// # Errors
+/// When the database refuses.
+pub fn insert_session(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    admin_id: AdminId,
+    hash: &TokenHash,
+    now: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::insert_into(admin_sessions::table)
+        .values((
+            admin_sessions::organization_id.eq(organization_id),
+            admin_sessions::token_hash.eq(hash.as_bytes().as_slice()),
+            admin_sessions::admin_id.eq(admin_id),
+            admin_sessions::created_at.eq(now.naive_utc()),
+            admin_sessions::last_seen_at.eq(now.naive_utc()),
+            admin_sessions::expires_at.eq(expires_at.naive_utc()),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Whose open session this is; none once it has expired or its admin was locked out.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_by_session(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    hash: &TokenHash,
+    now: DateTime<Utc>,
+) -> Result<Option<AdminRow>, StoreError> {
+    Ok(admin_sessions::table
+        .inner_join(
+            admins::table.on(admins::organization_id
+                .eq(admin_sessions::organization_id)
+                .and(admins::admin_id.eq(admin_sessions::admin_id))),
+        )
+        .filter(admin_sessions::organization_id.eq(organization_id))
+        .filter(admin_sessions::token_hash.eq(hash.as_bytes().as_slice()))
+        .filter(admin_sessions::expires_at.gt(now.naive_utc()))
+        .filter(admins::disabled_at.is_null())
+        .select(AdminRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// Ends a session.
+///
+/// # Errors
+/// When the database refuses.
+pub fn delete_session(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    hash: &TokenHash,
+) -> Result<(), StoreError> {
+    diesel::delete(
+        admin_sessions::table
+            .filter(admin_sessions::organization_id.eq(organization_id))
+            .filter(admin_sessions::token_hash.eq(hash.as_bytes().as_slice())),
+    )
+    .execute(conn)?;
+    Ok(())
+}

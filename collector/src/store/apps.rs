@@ -1,0 +1,247 @@
+//! Apps as one organization knows them, their mappings, and the triage of discoveries.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::prelude::*;
+
+use super::word::{AppKind, DiscoveryState, Word};
+use super::{Page, StoreError};
+use crate::db::schema::{apps, discoveries, mappings, user_apps};
+use crate::db::{AppId, DbConnection, OrganizationId, with_backend};
+
+/// One app.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = apps)]
+pub struct AppRow {
+    /// Whose app.
+    pub organization_id: OrganizationId,
+    /// Its id.
+    pub app_id: AppId,
+    /// How the organization knows it.
+    pub kind: Word<AppKind>,
+    /// Of a catalog app.
+    pub catalog_slug: Option<String>,
+    /// Of a discovered app.
+    pub site: Option<String>,
+    /// Its name, for people to read.
+    pub name: String,
+    /// One word of the catalog's list of categories.
+    pub category: Option<String>,
+    /// When it was first seen.
+    pub created_at: NaiveDateTime,
+}
+
+/// What an event's site is, before the organization's row for it is known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AppKey {
+    /// An app of the catalog, by its slug.
+    Catalog(String),
+    /// A site that nothing claims, by its registrable domain.
+    Discovered(String),
+}
+
+/// Adds an app at its first sight, unless another writer has done so in the meantime.
+///
+/// # Errors
+/// When the database refuses.
+pub fn insert_missing(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    key: &AppKey,
+    name: &str,
+    category: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let app_id = AppId::new(now);
+    let (kind, catalog_slug, site) = match key {
+        AppKey::Catalog(slug) => (AppKind::Catalog, Some(slug.clone()), None),
+        AppKey::Discovered(site) => (AppKind::Discovered, None, Some(site.clone())),
+    };
+    let row = AppRow {
+        organization_id,
+        app_id,
+        kind: Word(kind),
+        catalog_slug,
+        site,
+        name: name.to_owned(),
+        category: category.map(ToOwned::to_owned),
+        created_at: now.naive_utc(),
+    };
+    let n_inserted = with_backend!(conn, c => diesel::insert_into(apps::table)
+        .values(&row)
+        .on_conflict_do_nothing()
+        .execute(c))?;
+    if kind == AppKind::Discovered && n_inserted == 1 {
+        diesel::insert_into(discoveries::table)
+            .values((
+                discoveries::organization_id.eq(organization_id),
+                discoveries::app_id.eq(app_id),
+                discoveries::state.eq(Word(DiscoveryState::Open)),
+                discoveries::first_seen_at.eq(now.naive_utc()),
+            ))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+/// The ids of these apps, as far as the organization has seen them.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_by_keys(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    keys: &[&AppKey],
+) -> Result<HashMap<AppKey, AppId>, StoreError> {
+    let slugs: Vec<&str> = keys
+        .iter()
+        .filter_map(|it| if let AppKey::Catalog(slug) = it { Some(slug.as_str()) } else { None })
+        .collect();
+    let sites: Vec<&str> = keys
+        .iter()
+        .filter_map(|it| if let AppKey::Discovered(site) = it { Some(site.as_str()) } else { None })
+        .collect();
+    let by_slug: Vec<(Option<String>, AppId)> = apps::table
+        .filter(apps::organization_id.eq(organization_id))
+        .filter(apps::catalog_slug.eq_any(slugs))
+        .select((apps::catalog_slug, apps::app_id))
+        .load(conn)?;
+    let by_site: Vec<(Option<String>, AppId)> = apps::table
+        .filter(apps::organization_id.eq(organization_id))
+        .filter(apps::site.eq_any(sites))
+        .select((apps::site, apps::app_id))
+        .load(conn)?;
+    let by_slug = by_slug.into_iter().filter_map(|(it, id)| Some((AppKey::Catalog(it?), id)));
+    let by_site = by_site.into_iter().filter_map(|(it, id)| Some((AppKey::Discovered(it?), id)));
+    Ok(by_slug.chain(by_site).collect())
+}
+
+/// The apps with these ids.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_all(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    ids: &[AppId],
+) -> Result<HashMap<AppId, AppRow>, StoreError> {
+    let rows: Vec<AppRow> = apps::table
+        .filter(apps::organization_id.eq(organization_id))
+        .filter(apps::app_id.eq_any(ids))
+        .select(AppRow::as_select())
+        .load(conn)?;
+    Ok(rows.into_iter().map(|it| (it.app_id, it)).collect())
+}
+
+/// The sites that the organization has mapped to an app itself.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_mappings(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+) -> Result<Vec<(String, AppId)>, StoreError> {
+    Ok(mappings::table
+        .filter(mappings::organization_id.eq(organization_id))
+        .select((mappings::site, mappings::app_id))
+        .load(conn)?)
+}
+
+/// An app in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedApp {
+    /// The app.
+    pub app: AppRow,
+    /// How many users have an account in it.
+    pub n_users: i64,
+}
+
+/// Apps, by id.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    page: Page<AppId>,
+) -> Result<Vec<ListedApp>, StoreError> {
+    let mut query = apps::table
+        .filter(apps::organization_id.eq(organization_id))
+        .select(AppRow::as_select())
+        .order(apps::app_id)
+        .limit(page.limit)
+        .into_boxed::<super::Backend>();
+    if let Some(after) = page.after {
+        query = query.filter(apps::app_id.gt(after));
+    }
+    let rows: Vec<AppRow> = query.load(conn)?;
+    let ids: Vec<AppId> = rows.iter().map(|it| it.app_id).collect();
+    let counts: HashMap<AppId, i64> = user_apps::table
+        .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::app_id.eq_any(ids))
+        .group_by(user_apps::app_id)
+        .select((user_apps::app_id, diesel::dsl::count_star()))
+        .load(conn)?
+        .into_iter()
+        .collect();
+    Ok(rows
+        .into_iter()
+        .map(|app| ListedApp { n_users: counts.get(&app.app_id).copied().unwrap_or(0), app })
+        .collect())
+}
+
+/// A discovered app in the triage queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedDiscovery {
+    /// The app under which its facts are kept.
+    pub app: AppRow,
+    /// Where its triage stands.
+    pub state: DiscoveryState,
+    /// When it was first seen.
+    pub first_seen_at: DateTime<Utc>,
+    /// How many users have an account in it.
+    pub n_users: i64,
+}
+
+/// Discoveries, by the id of their app.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_discoveries(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    page: Page<AppId>,
+) -> Result<Vec<ListedDiscovery>, StoreError> {
+    let mut query = discoveries::table
+        .filter(discoveries::organization_id.eq(organization_id))
+        .select((discoveries::app_id, discoveries::state, discoveries::first_seen_at))
+        .order(discoveries::app_id)
+        .limit(page.limit)
+        .into_boxed::<super::Backend>();
+    if let Some(after) = page.after {
+        query = query.filter(discoveries::app_id.gt(after));
+    }
+    let rows: Vec<(AppId, Word<DiscoveryState>, NaiveDateTime)> = query.load(conn)?;
+    let ids: Vec<AppId> = rows.iter().map(|it| it.0).collect();
+    let mut found = find_all(conn, organization_id, &ids)?;
+    let counts: HashMap<AppId, i64> = user_apps::table
+        .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::app_id.eq_any(ids))
+        .group_by(user_apps::app_id)
+        .select((user_apps::app_id, diesel::dsl::count_star()))
+        .load(conn)?
+        .into_iter()
+        .collect();
+    Ok(rows
+        .into_iter()
+        .filter_map(|(id, state, first_seen_at)| {
+            Some(ListedDiscovery {
+                app: found.remove(&id)?,
+                state: state.0,
+                first_seen_at: first_seen_at.and_utc(),
+                n_users: counts.get(&id).copied().unwrap_or(0),
+            })
+        })
+        .collect())
+}

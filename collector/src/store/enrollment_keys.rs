@@ -1,0 +1,116 @@
+//! Shared secrets that can only enroll.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::prelude::*;
+
+use super::StoreError;
+use crate::db::schema::enrollment_keys;
+use crate::db::{DbConnection, EnrollmentKeyId, OrganizationId};
+use crate::identity::tokens::{Token, TokenHash};
+
+/// One enrollment key; its text is known to nobody but who holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = enrollment_keys)]
+pub struct EnrollmentKeyRow {
+    /// Whose key.
+    pub organization_id: OrganizationId,
+    /// Its id.
+    pub enrollment_key_id: EnrollmentKeyId,
+    /// SHA-256 of its text.
+    pub key_hash: Vec<u8>,
+    /// A few characters of it.
+    pub hint: String,
+    /// What it is for, in an admin's words.
+    pub name: String,
+    /// Since when.
+    pub created_at: NaiveDateTime,
+    /// Until when; none is for good.
+    pub expires_at: Option<NaiveDateTime>,
+    /// When it was taken back.
+    pub revoked_at: Option<NaiveDateTime>,
+}
+
+impl EnrollmentKeyRow {
+    /// The key may enroll at `now`.
+    #[must_use]
+    pub fn is_valid(&self, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|it| now.naive_utc() < it)
+    }
+}
+
+/// Keeps a new key.
+///
+/// # Errors
+/// When the database refuses.
+pub fn insert(
+    conn: &mut DbConnection,
+    token: &Token,
+    name: &str,
+    now: DateTime<Utc>,
+) -> Result<EnrollmentKeyId, StoreError> {
+    let enrollment_key_id = EnrollmentKeyId::new(now);
+    let row = EnrollmentKeyRow {
+        organization_id: token.organization_id(),
+        enrollment_key_id,
+        key_hash: token.hash().as_bytes().to_vec(),
+        hint: token.hint(),
+        name: name.to_owned(),
+        created_at: now.naive_utc(),
+        expires_at: None,
+        revoked_at: None,
+    };
+    diesel::insert_into(enrollment_keys::table).values(&row).execute(conn)?;
+    Ok(enrollment_key_id)
+}
+
+/// The key with this hash, valid or not.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_by_hash(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    hash: &TokenHash,
+) -> Result<Option<EnrollmentKeyRow>, StoreError> {
+    Ok(enrollment_keys::table
+        .filter(enrollment_keys::organization_id.eq(organization_id))
+        .filter(enrollment_keys::key_hash.eq(hash.as_bytes().as_slice()))
+        .select(EnrollmentKeyRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// All keys, oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+) -> Result<Vec<EnrollmentKeyRow>, StoreError> {
+    Ok(enrollment_keys::table
+        .filter(enrollment_keys::organization_id.eq(organization_id))
+        .order(enrollment_keys::enrollment_key_id)
+        .select(EnrollmentKeyRow::as_select())
+        .load(conn)?)
+}
+
+/// Takes a key back. Installations that it enrolled stay.
+///
+/// # Errors
+/// When the database refuses.
+pub fn revoke(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    enrollment_key_id: EnrollmentKeyId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::update(
+        enrollment_keys::table
+            .filter(enrollment_keys::organization_id.eq(organization_id))
+            .filter(enrollment_keys::enrollment_key_id.eq(enrollment_key_id)),
+    )
+    .set(enrollment_keys::revoked_at.eq(now.naive_utc()))
+    .execute(conn)?;
+    Ok(())
+}

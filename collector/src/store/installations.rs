@@ -1,0 +1,196 @@
+//! Browsers that report.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::prelude::*;
+use shared::wire::{IdentityMethod, InstallationFacts, Mode};
+
+use super::word::Word;
+use super::{Page, StoreError};
+use crate::db::schema::installations;
+use crate::db::{DbConnection, EnrollmentKeyId, InstallationId, OrganizationId, UserId};
+use crate::identity::tokens::TokenHash;
+
+/// One copy of the extension in one browser profile.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = installations)]
+pub struct InstallationRow {
+    /// Whose browser.
+    pub organization_id: OrganizationId,
+    /// Its id.
+    pub installation_id: InstallationId,
+    /// The key that enrolled it.
+    pub enrollment_key_id: EnrollmentKeyId,
+    /// SHA-256 of its token.
+    pub token_hash: Vec<u8>,
+    /// Who uses this profile.
+    pub user_id: Option<UserId>,
+    /// How we know who uses it.
+    pub identity_method: Option<Word<IdentityMethod>>,
+    /// The loosest mode that the policy allows.
+    pub mode: Word<Mode>,
+    /// Version of the extension.
+    pub extension_version: String,
+    /// Name and major version of the browser.
+    pub browser: String,
+    /// Operating system as Chrome names it.
+    pub os: String,
+    /// Events that waited in the browser at its last heartbeat.
+    pub n_queued: i32,
+    /// Collector's clock less browser's clock at the last heartbeat.
+    pub clock_skew_ms: Option<i64>,
+    /// Since when it is known.
+    pub enrolled_at: NaiveDateTime,
+    /// The first sign of life.
+    pub first_heartbeat_at: Option<NaiveDateTime>,
+    /// The newest sign of life.
+    pub last_heartbeat_at: Option<NaiveDateTime>,
+    /// The newest batch.
+    pub last_report_at: Option<NaiveDateTime>,
+    /// The highest batch number committed.
+    pub last_sequence: i64,
+    /// The 64 numbers up to it as bits.
+    pub sequence_window: i64,
+    /// 64 bits of the hash of that batch.
+    pub last_payload_hash: i64,
+    /// When its token was taken back.
+    pub revoked_at: Option<NaiveDateTime>,
+}
+
+/// Adds an installation.
+///
+/// # Errors
+/// When the database refuses.
+pub fn insert(conn: &mut DbConnection, row: &InstallationRow) -> Result<(), StoreError> {
+    diesel::insert_into(installations::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// The installation with this token, revoked or not.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_by_token(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    hash: &TokenHash,
+) -> Result<Option<InstallationRow>, StoreError> {
+    Ok(installations::table
+        .filter(installations::organization_id.eq(organization_id))
+        .filter(installations::token_hash.eq(hash.as_bytes().as_slice()))
+        .select(InstallationRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// What a heartbeat changes.
+#[derive(Clone, Debug)]
+pub struct HeartbeatUpdate<'a> {
+    /// What the installation says about itself.
+    pub facts: &'a InstallationFacts,
+    /// The loosest mode that the policy allows.
+    pub mode: Mode,
+    /// Who uses the profile, and how we know.
+    pub identity: Option<(UserId, IdentityMethod)>,
+    /// Events that wait in the browser.
+    pub n_queued: u32,
+    /// Collector's clock less browser's clock.
+    pub clock_skew_ms: i64,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+}
+
+/// Notes a sign of life. Times never go back, should two heartbeats pass each other.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_heartbeat(
+    conn: &mut DbConnection,
+    row: &InstallationRow,
+    update: &HeartbeatUpdate<'_>,
+) -> Result<(), StoreError> {
+    let received_at = update.received_at.naive_utc();
+    let (user_id, method) = match update.identity {
+        Some((user_id, method)) => (Some(user_id), Some(Word(method))),
+        None => (None, None),
+    };
+    diesel::update(
+        installations::table
+            .filter(installations::organization_id.eq(row.organization_id))
+            .filter(installations::installation_id.eq(row.installation_id)),
+    )
+    .set((
+        installations::extension_version.eq(&update.facts.extension_version),
+        installations::browser.eq(&update.facts.browser),
+        installations::os.eq(&update.facts.os),
+        installations::mode.eq(Word(update.mode)),
+        installations::user_id.eq(user_id),
+        installations::identity_method.eq(method),
+        installations::n_queued.eq(i32::try_from(update.n_queued).unwrap_or(i32::MAX)),
+        installations::clock_skew_ms.eq(update.clock_skew_ms),
+        installations::first_heartbeat_at.eq(row.first_heartbeat_at.or(Some(received_at))),
+        installations::last_heartbeat_at.eq(row.last_heartbeat_at.max(Some(received_at))),
+    ))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Takes an installation's token back.
+///
+/// # Errors
+/// When the database refuses.
+pub fn revoke(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    installation_id: InstallationId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::update(
+        installations::table
+            .filter(installations::organization_id.eq(organization_id))
+            .filter(installations::installation_id.eq(installation_id)),
+    )
+    .set(installations::revoked_at.eq(now.naive_utc()))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Installations, by id, which is the order of enrollment.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    page: Page<InstallationId>,
+) -> Result<Vec<InstallationRow>, StoreError> {
+    let mut query = installations::table
+        .filter(installations::organization_id.eq(organization_id))
+        .order(installations::installation_id)
+        .limit(page.limit)
+        .select(InstallationRow::as_select())
+        .into_boxed::<super::Backend>();
+    if let Some(after) = page.after {
+        query = query.filter(installations::installation_id.gt(after));
+    }
+    Ok(query.load(conn)?)
+}
+
+/// The newest heartbeat of any browser of each of these users.
+///
+/// # Errors
+/// When the database refuses.
+pub fn newest_heartbeats(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    users: &[UserId],
+) -> Result<HashMap<UserId, DateTime<Utc>>, StoreError> {
+    let rows: Vec<(Option<UserId>, Option<NaiveDateTime>)> = installations::table
+        .filter(installations::organization_id.eq(organization_id))
+        .filter(installations::user_id.eq_any(users))
+        .group_by(installations::user_id)
+        .select((installations::user_id, diesel::dsl::max(installations::last_heartbeat_at)))
+        .load(conn)?;
+    Ok(rows.into_iter().filter_map(|(user, at)| Some((user?, at?.and_utc()))).collect())
+}

@@ -1,0 +1,273 @@
+//! The tenant, its settings, its work domains and the sites that it denies.
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use diesel::prelude::*;
+use shared::activity::{SourceKind, Thresholds};
+use shared::wire::{Mode, UnknownSites};
+
+use super::word::Word;
+use super::{StoreError, sources};
+use crate::db::schema::{deny_sites, organization_work_domains, organizations};
+use crate::db::{DbConnection, OrganizationId, SourceId};
+
+/// An organization with all settings that a request needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organization {
+    /// Its id.
+    pub organization_id: OrganizationId,
+    /// Its name, for people to read.
+    pub name: String,
+    /// A usage day is a day of this zone.
+    pub time_zone: Tz,
+    /// The loosest mode that it allows.
+    pub mode: Mode,
+    /// What happens with sites that no rule claims.
+    pub unknown_sites: UnknownSites,
+    /// Seconds between two batches.
+    pub flush_seconds: u32,
+    /// Seconds between two heartbeats.
+    pub heartbeat_seconds: u32,
+    /// This long without activity is still active (Z39).
+    pub inactive_after: TimeDelta,
+    /// This long without a heartbeat, an installation is not yet silent.
+    pub silent_after: TimeDelta,
+    /// This long without use, a license is not yet unused.
+    pub license_unused_after: TimeDelta,
+    /// An installation below it is outdated.
+    pub minimum_extension_version: Option<String>,
+    /// Whom an employee can ask.
+    pub help_contact: Option<String>,
+    /// Lower-case domains whose addresses are work addresses, in alphabetical order.
+    pub work_domains: Vec<String>,
+    /// Hostnames that are never reported, in alphabetical order.
+    pub deny_sites: Vec<String>,
+    /// The source under which the extension's facts are kept.
+    pub extension_source_id: SourceId,
+}
+
+impl Organization {
+    /// The limits for assessments.
+    #[must_use]
+    pub fn thresholds(&self) -> Thresholds {
+        Thresholds { inactive_after: self.inactive_after }
+    }
+}
+
+/// What is needed to create an organization; the rest starts with the product's defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewOrganization {
+    /// Its name, for people to read.
+    pub name: String,
+    /// A usage day is a day of this zone.
+    pub time_zone: Tz,
+    /// The loosest mode that it allows.
+    pub mode: Mode,
+    /// Lower-case domains whose addresses are work addresses.
+    pub work_domains: Vec<String>,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = organizations)]
+struct OrganizationRow {
+    organization_id: OrganizationId,
+    name: String,
+    time_zone: String,
+    mode: Word<Mode>,
+    unknown_sites: Word<UnknownSites>,
+    flush_seconds: i32,
+    heartbeat_seconds: i32,
+    inactive_after_seconds: i64,
+    silent_after_seconds: i64,
+    license_unused_after_seconds: i64,
+    minimum_extension_version: Option<String>,
+    help_contact: Option<String>,
+    created_at: NaiveDateTime,
+}
+
+/// Creates an organization with its work domains and its extension source.
+///
+/// # Errors
+/// When the database refuses.
+pub fn insert(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    new: &NewOrganization,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let days = |n| TimeDelta::days(n).num_seconds();
+    // The defaults of `product.md`.
+    let row = OrganizationRow {
+        organization_id,
+        name: new.name.clone(),
+        time_zone: new.time_zone.name().to_owned(),
+        mode: Word(new.mode),
+        unknown_sites: Word(UnknownSites::WorkSignIns),
+        flush_seconds: 300,
+        heartbeat_seconds: 900,
+        inactive_after_seconds: days(7),
+        silent_after_seconds: days(30),
+        license_unused_after_seconds: days(30),
+        minimum_extension_version: None,
+        help_contact: None,
+        created_at: now.naive_utc(),
+    };
+    diesel::insert_into(organizations::table).values(&row).execute(conn)?;
+    for domain in &new.work_domains {
+        insert_work_domain(conn, organization_id, domain)?;
+    }
+    sources::insert(conn, organization_id, SourceKind::Extension, "Browser extension", now)?;
+    Ok(())
+}
+
+/// Adds a work domain.
+///
+/// # Errors
+/// When the database refuses, as it does for one that is there.
+pub fn insert_work_domain(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    domain: &str,
+) -> Result<(), StoreError> {
+    use organization_work_domains::dsl;
+    diesel::insert_into(dsl::organization_work_domains)
+        .values((dsl::organization_id.eq(organization_id), dsl::domain.eq(domain)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Adds a site that is never reported.
+///
+/// # Errors
+/// When the database refuses, as it does for one that is there.
+pub fn insert_deny_site(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    site: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    use deny_sites::dsl;
+    diesel::insert_into(dsl::deny_sites)
+        .values((
+            dsl::organization_id.eq(organization_id),
+            dsl::site.eq(site),
+            dsl::created_at.eq(now.naive_utc()),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Sets the loosest mode that the organization allows.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_mode(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    mode: Mode,
+) -> Result<(), StoreError> {
+    use organizations::dsl;
+    diesel::update(dsl::organizations.filter(dsl::organization_id.eq(organization_id)))
+        .set(dsl::mode.eq(Word(mode)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Sets what happens with sites that no rule claims.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_unknown_sites(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    unknown_sites: UnknownSites,
+) -> Result<(), StoreError> {
+    use organizations::dsl;
+    diesel::update(dsl::organizations.filter(dsl::organization_id.eq(organization_id)))
+        .set(dsl::unknown_sites.eq(Word(unknown_sites)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Sets how often installations report: seconds between two batches and between two heartbeats.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_intervals(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    flush_seconds: u32,
+    heartbeat_seconds: u32,
+) -> Result<(), StoreError> {
+    use organizations::dsl;
+    let seconds = |it: u32| i32::try_from(it).unwrap_or(i32::MAX);
+    diesel::update(dsl::organizations.filter(dsl::organization_id.eq(organization_id)))
+        .set((
+            dsl::flush_seconds.eq(seconds(flush_seconds)),
+            dsl::heartbeat_seconds.eq(seconds(heartbeat_seconds)),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// The organization with this id.
+///
+/// # Errors
+/// When the database refuses or holds what this version does not understand.
+pub fn find(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+) -> Result<Option<Organization>, StoreError> {
+    let row = organizations::table
+        .filter(organizations::organization_id.eq(organization_id))
+        .select(OrganizationRow::as_select())
+        .first(conn)
+        .optional()?;
+    let Some(row) = row else { return Ok(None) };
+    let work_domains = organization_work_domains::table
+        .filter(organization_work_domains::organization_id.eq(organization_id))
+        .select(organization_work_domains::domain)
+        .order(organization_work_domains::domain)
+        .load(conn)?;
+    let deny_sites = deny_sites::table
+        .filter(deny_sites::organization_id.eq(organization_id))
+        .select(deny_sites::site)
+        .order(deny_sites::site)
+        .load(conn)?;
+    let extension_source_id = sources::find_first(conn, organization_id, SourceKind::Extension)?
+        .ok_or(StoreError::Inconsistent("the organization has no extension source"))?;
+    let time_zone = row
+        .time_zone
+        .parse()
+        .map_err(|_| StoreError::Inconsistent("the organization's time zone is not known"))?;
+    let seconds = |it: i32| u32::try_from(it).unwrap_or(0);
+    Ok(Some(Organization {
+        organization_id,
+        name: row.name,
+        time_zone,
+        mode: row.mode.0,
+        unknown_sites: row.unknown_sites.0,
+        flush_seconds: seconds(row.flush_seconds),
+        heartbeat_seconds: seconds(row.heartbeat_seconds),
+        inactive_after: TimeDelta::seconds(row.inactive_after_seconds),
+        silent_after: TimeDelta::seconds(row.silent_after_seconds),
+        license_unused_after: TimeDelta::seconds(row.license_unused_after_seconds),
+        minimum_extension_version: row.minimum_extension_version,
+        help_contact: row.help_contact,
+        work_domains,
+        deny_sites,
+        extension_source_id,
+    }))
+}
+
+/// The ids of all organizations, oldest first. One of the few questions across tenants: who is there
+/// to work for (the sweep, the sign-in page of a collector with a single organization).
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_ids(conn: &mut DbConnection) -> Result<Vec<OrganizationId>, StoreError> {
+    Ok(organizations::table
+        .select(organizations::organization_id)
+        .order(organizations::organization_id)
+        .load(conn)?)
+}

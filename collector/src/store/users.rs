@@ -1,0 +1,180 @@
+//! Users and their further addresses.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::prelude::*;
+
+use super::word::{UserStatus, UserType, Word};
+use super::{Page, StoreError};
+use crate::db::schema::{user_aliases, user_apps, users};
+use crate::db::{DbConnection, OrganizationId, UserId, with_backend};
+
+/// One user.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = users)]
+pub struct UserRow {
+    /// Whose user.
+    pub organization_id: OrganizationId,
+    /// Its id.
+    pub user_id: UserId,
+    /// The address that lists show, lower-case.
+    pub email: String,
+    /// The person's name from the best source.
+    pub name: Option<String>,
+    /// What kind of user.
+    pub user_type: Word<UserType>,
+    /// Whether the person is still there.
+    pub status: Word<UserStatus>,
+    /// When the user was first seen.
+    pub created_at: NaiveDateTime,
+}
+
+/// Adds a user with a work address, unless another writer has done so in the meantime.
+///
+/// # Errors
+/// When the database refuses.
+pub fn insert_missing(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    email: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let row = UserRow {
+        organization_id,
+        user_id: UserId::new(now),
+        email: email.to_owned(),
+        name: None,
+        // Without another sign, a work address is a person's (Z14).
+        user_type: Word(UserType::Employee),
+        status: Word(UserStatus::Current),
+        created_at: now.naive_utc(),
+    };
+    with_backend!(conn, c => diesel::insert_into(users::table)
+        .values(&row)
+        .on_conflict_do_nothing()
+        .execute(c))?;
+    Ok(())
+}
+
+/// Adds a further address of a user (Z13).
+///
+/// # Errors
+/// When the database refuses, as it does for an address that is somebody's alias.
+pub fn insert_alias(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    address: &str,
+    user_id: UserId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::insert_into(user_aliases::table)
+        .values((
+            user_aliases::organization_id.eq(organization_id),
+            user_aliases::address.eq(address),
+            user_aliases::user_id.eq(user_id),
+            user_aliases::created_at.eq(now.naive_utc()),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Whose addresses these are; an alias wins over a user of its own with that address.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_by_addresses(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    addresses: &[&str],
+) -> Result<HashMap<String, UserId>, StoreError> {
+    let mut found: HashMap<String, UserId> = users::table
+        .filter(users::organization_id.eq(organization_id))
+        .filter(users::email.eq_any(addresses))
+        .select((users::email, users::user_id))
+        .load(conn)?
+        .into_iter()
+        .collect();
+    let aliases: Vec<(String, UserId)> = user_aliases::table
+        .filter(user_aliases::organization_id.eq(organization_id))
+        .filter(user_aliases::address.eq_any(addresses))
+        .select((user_aliases::address, user_aliases::user_id))
+        .load(conn)?;
+    found.extend(aliases);
+    Ok(found)
+}
+
+/// The user with this address, made if there is none.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_or_insert(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    address: &str,
+    now: DateTime<Utc>,
+) -> Result<UserId, StoreError> {
+    let find = |conn: &mut DbConnection| {
+        find_by_addresses(conn, organization_id, &[address])
+            .map(|found| found.get(address).copied())
+    };
+    if let Some(user_id) = find(conn)? {
+        return Ok(user_id);
+    }
+    insert_missing(conn, organization_id, address, now)?;
+    find(conn)?.ok_or(StoreError::Inconsistent("a user that was just added is not there"))
+}
+
+/// A user in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedUser {
+    /// The user.
+    pub user: UserRow,
+    /// In how many apps the user has an account.
+    pub n_apps: i64,
+}
+
+/// Users with an account in at least one app (T20), by id.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    page: Page<UserId>,
+) -> Result<Vec<ListedUser>, StoreError> {
+    let mut query = user_apps::table
+        .filter(user_apps::organization_id.eq(organization_id))
+        .group_by(user_apps::user_id)
+        .select((user_apps::user_id, diesel::dsl::count_star()))
+        .order(user_apps::user_id)
+        .limit(page.limit)
+        .into_boxed::<super::Backend>();
+    if let Some(after) = page.after {
+        query = query.filter(user_apps::user_id.gt(after));
+    }
+    let counts: Vec<(UserId, i64)> = query.load(conn)?;
+    let ids: Vec<UserId> = counts.iter().map(|(id, _)| *id).collect();
+    let mut rows = find_all(conn, organization_id, &ids)?;
+    Ok(counts
+        .into_iter()
+        .filter_map(|(id, n_apps)| Some(ListedUser { user: rows.remove(&id)?, n_apps }))
+        .collect())
+}
+
+/// The users with these ids.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_all(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    ids: &[UserId],
+) -> Result<HashMap<UserId, UserRow>, StoreError> {
+    let rows: Vec<UserRow> = users::table
+        .filter(users::organization_id.eq(organization_id))
+        .filter(users::user_id.eq_any(ids))
+        .select(UserRow::as_select())
+        .load(conn)?;
+    Ok(rows.into_iter().map(|it| (it.user_id, it)).collect())
+}

@@ -1,0 +1,214 @@
+//! Closed enums as words in text columns.
+
+use diesel::backend::Backend;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::Text;
+use serde::{Serialize, Serializer};
+use shared::activity::{Reason, SourceKind, StatedStatus, Status};
+use shared::wire::{EventKind, IdentityMethod, Mode, UnknownSites};
+
+/// An enum whose values have one word each, the same in the database, in JSON and on pages.
+pub trait Words: Copy + PartialEq + Sized + 'static {
+    /// Every value with its word.
+    const WORDS: &'static [(Self, &'static str)];
+}
+
+/// The word of a value.
+#[must_use]
+pub fn word<T: Words>(value: T) -> &'static str {
+    T::WORDS.iter().find(|(it, _)| *it == value).map_or("", |(_, word)| word)
+}
+
+/// The value of a word.
+#[must_use]
+pub fn parse_word<T: Words>(text: &str) -> Option<T> {
+    T::WORDS.iter().find(|(_, word)| *word == text).map(|(it, _)| *it)
+}
+
+/// A text column that holds one of an enum's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Text)]
+pub struct Word<T: Words>(pub T);
+
+impl<T: Words, DB: Backend> ToSql<Text, DB> for Word<T>
+where
+    T: std::fmt::Debug,
+    str: ToSql<Text, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        word(self.0).to_sql(out)
+    }
+}
+
+impl<T: Words, DB: Backend> FromSql<Text, DB> for Word<T>
+where
+    String: FromSql<Text, DB>,
+{
+    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        let text = String::from_sql(bytes)?;
+        let value = parse_word(&text).ok_or_else(|| format!("the word {text:?} is not known"))?;
+        Ok(Word(value))
+    }
+}
+
+impl<T: Words> Serialize for Word<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(word(self.0))
+    }
+}
+
+macro_rules! words {
+    ($type:ty: $($value:ident => $word:literal),* $(,)?) => {
+        impl Words for $type {
+            const WORDS: &'static [($type, &'static str)] = &[$((<$type>::$value, $word)),*];
+        }
+    };
+}
+
+words!(Mode:
+    Unauthenticated => "unauthenticated",
+    Authenticated => "authenticated",
+    Disabled => "disabled",
+);
+words!(UnknownSites: Off => "off", WorkSignIns => "work_sign_ins");
+words!(IdentityMethod:
+    Link => "link",
+    Profile => "profile",
+    Policy => "policy",
+    MagicLink => "magic_link",
+    Oidc => "oidc",
+);
+words!(EventKind:
+    SignIn => "sign_in",
+    SignUp => "sign_up",
+    Visit => "visit",
+    SignInAttempt => "sign_in_attempt",
+);
+words!(SourceKind:
+    Extension => "extension",
+    Import => "import",
+    Directory => "directory",
+    IndirectIntegration => "indirect_integration",
+    Sso => "sso",
+    DirectIntegration => "direct_integration",
+    Manual => "manual",
+);
+words!(StatedStatus: Active => "active", Inactive => "inactive", Removed => "removed");
+words!(Status:
+    Active => "active",
+    Inactive => "inactive",
+    Unconfirmed => "unconfirmed",
+    Unknown => "unknown",
+    Removed => "removed",
+);
+words!(Reason:
+    RecentActivity => "recent_activity",
+    NoActivity => "no_activity",
+    AgentSilent => "agent_silent",
+    SignUpOnly => "sign_up_only",
+    NoUsageSource => "no_usage_source",
+    Stated => "stated",
+);
+
+/// What a user is (T20, T21).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UserType {
+    /// A person of the organization.
+    Employee,
+    /// A client, vendor or freelancer.
+    External,
+    /// An account of a machine.
+    Service,
+    /// A shared address.
+    Group,
+}
+words!(UserType:
+    Employee => "employee",
+    External => "external",
+    Service => "service",
+    Group => "group",
+);
+
+/// Whether a person is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UserStatus {
+    /// Still there.
+    Current,
+    /// Has left.
+    Past,
+}
+words!(UserStatus: Current => "current", Past => "past");
+
+/// How an organization knows an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AppKind {
+    /// An app of the catalog.
+    Catalog,
+    /// An app of the organization's own.
+    Custom,
+    /// A site that nothing claims.
+    Discovered,
+}
+words!(AppKind: Catalog => "catalog", Custom => "custom", Discovered => "discovered");
+
+/// Where the triage of a discovery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DiscoveryState {
+    /// Nobody has decided yet.
+    Open,
+    /// It is an app, by a row of `mappings`.
+    Mapped,
+    /// It is none.
+    Ignored,
+}
+words!(DiscoveryState: Open => "open", Mapped => "mapped", Ignored => "ignored");
+
+/// What was done to the time that a browser stated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TimeFlag {
+    /// Shifted by the difference of the clocks.
+    Corrected,
+    /// It lay in the future and is the time of arrival now.
+    Future,
+    /// It lay before the enrollment and was moved to the earliest time that is believed.
+    BeforeEnrollment,
+}
+words!(TimeFlag:
+    Corrected => "corrected",
+    Future => "future",
+    BeforeEnrollment => "before_enrollment",
+);
+
+/// What an admin may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AdminRole {
+    /// May change.
+    Admin,
+    /// May only read.
+    Viewer,
+}
+words!(AdminRole: Admin => "admin", Viewer => "viewer");
+
+/// Who did what an audit entry says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ActorKind {
+    /// A signed-in admin.
+    Admin,
+    /// Somebody at the machine, with the `rollcall` command.
+    CommandLine,
+    /// A program with an API key.
+    ApiKey,
+    /// A browser.
+    Installation,
+    /// The collector itself.
+    System,
+}
+words!(ActorKind:
+    Admin => "admin",
+    CommandLine => "command_line",
+    ApiKey => "api_key",
+    Installation => "installation",
+    System => "system",
+);
