@@ -1,1 +1,284 @@
-//! The sign-in state machine: form, federated, passkey, magic link; evidence; event.
+//! The sign-in state machine: from forms submitted and pages reached to *this person signed in here*.
+//!
+//! [`SignIns::observe`] takes one [`Observation`] at a time and answers with [`Finding`]s. It knows
+//! hosts, paths, the *keys* of queries and what kind of form was submitted; it never sees a value but a
+//! work address. A sign-in counts on evidence only: the sign-in page was left and its form is gone, or
+//! the app appeared. Without evidence it is an attempt.
+//!
+//! What it does not do: decide whether a sign-in is work, or reported. That is the agent's part.
+//!
+//! One flow per tab. Steps on several pages, routes and hosts of one site are one flow; so are an app,
+//! its broker and the identity provider behind it. Identity providers are never the app.
+
+mod flow;
+mod machine;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::address::EmailAddress;
+use crate::forms::{self, FormKind, LOGIN_FROM, SIGNUP_FROM, Sketch, Verdict};
+use crate::hostname::Hostname;
+use crate::wire::{EventKind, SignInMethod};
+
+pub use machine::SignIns;
+pub use words::{is_sign_in_route, says_check_your_inbox};
+
+/// From here on a verdict `signup` without a password becomes a local candidate.
+const PASSWORDLESS_SIGN_UP_FROM: f32 = 0.9;
+
+/// How long evidence may take after a submit.
+const EVIDENCE_WINDOW: TimeDelta = TimeDelta::seconds(15);
+/// How long the next step of an identifier-first sign-in may take.
+const IDENTIFIER_WINDOW: TimeDelta = TimeDelta::minutes(5);
+/// How long a code, an identity provider or a mailed link may take.
+const DETOUR_WINDOW: TimeDelta = TimeDelta::minutes(10);
+/// How long the app may take to appear after the sign-in page of its vendor.
+const APP_WINDOW: TimeDelta = TimeDelta::minutes(2);
+/// The same app by the same provider again within this time is a renewal, not a sign-in.
+const RENEWAL_WINDOW: TimeDelta = TimeDelta::minutes(30);
+/// How long a passwordless sign-up waits for confirmation, in this browser only.
+const CANDIDATE_DAYS: i64 = 30;
+/// Two messages about one submit: the click and the `submit` event that follows it.
+const DEBOUNCE: TimeDelta = TimeDelta::seconds(2);
+
+/// Where a frame is, as much as the machine may know: no query values, no fragment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// The host.
+    pub host: Hostname,
+    /// The path.
+    pub path: String,
+    /// Names of the query's and fragment's parameters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+    /// What an address with `client_id` asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization: Option<Authorization>,
+}
+
+impl Page {
+    /// A page without parameters.
+    #[must_use]
+    pub fn new(host: Hostname, path: &str) -> Page {
+        Page { host, path: path.to_owned(), keys: Vec::new(), authorization: None }
+    }
+
+    fn has_key(&self, wanted: &[&str]) -> bool {
+        self.keys.iter().any(|it| wanted.iter().any(|wanted| it.eq_ignore_ascii_case(wanted)))
+    }
+}
+
+/// What an OAuth or OpenID Connect authorization request asks for. The client's id is not kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authorization {
+    /// Host of `redirect_uri`: the app, or a broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_host: Option<Hostname>,
+    /// `prompt=none`: a renewal that shows nothing.
+    #[serde(default)]
+    pub is_silent: bool,
+    /// `scope` asks who the person is; none where there is no `scope`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks_identity: Option<bool>,
+    /// `prompt=create` or `screen_hint=signup`.
+    #[serde(default)]
+    pub is_sign_up: bool,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Observation {
+    /// A person submitted a form.
+    Submitted(Submission),
+    /// What a page shows now.
+    Described(Description),
+    /// The top frame of a tab went somewhere.
+    Navigated(Navigation),
+    /// A page opened another tab or window.
+    TabOpened {
+        /// The new tab.
+        tab: i32,
+        /// The tab that opened it.
+        opener: i32,
+    },
+    /// A tab is gone.
+    TabClosed {
+        /// Which.
+        tab: i32,
+    },
+    /// Nothing but time.
+    Passed,
+}
+
+/// A submitted form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Submission {
+    /// The tab.
+    pub tab: i32,
+    /// The frame in it; 0 is the top.
+    pub frame: i32,
+    /// Where the frame is.
+    pub page: Page,
+    /// What the form is.
+    pub form: FormFacts,
+    /// What was typed.
+    pub typed: Typed,
+}
+
+/// What is left of a form once it is classified.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FormFacts {
+    /// The verdict's kind.
+    pub kind: FormKind,
+    /// Its probability.
+    pub p: f32,
+    /// A visible password field.
+    pub has_password: bool,
+    /// A field for a one-time code.
+    pub asks_code: bool,
+    /// The browser may offer a passkey here.
+    pub offers_passkey: bool,
+}
+
+impl FormFacts {
+    /// The facts of one classified form.
+    #[must_use]
+    pub fn new(sketch: &Sketch, verdict: &Verdict) -> FormFacts {
+        let visible = || sketch.form.fields.iter().filter(|it| !it.hid);
+        FormFacts {
+            kind: verdict.kind,
+            p: verdict.p,
+            has_password: visible().any(|it| it.kind.eq_ignore_ascii_case("password")),
+            asks_code: verdict.step == Some(forms::Step::OneTimeCode)
+                || visible().any(words::asks_code),
+            offers_passkey: sketch.form.fields.iter().any(|it| {
+                it.ac.split_ascii_whitespace().any(|token| token.eq_ignore_ascii_case("webauthn"))
+            }),
+        }
+    }
+
+    fn is_login(&self) -> bool {
+        self.kind == FormKind::Login && LOGIN_FROM <= self.p
+    }
+
+    fn is_sign_up(&self) -> bool {
+        self.kind == FormKind::Signup
+            && (if self.has_password { SIGNUP_FROM } else { PASSWORDLESS_SIGN_UP_FROM }) <= self.p
+    }
+
+    /// Seen after a submit: the person is still asked to sign in or up.
+    fn still_asks(&self) -> bool {
+        matches!(self.kind, FormKind::Login | FormKind::Signup) && 0.5 <= self.p
+    }
+}
+
+/// What was typed into a submitted form, as facts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Typed {
+    /// A password field was not empty.
+    #[serde(default)]
+    pub password: bool,
+    /// Two password fields were equal and not empty.
+    #[serde(default)]
+    pub equal_passwords: bool,
+    /// Whose account.
+    #[serde(default)]
+    pub account: Account,
+}
+
+/// Whose account it is, as far as it was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Account {
+    /// Nothing was seen.
+    #[default]
+    Unseen,
+    /// A user name or the like.
+    Name,
+    /// An address of another domain; which one is not known here.
+    Personal,
+    /// An address of a work domain.
+    Work(EmailAddress),
+}
+
+impl Account {
+    /// What a later step adds to what an earlier one said: an address beats a name, and the last
+    /// address wins.
+    fn absorb(&mut self, later: &Account) {
+        match (&self, later) {
+            (_, Account::Unseen) | (Account::Personal | Account::Work(_), Account::Name) => {}
+            _ => *self = later.clone(),
+        }
+    }
+}
+
+/// The forms of a page, after it was asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// The tab.
+    pub tab: i32,
+    /// The frame in it.
+    pub frame: i32,
+    /// Forms that could ask for credentials, visible ones only.
+    pub forms: Vec<FormFacts>,
+    /// The headings or the title send the person to the inbox.
+    pub says_check_your_inbox: bool,
+}
+
+/// Where a tab went, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Navigation {
+    /// The tab.
+    pub tab: i32,
+    /// Where it is now.
+    pub page: Page,
+    /// The person typed the address, picked a bookmark or went back: nothing led here.
+    pub by_hand: bool,
+}
+
+/// The answer of [`SignIns::observe`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finding {
+    /// Something is certain enough to be recorded.
+    Decided(Decision),
+    /// Ask this frame what it shows; the answer comes back as [`Observation::Described`].
+    Look {
+        /// The tab.
+        tab: i32,
+        /// The frame.
+        frame: i32,
+    },
+}
+
+/// A sign-in, a sign-up, or a sign-in attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Never a visit.
+    pub kind: EventKind,
+    /// The page by which the app is known: the app area reached, or the page of the form.
+    pub page: Page,
+    /// How, where it was seen.
+    pub method: Option<SignInMethod>,
+    /// With which account.
+    pub account: Account,
+    /// When the person submitted the form, or came back from the identity provider.
+    pub at: DateTime<Utc>,
+}
+
+/// Passwordless sign-ups that nothing has confirmed yet. They never leave the browser: one form alone
+/// cannot be told from a newsletter (T14).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidates(Vec<Candidate>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Candidate {
+    page: Page,
+    account: Account,
+    at: DateTime<Utc>,
+}

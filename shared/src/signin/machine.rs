@@ -1,0 +1,657 @@
+//! The transitions.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::flow::{Federation, Flow, Intent, Step, Tab};
+use super::words::{is_sign_in_route, is_sign_up_route, looks_mailed};
+use super::{
+    Account, CANDIDATE_DAYS, Candidate, Candidates, DEBOUNCE, DETOUR_WINDOW, Decision, Description,
+    Finding, Navigation, Observation, Page, RENEWAL_WINDOW, Submission,
+};
+use crate::catalog::{Catalog, Surface};
+use crate::hostname::Hostname;
+use crate::wire::{EventKind, SignInMethod};
+
+/// Most tabs, mailed links and passwordless sign-ups that are followed at one time.
+const MAX_FOLLOWED: usize = 200;
+
+/// Parameters with which an identity provider sends a person back.
+const CODE_KEYS: &[&str] = &["code", "id_token", "access_token", "credential"];
+
+/// How long a page may take to answer what it shows.
+const ANSWER_WINDOW: TimeDelta = TimeDelta::seconds(2);
+
+/// Every sign-in under way in this browser. Lives in the session's storage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SignIns {
+    tabs: BTreeMap<i32, Tab>,
+    /// Links that were mailed; they may open in any tab.
+    links: Vec<MailedLink>,
+    /// Federated sign-ins of the last half hour, so that a renewal is not another one.
+    recent: Vec<Recent>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct MailedLink {
+    page: Page,
+    account: Account,
+    intent: Intent,
+    until: DateTime<Utc>,
+    /// A page of this site was reached; evidence is awaited in this tab.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    opened_in: Option<i32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Recent {
+    host: Hostname,
+    slug: Option<String>,
+    at: DateTime<Utc>,
+}
+
+/// What one observation is judged with.
+struct Context<'a> {
+    catalog: &'a Catalog,
+    now: DateTime<Utc>,
+    candidates: &'a mut Candidates,
+    findings: Vec<Finding>,
+}
+
+impl SignIns {
+    /// Takes one observation in. `candidates` are the passwordless sign-ups of the last 30 days.
+    pub fn observe(
+        &mut self,
+        candidates: &mut Candidates,
+        observation: &Observation,
+        catalog: &Catalog,
+        now: DateTime<Utc>,
+    ) -> Vec<Finding> {
+        let mut context = Context { catalog, now, candidates, findings: Vec::new() };
+        match observation {
+            Observation::Submitted(it) => self.submitted(it, &mut context),
+            Observation::Described(it) => self.described(it, &mut context),
+            Observation::Navigated(it) => self.navigated(it, &mut context),
+            Observation::TabOpened { tab, opener } => {
+                self.tabs.entry(*tab).or_default().opener = Some(*opener);
+            }
+            Observation::TabClosed { tab } => self.closed(*tab, &mut context),
+            Observation::Passed => {}
+        }
+        self.pass(&mut context);
+        context.findings
+    }
+
+    /// When [`Observation::Passed`] is next worth something.
+    #[must_use]
+    pub fn next_due(&self) -> Option<DateTime<Utc>> {
+        let flows = self.tabs.values().filter_map(|it| it.flow.as_ref());
+        flows.flat_map(|it| it.looks.iter().copied().chain([it.deadline])).min()
+    }
+
+    /// A sign-in is under way in this tab: being there is not yet using the app.
+    #[must_use]
+    pub fn is_under_way(&self, tab: i32) -> bool {
+        self.tabs.get(&tab).is_some_and(|it| it.flow.is_some())
+    }
+
+    fn submitted(&mut self, submission: &Submission, context: &mut Context<'_>) {
+        let now = context.now;
+        let tab = self.tabs.entry(submission.tab).or_default();
+        let form = &submission.form;
+        if let Some(flow) = &mut tab.flow {
+            let is_at_provider = flow.step == Step::AtProvider
+                && !same_place(&flow.page.host, &submission.page.host, context.catalog);
+            // A form at the identity provider is a part of the flow, whatever it looks like.
+            if is_at_provider {
+                flow.account.absorb(&submission.typed.account);
+                flow.deadline = now + DETOUR_WINDOW;
+                return;
+            }
+            let is_joined =
+                flow.federation.is_none() && joined(&flow.page, &submission.page, context.catalog);
+            let is_next_step = form.asks_code
+                || form.still_asks()
+                || (submission.typed.password && !flow.typed_password);
+            if is_joined && is_next_step && !submission.typed.equal_passwords {
+                let is_repeated = now - flow.at < DEBOUNCE
+                    && flow.typed_password == submission.typed.password
+                    && !flow.has_moved;
+                flow.account.absorb(&submission.typed.account);
+                flow.typed_password |= submission.typed.password;
+                flow.asked_code |= form.asks_code;
+                flow.offers_passkey |= form.offers_passkey;
+                flow.frame = submission.frame;
+                if is_repeated {
+                    return;
+                }
+                if flow.typed_password || form.asks_code {
+                    flow.step = Step::Submitted;
+                }
+                flow.submitted(now);
+                if form.asks_code {
+                    context.confirm_candidates(&submission.page);
+                }
+                return;
+            }
+        }
+        if form.asks_code {
+            // A code without a sign-in before it: the step of a passwordless sign-up.
+            context.confirm_candidates(&submission.page);
+        }
+        let intent = if form.is_login() && !submission.typed.equal_passwords {
+            Intent::SignIn
+        } else if form.is_sign_up() {
+            Intent::SignUp
+        } else {
+            return;
+        };
+        if intent == Intent::SignUp && !submission.typed.password {
+            context.remember_candidate(&submission.page, &submission.typed.account);
+            return;
+        }
+        let step = if submission.typed.password || form.asks_code {
+            Step::Submitted
+        } else {
+            Step::Identifier
+        };
+        let mut flow = Flow::new(intent, step, submission.page.clone(), now);
+        flow.frame = submission.frame;
+        flow.account = submission.typed.account.clone();
+        flow.typed_password = submission.typed.password;
+        flow.asked_code = form.asks_code;
+        flow.offers_passkey = form.offers_passkey;
+        tab.flow = Some(flow);
+    }
+
+    fn navigated(&mut self, navigation: &Navigation, context: &mut Context<'_>) {
+        let page = &navigation.page;
+        self.open_mailed_links(navigation, context);
+        if context.surface(page) == Some(Surface::Use) && !is_sign_in_route(&page.path) {
+            context.confirm_candidates(page);
+        }
+        let opener = self.tabs.get(&navigation.tab).and_then(|it| it.opener);
+        let opener = opener.and_then(|it| self.tabs.get(&it)).cloned();
+        let tab = self.tabs.entry(navigation.tab).or_default();
+        let came_from = tab
+            .page
+            .replace(page.clone())
+            .or_else(|| opener.as_ref().and_then(|it| it.page.clone()));
+        let earlier = tab.flow.take().or_else(|| opener.as_ref().and_then(|it| it.flow.clone()));
+
+        if let Some(flow) = start_federation(page, came_from.as_ref(), earlier.as_ref(), context) {
+            tab.flow = flow;
+            return;
+        }
+        // Only this tab's own flow goes on here; the opener's was looked at for its account.
+        let earlier =
+            if opener.as_ref().is_some_and(|it| it.flow == earlier) { None } else { earlier };
+        let Some(mut flow) = earlier else { return };
+        let is_joined = joined(&flow.page, page, context.catalog);
+        match flow.step {
+            Step::AtProvider => tab.flow = return_from_provider(flow, navigation, context),
+            // The app sent its user to an identity provider by a POST, which shows no parameters.
+            Step::Identifier
+                if !is_joined
+                    && !navigation.by_hand
+                    && context.catalog.identity_provider(&page.host, &page.path).is_some() =>
+            {
+                let slug = context.catalog.identity_provider(&page.host, &page.path);
+                flow.federation = Some(Federation {
+                    is_saml: true,
+                    hosts: vec![page.host.clone()],
+                    slug: slug.map(str::to_owned),
+                });
+                flow.detour(Step::AtProvider, context.now);
+                tab.flow = Some(flow);
+            }
+            Step::AwaitingApp => {
+                let is_app = context.surface(page) == Some(Surface::Use);
+                if is_app && (is_joined || !navigation.by_hand) {
+                    context.decide(&flow, page.clone());
+                } else {
+                    tab.flow = Some(flow);
+                }
+            }
+            Step::Identifier | Step::Submitted | Step::Code | Step::Returned => {
+                if is_joined || !navigation.by_hand {
+                    flow.frame = 0;
+                    flow.moved(context.now);
+                } else {
+                    // Elsewhere by hand says nothing about the sign-in; its window runs out.
+                    flow.looks.clear();
+                }
+                tab.flow = Some(flow);
+            }
+        }
+    }
+
+    fn described(&mut self, description: &Description, context: &mut Context<'_>) {
+        self.look_at_mailed_links(description, context);
+        let Some(tab) = self.tabs.get_mut(&description.tab) else { return };
+        let Some(mut flow) = tab.flow.take() else { return };
+        let page = tab.page.clone().unwrap_or_else(|| flow.page.clone());
+        let asks_code = description.forms.iter().any(|it| it.asks_code);
+        let still_asks = description.forms.iter().any(|it| {
+            it.still_asks() || (it.has_password && !flow.has_moved && flow.typed_password)
+        });
+        let at_inbox = description.says_check_your_inbox && !still_asks;
+        tab.flow = match flow.step {
+            Step::AtProvider | Step::AwaitingApp => Some(flow),
+            Step::Identifier | Step::Submitted | Step::Code if asks_code => {
+                flow.asked_code = true;
+                if flow.step != Step::Code {
+                    flow.detour(Step::Code, context.now);
+                }
+                Some(flow)
+            }
+            Step::Identifier if at_inbox => {
+                let link = MailedLink {
+                    page: flow.page,
+                    account: flow.account,
+                    intent: flow.intent,
+                    until: context.now + DETOUR_WINDOW + TimeDelta::minutes(5),
+                    opened_in: None,
+                };
+                self.links.push(link);
+                None
+            }
+            // A password was typed, and the mail only asks whether it was the owner who typed it. A
+            // sign-up is complete once it waits for that.
+            Step::Submitted if at_inbox && flow.intent == Intent::SignIn => {
+                flow.detour(Step::Code, context.now);
+                Some(flow)
+            }
+            _ if still_asks => Some(flow),
+            Step::Code if at_inbox => Some(flow),
+            // The identifier alone proves nobody, unless the app lets the person in.
+            Step::Identifier => {
+                let is_app = flow.has_moved && context.surface(&page) == Some(Surface::Use);
+                if is_app && !is_sign_in_route(&page.path) {
+                    context.succeed(flow, &page)
+                } else {
+                    Some(flow)
+                }
+            }
+            _ if is_renewal(&mut self.recent, &flow, context.now) => None,
+            Step::Submitted | Step::Code | Step::Returned => context.succeed(flow, &page),
+        };
+    }
+
+    fn closed(&mut self, tab: i32, context: &mut Context<'_>) {
+        self.links
+            .iter_mut()
+            .filter(|it| it.opened_in == Some(tab))
+            .for_each(|it| it.opened_in = None);
+        let Some(flow) = self.tabs.remove(&tab).and_then(|it| it.flow) else { return };
+        match flow.step {
+            // A window that came back from the provider and closed itself has done its work.
+            Step::Returned => {
+                if is_renewal(&mut self.recent, &flow, context.now) {
+                    return;
+                }
+                let page = flow.page.clone();
+                if let Some(flow) = context.succeed(flow, &page) {
+                    context.give_up(&flow);
+                }
+            }
+            _ => context.give_up(&flow),
+        }
+    }
+
+    /// Whatever is due by now.
+    fn pass(&mut self, context: &mut Context<'_>) {
+        let now = context.now;
+        for (&id, tab) in &mut self.tabs {
+            let Some(flow) = &mut tab.flow else { continue };
+            if flow.take_due_looks(now) {
+                // The answer gets its chance even when the wake-up came late.
+                flow.deadline = flow.deadline.max(now + ANSWER_WINDOW);
+                context.findings.push(Finding::Look { tab: id, frame: flow.frame });
+            } else if flow.deadline <= now {
+                context.give_up(flow);
+                tab.flow = None;
+            }
+        }
+        self.links.retain(|it| now < it.until);
+        self.recent.retain(|it| now < it.at + RENEWAL_WINDOW);
+        let oldest = now - TimeDelta::days(CANDIDATE_DAYS);
+        context.candidates.0.retain(|it| oldest < it.at);
+        while MAX_FOLLOWED < self.tabs.len() {
+            // Tab ids grow: the smallest is the oldest.
+            self.tabs.pop_first();
+        }
+        cut(&mut self.links);
+        cut(&mut self.recent);
+        cut(&mut context.candidates.0);
+    }
+
+    fn open_mailed_links(&mut self, navigation: &Navigation, context: &mut Context<'_>) {
+        let page = &navigation.page;
+        let mut opened = Vec::new();
+        self.links.retain_mut(|it| {
+            if !joined(&it.page, page, context.catalog) {
+                return true;
+            }
+            if context.surface(page) == Some(Surface::Use) && !is_sign_in_route(&page.path) {
+                opened.push(it.clone());
+                return false;
+            }
+            if looks_mailed(&page.path, &page.keys) {
+                it.opened_in = Some(navigation.tab);
+            }
+            true
+        });
+        for link in opened {
+            context.decide_mailed(&link, page.clone());
+        }
+        let waits = self.links.iter().any(|it| it.opened_in == Some(navigation.tab));
+        if waits {
+            context.findings.push(Finding::Look { tab: navigation.tab, frame: 0 });
+        }
+    }
+
+    fn look_at_mailed_links(&mut self, description: &Description, context: &mut Context<'_>) {
+        if description.forms.iter().any(|it| it.still_asks() || it.asks_code)
+            || description.says_check_your_inbox
+        {
+            return;
+        }
+        let page = self.tabs.get(&description.tab).and_then(|it| it.page.clone());
+        let (opened, waiting) = std::mem::take(&mut self.links)
+            .into_iter()
+            .partition(|it| it.opened_in == Some(description.tab));
+        self.links = waiting;
+        let opened: Vec<MailedLink> = opened;
+        for link in &opened {
+            let page = page.clone().unwrap_or_else(|| link.page.clone());
+            context.decide_mailed(link, page);
+        }
+    }
+}
+
+impl Context<'_> {
+    fn surface(&self, page: &Page) -> Option<Surface> {
+        self.catalog.lookup(&page.host, &page.path).map(|it| it.surface)
+    }
+
+    /// Signed in or up by all evidence. The app may still have to appear: on a vendor's sign-in host,
+    /// or an identity provider's own page, nothing says yet which it is.
+    fn succeed(&mut self, mut flow: Flow, page: &Page) -> Option<Flow> {
+        if self.surface(page) == Some(Surface::Use) {
+            self.decide(&flow, page.clone());
+            return None;
+        }
+        let names_an_app = self
+            .catalog
+            .lookup(&flow.page.host, &flow.page.path)
+            .is_none_or(|it| it.app.is_some() && it.surface != Surface::Signin);
+        let is_provider =
+            self.catalog.identity_provider(&flow.page.host, &flow.page.path).is_some();
+        if names_an_app && !is_provider {
+            let page = flow.page.clone();
+            self.decide(&flow, page);
+            return None;
+        }
+        flow.step = Step::AwaitingApp;
+        flow.deadline = self.now + super::APP_WINDOW;
+        flow.looks.clear();
+        Some(flow)
+    }
+
+    fn decide(&mut self, flow: &Flow, page: Page) {
+        let kind = match flow.intent {
+            Intent::SignIn => EventKind::SignIn,
+            Intent::SignUp => EventKind::SignUp,
+        };
+        self.confirm_candidates(&page);
+        self.findings.push(Finding::Decided(Decision {
+            kind,
+            page,
+            method: flow.method(),
+            account: flow.account.clone(),
+            at: flow.at,
+        }));
+    }
+
+    fn decide_mailed(&mut self, link: &MailedLink, page: Page) {
+        let kind = match link.intent {
+            Intent::SignIn => EventKind::SignIn,
+            Intent::SignUp => EventKind::SignUp,
+        };
+        self.confirm_candidates(&page);
+        self.findings.push(Finding::Decided(Decision {
+            kind,
+            page,
+            method: Some(SignInMethod::MagicLink),
+            account: link.account.clone(),
+            at: self.now,
+        }));
+    }
+
+    /// The window ended without evidence.
+    fn give_up(&mut self, flow: &Flow) {
+        let is_attempt = flow.intent == Intent::SignIn
+            && match flow.step {
+                // Back with a code in hand, but the page could not be asked.
+                Step::Returned if flow.page.has_key(CODE_KEYS) => {
+                    self.decide(flow, flow.page.clone());
+                    false
+                }
+                Step::Submitted | Step::Returned => true,
+                Step::Code => flow.typed_password,
+                Step::Identifier | Step::AtProvider => false,
+                // Signed in at a vendor's host that names its app after all.
+                Step::AwaitingApp => {
+                    let found = self.catalog.lookup(&flow.page.host, &flow.page.path);
+                    if found.is_some_and(|it| it.app.is_some()) {
+                        self.decide(flow, flow.page.clone());
+                    }
+                    false
+                }
+            };
+        if is_attempt {
+            self.findings.push(Finding::Decided(Decision {
+                kind: EventKind::SignInAttempt,
+                page: flow.page.clone(),
+                method: flow.method(),
+                account: flow.account.clone(),
+                at: flow.at,
+            }));
+        }
+    }
+
+    fn remember_candidate(&mut self, page: &Page, account: &Account) {
+        let Candidates(candidates) = &mut *self.candidates;
+        candidates.retain(|it| it.page.host != page.host);
+        candidates.push(Candidate {
+            page: Page::new(page.host.clone(), &page.path),
+            account: account.clone(),
+            at: self.now,
+        });
+    }
+
+    /// The person was seen inside this site: a sign-up that waited for confirmation was one.
+    fn confirm_candidates(&mut self, page: &Page) {
+        let catalog = self.catalog;
+        let Candidates(candidates) = &mut *self.candidates;
+        let (confirmed, waiting): (Vec<Candidate>, Vec<Candidate>) = std::mem::take(candidates)
+            .into_iter()
+            .partition(|it| same_place(&it.page.host, &page.host, catalog));
+        *candidates = waiting;
+        for candidate in confirmed {
+            self.findings.push(Finding::Decided(Decision {
+                kind: EventKind::SignUp,
+                page: page.clone(),
+                method: None,
+                account: candidate.account,
+                at: candidate.at,
+            }));
+        }
+    }
+}
+
+/// A navigation that starts a federated flow, or leads from a broker to the provider behind it.
+///
+/// `Some(None)` is a start that is none of ours: a silent renewal or a mere grant.
+#[expect(
+    clippy::option_option,
+    reason = "no start, a start that is dropped, a start that is followed"
+)]
+fn start_federation(
+    page: &Page,
+    came_from: Option<&Page>,
+    earlier: Option<&Flow>,
+    context: &Context<'_>,
+) -> Option<Option<Flow>> {
+    let slug = context.catalog.identity_provider(&page.host, &page.path).map(str::to_owned);
+    let earlier_federation = earlier.and_then(|it| it.federation.as_ref());
+    let (app, is_saml, is_sign_up) = match &page.authorization {
+        Some(authorization) => {
+            let redirect_host = authorization.redirect_host.as_ref()?;
+            // The vendor's own sign-in host in the vendor's own clothes: its form tells.
+            if same_place(redirect_host, &page.host, context.catalog)
+                && earlier_federation.is_none()
+            {
+                return None;
+            }
+            if authorization.is_silent {
+                return Some(earlier.cloned());
+            }
+            let came_to_sign_in = earlier.is_some()
+                || came_from.is_some_and(|it| {
+                    is_sign_in_route(&it.path) || context.surface(it) == Some(Surface::Signin)
+                });
+            if authorization.asks_identity == Some(false) && !came_to_sign_in {
+                return Some(None);
+            }
+            (redirect_host.clone(), false, authorization.is_sign_up)
+        }
+        None if page.has_key(&["SAMLRequest", "wtrealm"]) => {
+            let from = came_from.filter(|it| !same_place(&it.host, &page.host, context.catalog))?;
+            (from.host.clone(), true, false)
+        }
+        None => return None,
+    };
+    // A broker leads on: its own redirect goes to itself, the app stays what it was.
+    let broker = earlier.filter(|it| {
+        it.step == Step::AtProvider
+            && it.federation.as_ref().is_some_and(|federation| {
+                federation.hosts.iter().any(|host| same_place(host, &app, context.catalog))
+            })
+    });
+    if let Some(flow) = broker {
+        let mut flow = flow.clone();
+        if let Some(federation) = &mut flow.federation {
+            federation.hosts.push(page.host.clone());
+            federation.slug = slug.or(federation.slug.take());
+        }
+        flow.detour(Step::AtProvider, context.now);
+        return Some(Some(flow));
+    }
+    let is_sign_up = is_sign_up
+        || came_from.is_some_and(|it| {
+            is_sign_up_route(&it.path) && same_place(&it.host, &app, context.catalog)
+        });
+    let intent = if is_sign_up { Intent::SignUp } else { Intent::SignIn };
+    let mut flow = Flow::new(intent, Step::AtProvider, Page::new(app, "/"), context.now);
+    flow.federation = Some(Federation { is_saml, hosts: vec![page.host.clone()], slug });
+    // An identifier that was typed at the app before it sent the person here.
+    if let Some(earlier) = earlier.filter(|it| joined(&it.page, &flow.page, context.catalog)) {
+        flow.account = earlier.account.clone();
+    }
+    flow.detour(Step::AtProvider, context.now);
+    Some(Some(flow))
+}
+
+/// A navigation while the person is at the identity provider.
+fn return_from_provider(
+    mut flow: Flow,
+    navigation: &Navigation,
+    context: &mut Context<'_>,
+) -> Option<Flow> {
+    let page = &navigation.page;
+    let is_provider = |host: &Hostname| {
+        flow.federation.as_ref().is_some_and(|it| {
+            it.hosts.iter().any(|provider| same_place(provider, host, context.catalog))
+        })
+    };
+    let is_app = joined(&flow.page, page, context.catalog);
+    if is_provider(&page.host) && !is_app {
+        return Some(flow);
+    }
+    // Back by hand, or sent back empty-handed: nobody signed in.
+    if navigation.by_hand || page.has_key(&["error", "error_code"]) {
+        return None;
+    }
+    if !is_app {
+        // Providers have several hosts of their own; a broker's is one more.
+        let slug = context.catalog.identity_provider(&page.host, &page.path).map(str::to_owned);
+        if let Some(federation) = &mut flow.federation {
+            federation.hosts.push(page.host.clone());
+            federation.slug = slug.or(federation.slug.take());
+        }
+        flow.deadline = context.now + DETOUR_WINDOW;
+        return Some(flow);
+    }
+    flow.step = Step::Returned;
+    flow.submitted(context.now);
+    flow.moved(context.now);
+    if !is_sign_in_route(&page.path) || page.has_key(CODE_KEYS) {
+        flow.page = page.clone();
+    }
+    Some(flow)
+}
+
+/// The same app by the same provider was decided within the half hour: a renewal. Remembers `flow`.
+fn is_renewal(recent: &mut Vec<Recent>, flow: &Flow, now: DateTime<Utc>) -> bool {
+    let Some(federation) = &flow.federation else { return false };
+    let is_known = recent.iter().any(|it| it.host == flow.page.host && it.slug == federation.slug);
+    if !is_known {
+        let (host, slug) = (flow.page.host.clone(), federation.slug.clone());
+        recent.push(Recent { host, slug, at: now });
+    }
+    is_known
+}
+
+/// Two pages of one site, or the sign-in host and the app of one vendor.
+fn joined(from: &Page, to: &Page, catalog: &Catalog) -> bool {
+    if same_place(&from.host, &to.host, catalog) {
+        return true;
+    }
+    let app = |it: &Page| catalog.lookup(&it.host, &it.path);
+    match (app(from), app(to)) {
+        (Some(from), Some(to)) => match (from.app, to.app) {
+            (Some(from), Some(to)) => from.slug == to.slug || from.vendor == to.vendor,
+            // A sign-in host that several apps of its vendor share names none of them.
+            (None, Some(_)) => from.surface == Surface::Signin,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// One registrable domain. Without the suffix table, which comes with the catalog, the last two labels
+/// have to do.
+fn same_place(a: &Hostname, b: &Hostname, catalog: &Catalog) -> bool {
+    if a == b {
+        return true;
+    }
+    match (catalog.registrable_domain(a), catalog.registrable_domain(b)) {
+        (Some(a), Some(b)) => a == b,
+        (None, None) if catalog.version().is_empty() => last_two_labels(a) == last_two_labels(b),
+        _ => false,
+    }
+}
+
+fn last_two_labels(host: &Hostname) -> Option<&str> {
+    host.suffixes().find(|it| it.bytes().filter(|it| *it == b'.').count() == 1)
+}
+
+fn cut<T>(items: &mut Vec<T>) {
+    let excess = items.len().saturating_sub(MAX_FOLLOWED);
+    items.drain(..excess);
+}
