@@ -5,7 +5,16 @@
 //! [`classify`] turns it into a [`Verdict`].
 
 mod sketch;
+mod text;
+mod words;
+
+mod places;
+mod signals;
+
+mod rules;
+mod step;
 mod verdict;
 
 pub use sketch::{ButtonSketch, FieldSketch, FormSketch, LinkSketch, PageSketch, Sketch};
-pub use verdict::{FormKind, Verdict, classify};
+pub use step::Step;
+pub use verdict::{FormKind, LOGIN_FROM, SIGNUP_FROM, Verdict, classify};

@@ -145,3 +145,78 @@ pub struct LinkSketch {
     /// The path it leads to, without query.
     pub h: String,
 }
+
+impl Sketch {
+    /// The sketch within the caps of the format: a page may send as much as it likes, we read this much.
+    #[must_use]
+    pub fn capped(mut self) -> Sketch {
+        let Sketch { page, form } = &mut self;
+        cap(&mut page.title, 120);
+        cap_option(&mut page.lang, 35);
+        cap_all(&mut page.h1, 2, 80);
+        cap(&mut page.url_path, 120);
+
+        for it in [&mut form.tag, &mut form.method, &mut form.role] {
+            cap(it, 25);
+        }
+        for it in [&mut form.id, &mut form.name, &mut form.al] {
+            cap(it, 80);
+        }
+        cap(&mut form.cls, 120);
+        cap(&mut form.action, 150);
+        cap_all(&mut form.anc, 4, 100);
+        cap_all(&mut form.heads, 6, 80);
+        cap_all(&mut form.before, 2, 80);
+        cap(&mut form.prev, 200);
+        cap(&mut form.text, 400);
+        cap_all(&mut form.hidden, 25, 40);
+
+        form.fields.truncate(60);
+        for field in &mut form.fields {
+            for it in [&mut field.tag, &mut field.kind] {
+                cap(it, 20);
+            }
+            for it in [&mut field.name, &mut field.id, &mut field.cls, &mut field.ac] {
+                cap(it, 60);
+            }
+            for it in [&mut field.ph, &mut field.al, &mut field.label, &mut field.title] {
+                cap(it, 80);
+            }
+            cap_option(&mut field.maxlen, 10);
+            cap_option(&mut field.im, 20);
+        }
+        form.buttons.truncate(16);
+        for button in &mut form.buttons {
+            for it in [&mut button.tag, &mut button.kind] {
+                cap(it, 20);
+            }
+            for it in [&mut button.text, &mut button.id, &mut button.name, &mut button.cls] {
+                cap(it, 80);
+            }
+        }
+        form.links.truncate(25);
+        for link in &mut form.links {
+            cap(&mut link.t, 60);
+            cap(&mut link.h, 150);
+        }
+        self
+    }
+}
+
+/// Cuts after `most` characters, never inside one.
+fn cap(text: &mut String, most: usize) {
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.truncate(end);
+    }
+}
+
+fn cap_option(text: &mut Option<String>, most: usize) {
+    if let Some(text) = text {
+        cap(text, most);
+    }
+}
+
+fn cap_all(texts: &mut Vec<String>, most_texts: usize, most: usize) {
+    texts.truncate(most_texts);
+    texts.iter_mut().for_each(|it| cap(it, most));
+}
