@@ -1,10 +1,23 @@
 //! Rollcall's collector: authenticates browsers, maps sites to apps, keeps user-app records and
 //! answers admins and the API.
 //!
-//! Arrows point one way: routes to handlers, handlers to operations, operations to `store`, `store` to
-//! [`db`]. Only `store` knows the tables; only [`db`] knows which database it is.
+//! Arrows point one way: [`routes`] to handlers ([`api`], pages), handlers to operations, operations
+//! to [`store`], [`store`] to [`db`]. Only [`store`] knows the tables; only [`db`] knows which database
+//! it is; only [`problem`] picks status codes; only [`clock`] reads a clock.
 
 pub mod clock;
-pub mod db;
+pub mod config;
+pub mod telemetry;
+
+pub mod extract;
+pub mod problem;
+pub mod routes;
+pub mod server;
+
+pub mod admin;
+pub mod api;
 pub mod identity;
+
 pub mod store;
+
+pub mod db;

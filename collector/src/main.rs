@@ -1,3 +1,65 @@
 //! The `rollcall` binary.
 
-fn main() {}
+use clap::Parser;
+use collector::clock::Clock;
+use collector::config::{Config, DatabaseConfig, LogConfig};
+use collector::{admin, db, server, telemetry};
+
+/// Rollcall's collector.
+#[derive(Debug, Parser)]
+#[command(name = "rollcall", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Migrate the database and serve browsers, admins and the API.
+    Serve(Box<Config>),
+    /// Bring the database to the shape that this version needs, and nothing else.
+    Migrate(MigrateArgs),
+    /// Create admins and keys, and change an organization's settings.
+    Admin(AdminArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct MigrateArgs {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    #[command(flatten)]
+    log: LogConfig,
+}
+
+#[derive(Debug, clap::Args)]
+struct AdminArgs {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    /// Print one JSON object.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: admin::Command,
+}
+
+#[actix_web::main]
+async fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Serve(config) => {
+            telemetry::start_logging(&config.log)?;
+            server::serve(&config, Clock::System).await
+        }
+        Command::Migrate(args) => {
+            telemetry::start_logging(&args.log)?;
+            let names = db::migrate(&args.database.database_url)?;
+            tracing::info!(n_migrations = names.len(), "the database has the shape it needs");
+            Ok(())
+        }
+        Command::Admin(args) => {
+            let (mut input, mut output) = (std::io::stdin(), std::io::stdout());
+            let url = &args.database.database_url;
+            let now = Clock::System.now();
+            Ok(admin::run(url, &args.command, args.json, now, &mut input, &mut output)?)
+        }
+    }
+}

@@ -1,1 +1,4 @@
 //! The harness: an app under test, callers, look-alike sites, a browser.
+
+pub mod app;
+pub mod database;

@@ -1,0 +1,93 @@
+//! Opens what a collector needs and serves it: with `main`, the only place that knows sockets.
+
+use std::net::TcpListener;
+
+use actix_web::dev::Server;
+use actix_web::web::{Data, PayloadConfig, ServiceConfig};
+use actix_web::{App, HttpServer};
+use anyhow::Context;
+use shared::wire::MAX_BODY_BYTES;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::{self, Db};
+use crate::routes;
+use crate::telemetry::Metrics;
+
+/// An open collector: what all threads share. Cheap to clone.
+#[derive(Clone)]
+pub struct Collector {
+    /// The pool of connections.
+    pub db: Db,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Figures for operators.
+    pub metrics: Metrics,
+}
+
+impl Collector {
+    /// Migrates the database and opens everything.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or migrated.
+    pub fn open(config: &Config, clock: Clock) -> anyhow::Result<Collector> {
+        let url = &config.database.database_url;
+        let names = db::migrate(url).with_context(|| format!("could not migrate {url}"))?;
+        if !names.is_empty() {
+            tracing::info!(migrations = names.join(","), "migrated the database");
+        }
+        let db = Db::open(url, config.database_connections)
+            .with_context(|| format!("could not open {url}"))?;
+        Ok(Collector { db, clock, metrics: Metrics::new()? })
+    }
+
+    /// Adds everything to an actix app: data, limits and addresses.
+    pub fn configure(&self, app: &mut ServiceConfig) {
+        app.app_data(PayloadConfig::new(MAX_BODY_BYTES))
+            .app_data(Data::new(self.db.clone()))
+            .app_data(Data::new(self.clock.clone()))
+            .app_data(Data::new(self.clone()))
+            .configure(routes::configure);
+    }
+}
+
+/// Serves until the process is told to stop; requests that are in then are answered first.
+///
+/// # Errors
+/// When the socket cannot be bound or the database cannot be opened.
+pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
+    let collector = Collector::open(config, clock)?;
+    let listener = TcpListener::bind(config.listen)
+        .with_context(|| format!("could not listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    tracing::info!(
+        listen = %address,
+        database = %config.database.database_url,
+        "Rollcall's collector listens on http://{address}"
+    );
+    start(&collector, listener, config.workers)?.await?;
+    Ok(())
+}
+
+/// Starts to serve an open collector on a bound socket. The answer is a future that ends when the
+/// server does, and has a handle to stop it.
+///
+/// # Errors
+/// When the server cannot be started.
+pub fn start(
+    collector: &Collector,
+    listener: TcpListener,
+    workers: usize,
+) -> std::io::Result<Server> {
+    let collector = collector.clone();
+    let mut server = HttpServer::new(move || {
+        let collector = collector.clone();
+        App::new().configure(move |app| collector.configure(app))
+    })
+    // Requests in flight wait for at most one commit of a group.
+    .shutdown_timeout(10);
+    if 0 < workers {
+        server = server.workers(workers);
+    }
+    Ok(server.listen(listener)?.run())
+}

@@ -1,0 +1,180 @@
+//! A collector under test: in-process, on a database of its own.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use actix_web::dev::ServerHandle;
+use chrono::{DateTime, TimeZone, Utc};
+use chrono_tz::Tz;
+use collector::clock::{Clock, ManualClock};
+use collector::config::{Config, DatabaseConfig, LogConfig, LogFormat};
+use collector::db::{self, DatabaseUrl, DbConnection, OrganizationId};
+use collector::identity::tokens::{Token, TokenKind};
+use collector::server::{self, Collector};
+use collector::store::organizations::NewOrganization;
+use collector::store::{api_keys, enrollment_keys, organizations};
+use shared::wire::Mode;
+
+use crate::database::TestDatabase;
+
+/// When tests begin: a Monday morning.
+#[must_use]
+pub fn monday() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 11, 23, 9, 0, 0).single().expect("a time of the calendar")
+}
+
+/// A collector with one organization, `Northwind`, in mode `unauthenticated`, whose work domain is
+/// `northwind.example` and whose days are Berlin's.
+pub struct TestApp {
+    /// The open collector.
+    pub collector: Collector,
+    /// Its clock; standing still, unless the app is [`TestApp::live`].
+    pub clock: ManualClock,
+    /// Its organization.
+    pub organization_id: OrganizationId,
+    /// Enrolls installations.
+    pub enrollment_key: Token,
+    /// Reads the API.
+    pub api_key: Token,
+    /// Lives as long as the app.
+    database: TestDatabase,
+}
+
+impl TestApp {
+    /// An app whose clock stands still at [`monday`].
+    #[must_use]
+    pub fn new() -> TestApp {
+        let clock = ManualClock::new(monday());
+        TestApp::open(Clock::Manual(clock.clone()), clock)
+    }
+
+    /// An app on the machine's clock, for a browser.
+    #[must_use]
+    pub fn live() -> TestApp {
+        TestApp::open(Clock::System, ManualClock::new(Clock::System.now()))
+    }
+
+    fn open(clock: Clock, manual: ManualClock) -> TestApp {
+        let database = TestDatabase::new();
+        let now = clock.now();
+        let collector =
+            Collector::open(&config(database.url()), clock).expect("the collector opens");
+        let organization_id = OrganizationId::new(now);
+        let enrollment_key = Token::generate(TokenKind::EnrollmentKey, organization_id);
+        let api_key = Token::generate(TokenKind::ApiKey, organization_id);
+        let mut conn = db::connect(database.url()).expect("the database is there");
+        db::write(&mut conn, |conn| {
+            organizations::insert(conn, organization_id, &northwind(), now)?;
+            enrollment_keys::insert(conn, &enrollment_key, "tests", now)?;
+            api_keys::insert(conn, &api_key, "tests", "read", now)?;
+            Ok::<_, collector::store::StoreError>(())
+        })
+        .expect("an empty database takes an organization");
+        TestApp { collector, clock: manual, organization_id, enrollment_key, api_key, database }
+    }
+
+    /// Where its data is.
+    #[must_use]
+    pub fn database_url(&self) -> &DatabaseUrl {
+        self.database.url()
+    }
+
+    /// Changes the database behind the collector's back.
+    pub fn with_database<T>(&self, change: impl FnOnce(&mut DbConnection) -> T) -> T {
+        let mut conn = db::connect(self.database.url()).expect("the database is there");
+        db::write(&mut conn, |conn| Ok::<_, db::DbError>(change(conn))).expect("it commits")
+    }
+
+    /// Serves the app on loopback, on a port that is free.
+    #[must_use]
+    pub fn serve(&self) -> Served {
+        self.serve_at(([127, 0, 0, 1], 0).into())
+    }
+
+    /// Serves the app on this address: after a [`Served::stop`], on the same one again.
+    #[must_use]
+    pub fn serve_at(&self, address: SocketAddr) -> Served {
+        let listener = TcpListener::bind(address).expect("the address is free");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let collector = self.collector.clone();
+        let (sender, receiver) = mpsc::channel();
+        // A thread of its own, so that tests may block while the server works.
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server = server::start(&collector, listener, 1).expect("the server starts");
+                sender.send(server.handle()).expect("the test waits");
+                server.await.expect("the server runs");
+            });
+        });
+        let handle = receiver.recv().expect("the server starts");
+        Served { address, handle, thread: Some(thread) }
+    }
+}
+
+impl Default for TestApp {
+    fn default() -> TestApp {
+        TestApp::new()
+    }
+}
+
+/// A served app; it stops when this is dropped.
+pub struct Served {
+    address: SocketAddr,
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Served {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops and answers the address, to serve there again. Connections are cut.
+    pub fn stop(mut self) -> SocketAddr {
+        self.halt();
+        self.address
+    }
+
+    fn halt(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // The future only carries the answer; the command is sent by the call.
+            drop(self.handle.stop(false));
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
+
+fn config(url: &DatabaseUrl) -> Config {
+    Config {
+        database: DatabaseConfig { database_url: url.clone() },
+        listen: ([127, 0, 0, 1], 0).into(),
+        database_connections: 3,
+        writers: 2,
+        workers: 1,
+        log: LogConfig { log: "warn".to_owned(), log_format: LogFormat::Text },
+    }
+}
+
+fn northwind() -> NewOrganization {
+    NewOrganization {
+        name: "Northwind".to_owned(),
+        time_zone: Tz::Europe__Berlin,
+        mode: Mode::Unauthenticated,
+        work_domains: vec!["northwind.example".to_owned()],
+    }
+}
