@@ -59,7 +59,13 @@ async fn main() -> anyhow::Result<()> {
             let (mut input, mut output) = (std::io::stdin(), std::io::stdout());
             let url = &args.database.database_url;
             let now = Clock::System.now();
-            Ok(admin::run(url, &args.command, args.json, now, &mut input, &mut output)?)
+            let done = admin::run(url, &args.command, args.json, now, &mut input, &mut output);
+            if let Err(error) = done {
+                // Said to the person who typed the command: no backtrace, no log line.
+                eprintln!("rollcall: {error}");
+                std::process::exit(1);
+            }
+            Ok(())
         }
     }
 }

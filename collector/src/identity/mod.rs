@@ -2,6 +2,7 @@
 //! admins. What they may do is decided where it is done.
 
 pub mod csrf;
+pub mod keys;
 pub mod passwords;
 pub mod throttle;
 pub mod tokens;

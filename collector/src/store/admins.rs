@@ -52,18 +52,15 @@ pub fn insert(conn: &mut DbConnection, row: &AdminRow) -> Result<(), StoreError>
     Ok(())
 }
 
-/// The admin with this address.
+/// The admin with this address, of whichever organization. One of the few questions across tenants:
+/// who signs in does not know an organization's id, so an address is an admin's once per collector.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn find_by_email(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    email: &str,
-) -> Result<Option<AdminRow>, StoreError> {
+pub fn find_by_email(conn: &mut DbConnection, email: &str) -> Result<Option<AdminRow>, StoreError> {
     Ok(admins::table
-        .filter(admins::organization_id.eq(organization_id))
         .filter(admins::email.eq(email))
+        .order((admins::organization_id, admins::admin_id))
         .select(AdminRow::as_select())
         .first(conn)
         .optional()?)
@@ -134,17 +131,28 @@ pub fn insert_session(
     Ok(())
 }
 
-/// Whose open session this is; none once it has expired or its admin was locked out.
+/// An open session and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenSession {
+    /// Whose session.
+    pub admin: AdminRow,
+    /// When it was last used, to within what [`update_session_seen`] is called.
+    pub last_seen_at: DateTime<Utc>,
+}
+
+/// The session with this token; none once it has expired, was not used since `idle_since`, or its
+/// admin was locked out.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn find_by_session(
+pub fn find_session(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     hash: &TokenHash,
+    idle_since: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Result<Option<AdminRow>, StoreError> {
-    Ok(admin_sessions::table
+) -> Result<Option<OpenSession>, StoreError> {
+    let found: Option<(AdminRow, NaiveDateTime)> = admin_sessions::table
         .inner_join(
             admins::table.on(admins::organization_id
                 .eq(admin_sessions::organization_id)
@@ -153,10 +161,32 @@ pub fn find_by_session(
         .filter(admin_sessions::organization_id.eq(organization_id))
         .filter(admin_sessions::token_hash.eq(hash.as_bytes().as_slice()))
         .filter(admin_sessions::expires_at.gt(now.naive_utc()))
+        .filter(admin_sessions::last_seen_at.gt(idle_since.naive_utc()))
         .filter(admins::disabled_at.is_null())
-        .select(AdminRow::as_select())
+        .select((AdminRow::as_select(), admin_sessions::last_seen_at))
         .first(conn)
-        .optional()?)
+        .optional()?;
+    Ok(found.map(|(admin, seen_at)| OpenSession { admin, last_seen_at: seen_at.and_utc() }))
+}
+
+/// Notes that a session was used.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_session_seen(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    hash: &TokenHash,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::update(
+        admin_sessions::table
+            .filter(admin_sessions::organization_id.eq(organization_id))
+            .filter(admin_sessions::token_hash.eq(hash.as_bytes().as_slice())),
+    )
+    .set(admin_sessions::last_seen_at.eq(now.naive_utc()))
+    .execute(conn)?;
+    Ok(())
 }
 
 /// Ends a session.
@@ -172,6 +202,27 @@ pub fn delete_session(
         admin_sessions::table
             .filter(admin_sessions::organization_id.eq(organization_id))
             .filter(admin_sessions::token_hash.eq(hash.as_bytes().as_slice())),
+    )
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Forgets sessions that nobody can use any more.
+///
+/// # Errors
+/// When the database refuses.
+pub fn delete_ended_sessions(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    idle_since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::delete(
+        admin_sessions::table.filter(admin_sessions::organization_id.eq(organization_id)).filter(
+            admin_sessions::expires_at
+                .le(now.naive_utc())
+                .or(admin_sessions::last_seen_at.le(idle_since.naive_utc())),
+        ),
     )
     .execute(conn)?;
     Ok(())

@@ -89,3 +89,55 @@ pub fn find_by_hash(
         .first(conn)
         .optional()?)
 }
+
+/// The key with this id, valid or not.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    api_key_id: ApiKeyId,
+) -> Result<Option<ApiKeyRow>, StoreError> {
+    Ok(api_keys::table
+        .filter(api_keys::organization_id.eq(organization_id))
+        .filter(api_keys::api_key_id.eq(api_key_id))
+        .select(ApiKeyRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// All keys, oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+) -> Result<Vec<ApiKeyRow>, StoreError> {
+    Ok(api_keys::table
+        .filter(api_keys::organization_id.eq(organization_id))
+        .order(api_keys::api_key_id)
+        .select(ApiKeyRow::as_select())
+        .load(conn)?)
+}
+
+/// Takes a key back.
+///
+/// # Errors
+/// When the database refuses.
+pub fn revoke(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    api_key_id: ApiKeyId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::update(
+        api_keys::table
+            .filter(api_keys::organization_id.eq(organization_id))
+            .filter(api_keys::api_key_id.eq(api_key_id)),
+    )
+    .set(api_keys::revoked_at.eq(now.naive_utc()))
+    .execute(conn)?;
+    Ok(())
+}

@@ -38,7 +38,7 @@ impl EnrollmentKeyRow {
     }
 }
 
-/// Keeps a new key.
+/// Keeps a new key, which may enroll until `expires_at`.
 ///
 /// # Errors
 /// When the database refuses.
@@ -46,6 +46,7 @@ pub fn insert(
     conn: &mut DbConnection,
     token: &Token,
     name: &str,
+    expires_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Result<EnrollmentKeyId, StoreError> {
     let enrollment_key_id = EnrollmentKeyId::new(now);
@@ -56,7 +57,7 @@ pub fn insert(
         hint: token.hint(),
         name: name.to_owned(),
         created_at: now.naive_utc(),
-        expires_at: None,
+        expires_at: expires_at.map(|it| it.naive_utc()),
         revoked_at: None,
     };
     diesel::insert_into(enrollment_keys::table).values(&row).execute(conn)?;
@@ -75,6 +76,23 @@ pub fn find_by_hash(
     Ok(enrollment_keys::table
         .filter(enrollment_keys::organization_id.eq(organization_id))
         .filter(enrollment_keys::key_hash.eq(hash.as_bytes().as_slice()))
+        .select(EnrollmentKeyRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// The key with this id, valid or not.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    enrollment_key_id: EnrollmentKeyId,
+) -> Result<Option<EnrollmentKeyRow>, StoreError> {
+    Ok(enrollment_keys::table
+        .filter(enrollment_keys::organization_id.eq(organization_id))
+        .filter(enrollment_keys::enrollment_key_id.eq(enrollment_key_id))
         .select(EnrollmentKeyRow::as_select())
         .first(conn)
         .optional()?)

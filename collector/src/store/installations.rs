@@ -84,6 +84,23 @@ pub fn find_by_token(
         .optional()?)
 }
 
+/// The installation with this id, revoked or not.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    installation_id: InstallationId,
+) -> Result<Option<InstallationRow>, StoreError> {
+    Ok(installations::table
+        .filter(installations::organization_id.eq(organization_id))
+        .filter(installations::installation_id.eq(installation_id))
+        .select(InstallationRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
 /// What a heartbeat changes.
 #[derive(Clone, Debug)]
 pub struct HeartbeatUpdate<'a> {

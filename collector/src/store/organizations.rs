@@ -157,6 +157,74 @@ pub fn insert_deny_site(
     Ok(())
 }
 
+/// Takes a work domain away; whether it was there.
+///
+/// # Errors
+/// When the database refuses.
+pub fn delete_work_domain(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    domain: &str,
+) -> Result<bool, StoreError> {
+    use organization_work_domains::dsl;
+    let n_deleted = diesel::delete(
+        dsl::organization_work_domains
+            .filter(dsl::organization_id.eq(organization_id))
+            .filter(dsl::domain.eq(domain)),
+    )
+    .execute(conn)?;
+    Ok(n_deleted != 0)
+}
+
+/// Takes one of the organization's own denied sites away; whether it was there.
+///
+/// # Errors
+/// When the database refuses.
+pub fn delete_deny_site(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    site: &str,
+) -> Result<bool, StoreError> {
+    use deny_sites::dsl;
+    let n_deleted = diesel::delete(
+        dsl::deny_sites.filter(dsl::organization_id.eq(organization_id)).filter(dsl::site.eq(site)),
+    )
+    .execute(conn)?;
+    Ok(n_deleted != 0)
+}
+
+/// Sets the zone whose days are usage days. Days that are counted stay as they are.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_time_zone(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    time_zone: Tz,
+) -> Result<(), StoreError> {
+    use organizations::dsl;
+    diesel::update(dsl::organizations.filter(dsl::organization_id.eq(organization_id)))
+        .set(dsl::time_zone.eq(time_zone.name()))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Sets whom an employee can ask.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_help_contact(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    help_contact: &str,
+) -> Result<(), StoreError> {
+    use organizations::dsl;
+    diesel::update(dsl::organizations.filter(dsl::organization_id.eq(organization_id)))
+        .set(dsl::help_contact.eq(help_contact))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// Sets the loosest mode that the organization allows.
 ///
 /// # Errors
@@ -258,6 +326,22 @@ pub fn find(
         deny_sites,
         extension_source_id,
     }))
+}
+
+/// The id of the organization with this name. Asked across tenants, and only by the command line.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_id_by_name(
+    conn: &mut DbConnection,
+    name: &str,
+) -> Result<Option<OrganizationId>, StoreError> {
+    Ok(organizations::table
+        .filter(organizations::name.eq(name))
+        .select(organizations::organization_id)
+        .order(organizations::organization_id)
+        .first(conn)
+        .optional()?)
 }
 
 /// The ids of all organizations, oldest first. One of the few questions across tenants: who is there
