@@ -2,3 +2,9 @@
 
 pub mod app;
 pub mod database;
+
+pub mod browser;
+pub mod lookalike;
+pub mod recorder;
+
+pub mod day;

@@ -1,0 +1,185 @@
+//! A real Chromium, driven over the DevTools protocol: one WebSocket, no driver process.
+//!
+//! A [`Browser`] has a private profile and, as root, private policies: its own mount of
+//! `/etc/chromium/policies`, so that browsers run side by side and leave nothing behind. A [`Page`] is
+//! a tab, a popup or the extension's service worker; clicks and keys are real input events, as a
+//! person's are.
+//!
+//! What it does not do: wait a fixed time. Everything waits for something, with a limit and a sentence.
+
+mod connection;
+mod page;
+mod process;
+
+pub use page::Page;
+pub use process::{Launch, can_set_policies};
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use connection::Connection;
+use process::Process;
+
+/// Longest that anything in a browser may take.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// The id that `xtask/keys/development.pem` gives the extension.
+pub const EXTENSION_ID: &str = "nkclgfkcmfknnbimdmfbljhamkjmemio";
+
+/// A running Chromium. Dropping it closes it, and ends it by force if that takes too long.
+pub struct Browser {
+    connection: RefCell<Connection>,
+    process: Process,
+}
+
+impl Browser {
+    /// Starts a Chromium and connects to it.
+    ///
+    /// # Errors
+    /// When it is missing or does not start.
+    pub fn launch(launch: &Launch) -> Result<Browser> {
+        let process = Process::start(launch)?;
+        let (port, path) = process.devtools_address()?;
+        let connection = RefCell::new(Connection::open(port, &path)?);
+        Ok(Browser { connection, process })
+    }
+
+    /// The tab that every browser starts with.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn first_tab(&self) -> Result<Page<'_>> {
+        self.attach("page", "")
+    }
+
+    /// A new tab in front of the others.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub fn open(&self, address: &str) -> Result<Page<'_>> {
+        let made = self.command(None, "Target.createTarget", json!({ "url": address }))?;
+        let target = made["targetId"].as_str().context("createTarget names no target")?;
+        self.attach_to(target)
+    }
+
+    /// Attaches to the first target of a kind (`page`, `service_worker`, `other`) whose address
+    /// contains `part`; waits for it to appear.
+    ///
+    /// # Errors
+    /// When none appears in time.
+    pub fn attach(&self, kind: &str, part: &str) -> Result<Page<'_>> {
+        self.attach_within(kind, part, LIMIT)
+    }
+
+    fn attach_within(&self, kind: &str, part: &str, limit: Duration) -> Result<Page<'_>> {
+        let started = Instant::now();
+        loop {
+            let found = self.targets()?.into_iter().find(|it| {
+                it["type"] == kind && it["url"].as_str().is_some_and(|url| url.contains(part))
+            });
+            if let Some(target) = found {
+                return self.attach_to(target["targetId"].as_str().unwrap_or_default());
+            }
+            if limit < started.elapsed() {
+                bail!(
+                    "no {kind} with {part:?} in its address appeared within {} s",
+                    limit.as_secs()
+                );
+            }
+            std::thread::sleep(connection::POLL);
+        }
+    }
+
+    fn attach_to(&self, target: &str) -> Result<Page<'_>> {
+        let parameters = json!({ "targetId": target, "flatten": true });
+        let attached = self.command(None, "Target.attachToTarget", parameters)?;
+        let session = attached["sessionId"].as_str().context("attachToTarget names no session")?;
+        Ok(Page::new(self, target, session))
+    }
+
+    /// The extension's service worker, once its script has run. While a [`Page`] to it exists, Chrome
+    /// keeps it alive.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn worker(&self) -> Result<Page<'_>> {
+        let part = format!("chrome-extension://{EXTENSION_ID}/");
+        let worker = self.attach("service_worker", &part)?;
+        worker.wait_for("typeof chrome === 'object' && !!chrome.runtime?.id")?;
+        Ok(worker)
+    }
+
+    /// The service worker runs now.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub fn is_worker_running(&self) -> Result<bool> {
+        let part = format!("chrome-extension://{EXTENSION_ID}/");
+        Ok(self.targets()?.iter().any(|it| {
+            it["type"] == "service_worker"
+                && it["url"].as_str().is_some_and(|url| url.contains(&part))
+        }))
+    }
+
+    /// Stops the extension's service worker as Chrome does when it is idle: at once, whatever it does.
+    ///
+    /// # Errors
+    /// When it still runs after the limit.
+    pub fn stop_worker(&self) -> Result<()> {
+        // Only a page's session knows this command.
+        let page = self.first_tab()?;
+        let started = Instant::now();
+        while self.is_worker_running()? {
+            page.command("ServiceWorker.enable", json!({}))?;
+            page.command("ServiceWorker.stopAllWorkers", json!({}))?;
+            if LIMIT < started.elapsed() {
+                bail!("the service worker does not stop");
+            }
+            std::thread::sleep(connection::POLL);
+        }
+        Ok(())
+    }
+
+    /// Loads an unpacked extension and answers its id.
+    ///
+    /// # Errors
+    /// When Chromium refuses it, with its reason.
+    pub fn load_extension(&self, folder: &Path) -> Result<String> {
+        let loaded = self.command(None, "Extensions.loadUnpacked", json!({ "path": folder }))?;
+        Ok(loaded["id"].as_str().context("loadUnpacked names no id")?.to_owned())
+    }
+
+    /// Opens the extension's popup in a tab of its own.
+    ///
+    /// # Errors
+    /// When it does not open.
+    pub fn popup(&self) -> Result<Page<'_>> {
+        let popup = self.open(&format!("chrome-extension://{EXTENSION_ID}/popup.html"))?;
+        popup.wait_for("document.readyState === 'complete'")?;
+        Ok(popup)
+    }
+
+    /// All targets, whatever their type.
+    fn targets(&self) -> Result<Vec<Value>> {
+        let answer = self.command(None, "Target.getTargets", json!({ "filter": [{}] }))?;
+        Ok(answer["targetInfos"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// One command to a session or, without one, to the browser.
+    fn command(&self, session: Option<&str>, method: &str, parameters: Value) -> Result<Value> {
+        self.connection.borrow_mut().command(session, method, &parameters, LIMIT)
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The answer may get lost when the browser is quicker; the process has a limit of its own.
+        let mut connection = self.connection.borrow_mut();
+        let _ = connection.command(None, "Browser.close", &json!({}), Duration::from_secs(2));
+        self.process.end();
+    }
+}

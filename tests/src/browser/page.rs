@@ -1,0 +1,226 @@
+//! One tab, popup or service worker.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::{Browser, LIMIT, connection};
+
+/// A session with one target. Dropping it detaches, so that a service worker may go idle again.
+pub struct Page<'a> {
+    browser: &'a Browser,
+    target: String,
+    session: String,
+}
+
+impl<'a> Page<'a> {
+    pub(super) fn new(browser: &'a Browser, target: &str, session: &str) -> Page<'a> {
+        Page { browser, target: target.to_owned(), session: session.to_owned() }
+    }
+
+    pub(super) fn command(&self, method: &str, parameters: Value) -> Result<Value> {
+        self.browser.command(Some(&self.session), method, parameters)
+    }
+
+    /// Goes to an address, as typed into the address bar, and waits for the page to be loaded.
+    ///
+    /// # Errors
+    /// When it does not load.
+    pub fn go_to(&self, address: &str) -> Result<()> {
+        self.command("Page.bringToFront", json!({}))?;
+        let parameters = json!({ "url": address, "transitionType": "typed" });
+        let answer = self.command("Page.navigate", parameters)?;
+        if let Some(error) = answer["errorText"].as_str() {
+            bail!("{address} does not load: {error}");
+        }
+        self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
+            .with_context(|| address.to_owned())
+    }
+
+    /// The value of an expression; a promise is waited for.
+    ///
+    /// # Errors
+    /// When it throws.
+    pub fn eval(&self, expression: &str) -> Result<Value> {
+        let parameters = json!({
+            "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true,
+        });
+        let mut answer = self.command("Runtime.evaluate", parameters)?;
+        if let Some(details) = answer.get("exceptionDetails") {
+            let thrown = &details["exception"]["description"];
+            bail!("{expression:.200} throws {}", if thrown.is_null() { details } else { thrown });
+        }
+        Ok(answer["result"]["value"].take())
+    }
+
+    /// The text of the page's body.
+    ///
+    /// # Errors
+    /// When the page does not answer.
+    pub fn text(&self) -> Result<String> {
+        Ok(self.eval("document.body.innerText")?.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Waits until an expression is true. A navigation in between is no failure.
+    ///
+    /// # Errors
+    /// When it is not true in time, with what the page shows instead.
+    pub fn wait_for(&self, expression: &str) -> Result<()> {
+        self.wait_within(expression, LIMIT)
+    }
+
+    /// [`Page::wait_for`] with a limit of one's own.
+    ///
+    /// # Errors
+    /// When it is not true in time, with what the page shows instead.
+    pub fn wait_within(&self, expression: &str, limit: Duration) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let last = self.eval(expression);
+            if matches!(last, Ok(Value::Bool(true))) {
+                return Ok(());
+            }
+            if limit < started.elapsed() {
+                let shown = self.eval("location.href + '\\n' + document.body?.innerText").ok();
+                let shown = shown.as_ref().and_then(Value::as_str).unwrap_or("nothing");
+                return Err(anyhow!(
+                    "not true within {} s: {expression}\nlast answer: {last:?}\nthe page shows {shown:.1000}",
+                    limit.as_secs()
+                ));
+            }
+            std::thread::sleep(connection::POLL);
+        }
+    }
+
+    /// Waits for the first visible element of a CSS selector and clicks its middle.
+    ///
+    /// # Errors
+    /// When there is no such element in time.
+    pub fn click(&self, selector: &str) -> Result<()> {
+        let at = self.middle_of(selector)?;
+        for (kind, n_buttons) in [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)] {
+            let (x, y) = at;
+            let mut event = json!({ "type": kind, "x": x, "y": y, "buttons": n_buttons });
+            if kind != "mouseMoved" {
+                event["button"] = json!("left");
+                event["clickCount"] = json!(1);
+            }
+            self.command("Input.dispatchMouseEvent", event)
+                .with_context(|| format!("click on {selector}"))?;
+        }
+        Ok(())
+    }
+
+    /// Clicks into a field and types, key by key.
+    ///
+    /// # Errors
+    /// When there is no such field in time.
+    pub fn type_into(&self, selector: &str, text: &str) -> Result<()> {
+        self.click(selector)?;
+        self.wait_for(&format!("document.activeElement === document.querySelector({selector:?})"))?;
+        for character in text.chars() {
+            let key = character.to_string();
+            let down = json!({ "type": "keyDown", "key": key, "text": key, "unmodifiedText": key });
+            self.command("Input.dispatchKeyEvent", down)?;
+            self.command("Input.dispatchKeyEvent", json!({ "type": "keyUp", "key": key }))?;
+        }
+        Ok(())
+    }
+
+    /// Presses Enter.
+    ///
+    /// # Errors
+    /// When the page does not answer.
+    pub fn press_enter(&self) -> Result<()> {
+        for kind in ["keyDown", "keyUp"] {
+            let key = json!({
+                "type": kind, "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r",
+            });
+            self.command("Input.dispatchKeyEvent", key)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the page's window this wide, whatever the browser's is.
+    ///
+    /// # Errors
+    /// When the page does not answer.
+    pub fn set_width(&self, width: u32, height: u32) -> Result<()> {
+        let size =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.command("Emulation.setDeviceMetricsOverride", size)?;
+        Ok(())
+    }
+
+    /// The page is wider than its window.
+    ///
+    /// # Errors
+    /// When the page does not answer.
+    pub fn scrolls_sideways(&self) -> Result<bool> {
+        let wider = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
+        Ok(self.eval(wider)? == Value::Bool(true))
+    }
+
+    /// Saves what the whole page looks like, as PNG.
+    ///
+    /// # Errors
+    /// When it cannot be taken or written.
+    pub fn screenshot(&self, path: &Path) -> Result<()> {
+        self.command("Page.bringToFront", json!({}))?;
+        let parameters = json!({ "format": "png", "captureBeyondViewport": true });
+        let answer = self.command("Page.captureScreenshot", parameters)?;
+        let png = STANDARD.decode(answer["data"].as_str().context("no picture")?)?;
+        std::fs::write(path, png).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Closes the tab.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub fn close(self) -> Result<()> {
+        self.browser.command(None, "Target.closeTarget", json!({ "targetId": self.target }))?;
+        Ok(())
+    }
+
+    fn middle_of(&self, selector: &str) -> Result<(f64, f64)> {
+        // A field that is still moving or has no size yet is not there for a person either.
+        let find = format!(
+            "(() => {{
+                const it = document.querySelector({selector:?});
+                if (!it || it.disabled) return null;
+                it.scrollIntoView({{ block: 'center', behavior: 'instant' }});
+                const box = it.getBoundingClientRect();
+                if (box.width === 0 || box.height === 0) return null;
+                return [box.x + box.width / 2, box.y + box.height / 2];
+            }})()"
+        );
+        let started = Instant::now();
+        loop {
+            // An error is a navigation in between.
+            let found = self.eval(&find).unwrap_or_default();
+            if let (Some(x), Some(y)) = (found[0].as_f64(), found[1].as_f64()) {
+                return Ok((x, y));
+            }
+            if LIMIT < started.elapsed() {
+                let shown = self.text().unwrap_or_default();
+                bail!(
+                    "no visible {selector} within {} s; the page shows {shown:.1000}",
+                    LIMIT.as_secs()
+                );
+            }
+            std::thread::sleep(connection::POLL);
+        }
+    }
+}
+
+impl Drop for Page<'_> {
+    fn drop(&mut self) {
+        // A target that is gone is detached already.
+        let parameters = json!({ "sessionId": self.session });
+        let _ = self.browser.command(None, "Target.detachFromTarget", parameters);
+    }
+}

@@ -1,0 +1,225 @@
+//! Chromium's process: its flags, its private profile and policies, its end.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::connection::POLL;
+use crate::lookalike::Sites;
+
+/// Most browsers at once: each is several busy processes.
+const MAX_BROWSERS: usize = 2;
+
+/// Where Debian's Chromium reads policies.
+const POLICIES: &str = "/etc/chromium/policies";
+
+/// What a browser starts with.
+#[derive(Default)]
+pub struct Launch {
+    /// Policies, as a file in `managed/` has them. Needs [`can_set_policies`].
+    pub policies: Option<Value>,
+    /// An unpacked extension.
+    pub extension: Option<PathBuf>,
+    arguments: Vec<String>,
+}
+
+impl Launch {
+    /// A browser for which every host over HTTPS is one of these sites. It reaches nothing else, but
+    /// for loopback.
+    #[must_use]
+    pub fn with_sites(sites: &Sites) -> Launch {
+        let map = format!(
+            "--host-resolver-rules=MAP *:443 127.0.0.1:{}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+            sites.port()
+        );
+        let trust =
+            format!("--ignore-certificate-errors-spki-list={}", sites.certificate_fingerprint());
+        Launch { arguments: vec![map, trust], ..Launch::default() }
+    }
+
+    /// Values of `chrome.storage.managed` for our extension.
+    #[must_use]
+    pub fn managed(mut self, values: &Value) -> Launch {
+        let policies = self.policies.get_or_insert_with(|| json!({}));
+        policies["3rdparty"]["extensions"][super::EXTENSION_ID] = values.clone();
+        self
+    }
+
+    /// An unpacked extension.
+    #[must_use]
+    pub fn extension(mut self, folder: &Path) -> Launch {
+        self.extension = Some(folder.to_owned());
+        self
+    }
+
+    /// Installs the packed extension by policy from an update address.
+    #[must_use]
+    pub fn force_install(mut self, update_url: &str) -> Launch {
+        let policies = self.policies.get_or_insert_with(|| json!({}));
+        policies["ExtensionInstallForcelist"] =
+            json!([format!("{};{update_url}", super::EXTENSION_ID)]);
+        // DevTools is refused on extensions that a policy installed, unless a policy allows it.
+        policies["DeveloperToolsAvailability"] = json!(1);
+        self
+    }
+}
+
+/// Policies can be set for one browser alone: we are root and may make mount namespaces.
+#[must_use]
+pub fn can_set_policies() -> bool {
+    is_root()
+        && Command::new("unshare")
+            .args(["--mount", "--propagation", "private", "true"])
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|it| it.success())
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0)
+}
+
+/// Chromium's process and what is removed with it.
+pub(super) struct Process {
+    child: Child,
+    profile: TempDir,
+    _policies: Option<TempDir>,
+    _slot: Slot,
+}
+
+impl Process {
+    pub(super) fn start(launch: &Launch) -> Result<Process> {
+        let slot = Slot::wait();
+        let profile = TempDir::with_prefix("rollcall-profile-")?;
+        let policies = launch.policies.as_ref().map(write_policies).transpose()?;
+        let program = chromium().context(
+            "Chromium is missing; install it with: apt-get install --no-install-recommends chromium",
+        )?;
+        let mut command = match &policies {
+            None => Command::new(program),
+            Some(folder) => with_policies(program, folder.path())?,
+        };
+        command.args([
+            "--headless=new",
+            "--remote-debugging-port=0",
+            "--no-first-run",
+            "--no-default-browser-check",
+            "--disable-component-update",
+            "--disable-dev-shm-usage",
+            "--disable-gpu",
+            "--password-store=basic",
+            "--lang=en-US",
+            "--window-size=1280,800",
+        ]);
+        if is_root() {
+            // Chromium refuses to run as root with its sandbox.
+            command.arg("--no-sandbox");
+        }
+        command.arg(format!("--user-data-dir={}", profile.path().display()));
+        if let Some(folder) = &launch.extension {
+            command.arg(format!("--load-extension={}", folder.display()));
+        }
+        command.args(&launch.arguments).arg("about:blank");
+        let log = std::fs::File::create(profile.path().join("chromium.log"))?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let child = command.spawn().context("cannot start Chromium")?;
+        Ok(Process { child, profile, _policies: policies, _slot: slot })
+    }
+
+    /// The port and path of DevTools, once Chromium has written them down.
+    pub(super) fn devtools_address(&self) -> Result<(u16, String)> {
+        let limit = Duration::from_secs(30);
+        let started = Instant::now();
+        loop {
+            let text = std::fs::read_to_string(self.profile.path().join("DevToolsActivePort"));
+            if let Some((port, path)) = text.ok().as_deref().and_then(|it| it.split_once('\n')) {
+                return Ok((port.trim().parse()?, path.trim().to_owned()));
+            }
+            if limit < started.elapsed() {
+                let log = self.profile.path().join("chromium.log");
+                let log = std::fs::read_to_string(log).unwrap_or_default();
+                bail!("Chromium did not start within {} s; it says:\n{log:.2000}", limit.as_secs());
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Waits a little for a browser that was asked to close, then ends it.
+    pub(super) fn end(&mut self) {
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(5) {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(POLL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // After `end` both are without effect; before it, the start failed half-way.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn chromium() -> Option<PathBuf> {
+    let paths = std::env::var_os("PATH")?;
+    std::env::split_paths(&paths)
+        .flat_map(|folder| [folder.join("chromium"), folder.join("chromium-browser")])
+        .find(|it| it.is_file())
+}
+
+fn write_policies(policies: &Value) -> Result<TempDir> {
+    let folder = TempDir::with_prefix("rollcall-policies-")?;
+    std::fs::create_dir(folder.path().join("managed"))?;
+    std::fs::write(folder.path().join("managed/rollcall.json"), policies.to_string())?;
+    Ok(folder)
+}
+
+/// A command that sees the folder as its policies, and nobody else does. It ends up as the program
+/// itself, so its process is Chromium's.
+fn with_policies(program: PathBuf, folder: &Path) -> Result<Command> {
+    if !can_set_policies() {
+        bail!("policies need root and mount namespaces; run as root, or enroll by link");
+    }
+    std::fs::create_dir_all(POLICIES).context("cannot make the folder of policies")?;
+    let mount = format!(r#"mount --bind "$1" {POLICIES} && shift && exec "$@""#);
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", &mount, "sh"]);
+    command.arg(folder).arg(program);
+    Ok(command)
+}
+
+static RUNNING: Mutex<usize> = Mutex::new(0);
+static FREED: Condvar = Condvar::new();
+
+/// The right to run one browser.
+struct Slot(());
+
+impl Slot {
+    fn wait() -> Slot {
+        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = FREED
+            .wait_while(running, |it| MAX_BROWSERS <= *it)
+            .unwrap_or_else(PoisonError::into_inner);
+        *running += 1;
+        Slot(())
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        FREED.notify_one();
+    }
+}

@@ -1,0 +1,81 @@
+//! The sites of the working day: one HTTPS server on loopback that answers for every host.
+//!
+//! The pages are plain HTML of our own, written after the *kind* of flow that the real site has (which
+//! fields, in which order, on which host, under which content security policy). None is a copy of a
+//! real page.
+//!
+//! What it does not do: keep sessions. Whoever knows an app's address sees the app.
+
+mod server;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{CertificateParams, KeyPair, PublicKeyData};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use sha2::{Digest, Sha256};
+
+/// An account that exists at every one of the sites.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its address.
+    pub email: String,
+    /// Its password.
+    pub password: String,
+}
+
+/// The running server. Dropping it stops it.
+pub struct Sites {
+    port: u16,
+    certificate_fingerprint: String,
+    handle: ServerHandle,
+}
+
+impl Sites {
+    /// Starts the server, with a certificate made now.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn start(accounts: Vec<Account>) -> Result<Sites> {
+        let key = KeyPair::generate()?;
+        let fingerprint = STANDARD.encode(Sha256::digest(key.subject_public_key_info()));
+        // Chromium trusts the key by its fingerprint, so the name does not matter.
+        let certificate =
+            CertificateParams::new(vec!["localhost".to_owned()])?.self_signed(&key)?;
+        let private = PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], private)?;
+
+        let listener = TcpListener::bind(("127.0.0.1", 0)).context("no port for the sites")?;
+        let port = listener.local_addr()?.port();
+        let handle = server::start(listener, tls, accounts)?;
+        Ok(Sites { port, certificate_fingerprint: fingerprint, handle })
+    }
+
+    /// Where all hosts are.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// SHA-256 of the certificate's public key, as Chromium takes it.
+    #[must_use]
+    pub fn certificate_fingerprint(&self) -> &str {
+        &self.certificate_fingerprint
+    }
+}
+
+impl Drop for Sites {
+    fn drop(&mut self) {
+        // Sending the command is enough; the server's thread ends by itself.
+        drop(self.handle.stop(false));
+    }
+}
