@@ -6,5 +6,7 @@ pub mod database;
 pub mod browser;
 pub mod lookalike;
 pub mod recorder;
+pub mod updates;
 
 pub mod day;
+pub mod desk;

@@ -22,6 +22,8 @@ mod system;
 mod wasm_toolchain;
 mod workspace;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// Rollcall's automation.
@@ -40,11 +42,19 @@ enum Command {
     Test(test::Test),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Xtask::parse().command {
+fn main() -> ExitCode {
+    let done = match Xtask::parse().command {
         Command::Build(it) => it.run(),
         Command::Package(it) => it.run(),
         Command::Demo(it) => it.run(),
         Command::Test(it) => it.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A sentence for the person who typed the command; no backtrace.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

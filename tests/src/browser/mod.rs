@@ -61,7 +61,11 @@ impl Browser {
     /// # Errors
     /// When the browser refuses.
     pub fn open(&self, address: &str) -> Result<Page<'_>> {
-        let made = self.command(None, "Target.createTarget", json!({ "url": address }))?;
+        self.open_with(json!({ "url": address }))
+    }
+
+    fn open_with(&self, parameters: Value) -> Result<Page<'_>> {
+        let made = self.command(None, "Target.createTarget", parameters)?;
         let target = made["targetId"].as_str().context("createTarget names no target")?;
         self.attach_to(target)
     }
@@ -153,13 +157,15 @@ impl Browser {
         Ok(loaded["id"].as_str().context("loadUnpacked names no id")?.to_owned())
     }
 
-    /// Opens the extension's popup in a tab of its own.
+    /// Opens the extension's popup in a tab of its own, behind the others: the person's tab stays the
+    /// one that is looked at.
     ///
     /// # Errors
     /// When it does not open.
     pub fn popup(&self) -> Result<Page<'_>> {
-        let popup = self.open(&format!("chrome-extension://{EXTENSION_ID}/popup.html"))?;
-        popup.wait_for("document.readyState === 'complete'")?;
+        let url = format!("chrome-extension://{EXTENSION_ID}/popup.html");
+        let popup = self.open_with(json!({ "url": url, "background": true }))?;
+        popup.wait_for("document.readyState === 'complete' && !!chrome.runtime?.id")?;
         Ok(popup)
     }
 

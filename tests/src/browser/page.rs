@@ -26,12 +26,21 @@ impl<'a> Page<'a> {
         self.browser.command(Some(&self.session), method, parameters)
     }
 
+    /// Makes it the tab that is looked at.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub fn bring_to_front(&self) -> Result<()> {
+        self.command("Page.bringToFront", json!({}))?;
+        Ok(())
+    }
+
     /// Goes to an address, as typed into the address bar, and waits for the page to be loaded.
     ///
     /// # Errors
     /// When it does not load.
     pub fn go_to(&self, address: &str) -> Result<()> {
-        self.command("Page.bringToFront", json!({}))?;
+        self.bring_to_front()?;
         let parameters = json!({ "url": address, "transitionType": "typed" });
         let answer = self.command("Page.navigate", parameters)?;
         if let Some(error) = answer["errorText"].as_str() {
@@ -170,7 +179,7 @@ impl<'a> Page<'a> {
     /// # Errors
     /// When it cannot be taken or written.
     pub fn screenshot(&self, path: &Path) -> Result<()> {
-        self.command("Page.bringToFront", json!({}))?;
+        self.bring_to_front()?;
         let parameters = json!({ "format": "png", "captureBeyondViewport": true });
         let answer = self.command("Page.captureScreenshot", parameters)?;
         let png = STANDARD.decode(answer["data"].as_str().context("no picture")?)?;
