@@ -8,10 +8,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::conventions::MAX_WORD;
 use super::entry::{AppEntry, Conventions, IdentityProviders, VendorEntry};
 use super::index::{Answer, Tenant};
 use super::pattern::{Kind, Pattern, expand_braces};
-use super::snapshot::{FORMAT, Snapshot, audience_letter, rule_letter, slug_of};
+use super::snapshot::{FORMAT, Snapshot, audience_letter, slug_of, write_denied, write_rule};
 use super::suffixes::List;
 use super::{Catalog, Surface};
 use crate::hostname::Hostname;
@@ -28,6 +29,8 @@ pub struct VendorFile {
 }
 
 /// One file of `catalog/exclude/`: a name a line, everything after `#` is a comment.
+/// `*word*` denies every registrable domain whose first label contains the word, unless a rule claims
+/// the host.
 #[derive(Clone, Debug)]
 pub struct DenyFile {
     /// Its place below the repository, for messages.
@@ -137,10 +140,10 @@ pub fn compile(
             .denied
             .into_iter()
             .map(|(category, hosts)| {
-                (category, Cow::Owned(hosts.into_keys().collect::<Vec<_>>().join(" ")))
+                (category, Cow::Owned(write_denied(hosts.keys().map(String::as_str))))
             })
             .collect(),
-        suffixes: compiler.list.table(),
+        suffixes: Cow::Owned(compiler.list.table().to_text()),
     };
     let to_text = |it: &Snapshot<'_>| {
         serde_json::to_string(it).expect("texts and lists always have a JSON form")
@@ -222,7 +225,7 @@ impl Compiler<'_> {
                     &labels.inside,
                 ],
             ),
-            ("paths", vec![&paths.r#use, &paths.signin, &paths.api]),
+            ("paths", vec![&paths.r#use, &paths.signin, &paths.api, &paths.site]),
         ];
         for (key, lists) in lists {
             let place = Place {
@@ -234,13 +237,15 @@ impl Compiler<'_> {
             for word in lists.into_iter().flatten() {
                 let is_word = !word.is_empty()
                     && word.bytes().all(|it| {
-                        it.is_ascii_lowercase() || it.is_ascii_digit() || b"-_.".contains(&it)
-                    });
+                        it.is_ascii_lowercase() || it.is_ascii_digit() || b"-_./".contains(&it)
+                    })
+                    && word.split('/').all(|it| it.len() <= MAX_WORD);
                 if !is_word {
                     self.error(
                         &place,
                         format!(
-                            "{word:?} is not allowed: lower-case letters, digits, '-', '_' and '.'"
+                            "{word:?} is not allowed: at most {MAX_WORD} lower-case letters, digits, '-', '_' \
+                             and '.' between slashes"
                         ),
                     );
                 }
@@ -263,9 +268,12 @@ impl Compiler<'_> {
                 let place = Place::of(file, key, text);
                 for pattern in expand_braces(text) {
                     let answer = Answer::Surface(surface);
-                    if let Some(rule) = self.rule(&place, vendor, &pattern, answer, Tenant::None) {
-                        self.rules.insert(rule);
-                    }
+                    let rule = self.rule(&place, vendor, &pattern, answer, Tenant::None);
+                    self.rules.extend(
+                        rule.map(|(pattern, answer, tenant)| {
+                            write_rule("", &pattern, answer, tenant)
+                        }),
+                    );
                 }
             }
         }
@@ -382,6 +390,10 @@ impl Compiler<'_> {
         let or_empty = |text: &str, derived: &str| {
             if text == derived { String::new() } else { text.to_owned() }
         };
+        let mut rules: Vec<String> = rules
+            .iter()
+            .map(|(pattern, answer, tenant)| write_rule(&app.name, pattern, *answer, *tenant))
+            .collect();
         rules.sort();
         let line = format!(
             "{}|{}|{}|{}|{}|{}",
@@ -395,7 +407,7 @@ impl Compiler<'_> {
         self.apps.insert(app.slug.clone(), line);
     }
 
-    /// One rule as the snapshot writes it, checked.
+    /// One rule, checked.
     fn rule(
         &mut self,
         place: &Place,
@@ -403,7 +415,7 @@ impl Compiler<'_> {
         pattern: &str,
         answer: Answer,
         tenant: Tenant,
-    ) -> Option<String> {
+    ) -> Option<(String, Answer, Tenant)> {
         let parts = match Pattern::parse(pattern) {
             Ok(it) => it,
             Err(error) => {
@@ -434,12 +446,7 @@ impl Compiler<'_> {
         if matches!(answer, Answer::Surface(Surface::Use) | Answer::Conventional) {
             self.use_hosts.push((pattern.to_owned(), vendor.vendor.clone(), place.clone()));
         }
-        let tenant = match tenant {
-            Tenant::None => String::new(),
-            Tenant::Label => "#l".to_owned(),
-            Tenant::Segment(it) => format!("#{it}"),
-        };
-        Some(format!("{}{pattern}{tenant}", rule_letter(answer)))
+        Some((pattern.to_owned(), answer, tenant))
     }
 
     /// The suffix of a registry, or, for rules without a reviewed surface, of a company.
@@ -467,6 +474,15 @@ impl Compiler<'_> {
 
     fn add_denied(&mut self, file: &DenyFile) {
         let mut before = String::new();
+        let mut words: Vec<&str> = Vec::new();
+        let list = std::mem::take(&mut self.list);
+        let suffixes = list.table();
+        let covers = |word: &str, host: &str| {
+            Hostname::parse(host)
+                .ok()
+                .and_then(|it| suffixes.registrable_domain(&it))
+                .is_some_and(|it| it.as_str().split('.').next().is_some_and(|it| it.contains(word)))
+        };
         for (at, line) in file.text.lines().enumerate() {
             let host = line.split('#').next().unwrap_or_default().trim();
             if host.is_empty() {
@@ -474,7 +490,22 @@ impl Compiler<'_> {
             }
             let place =
                 Place { file: file.file.clone(), line: Some(at + 1), key: file.category.clone() };
+            let word = host.strip_prefix('*').and_then(|it| it.strip_suffix('*'));
+            if let Some(word) = word {
+                if word.len() < 4 || !word.bytes().all(|it| it.is_ascii_lowercase()) {
+                    self.error(
+                        &place,
+                        format!(
+                            "{host:?} is not allowed: a word of at least four lower-case letters"
+                        ),
+                    );
+                }
+                words.push(word);
+            } else if let Some(word) = words.iter().find(|it| covers(it, host)) {
+                self.error(&place, format!("{host:?} is covered by *{word}* already"));
+            }
             match Hostname::parse(host) {
+                _ if word.is_some() => {}
                 Ok(it) if it.as_str() == host => {}
                 Ok(it) => self.error(&place, format!("{host:?} has to be written {it}")),
                 Err(error) => self.error(&place, error.to_string()),
@@ -486,7 +517,7 @@ impl Compiler<'_> {
                 );
             }
             before = host.to_owned();
-            if self.list.icann.contains(host) {
+            if list.icann.contains(host) {
                 self.error(
                     &place,
                     format!("{host:?} is a public suffix, a name below it is needed"),
@@ -499,17 +530,26 @@ impl Compiler<'_> {
             }
             self.denied.entry(file.category.clone()).or_default().insert(host.to_owned(), place);
         }
+        self.list = list;
     }
 
-    /// The deny list wins over every rule, so a rule of surface `use` under a denied name is a mistake
-    /// in one of the two.
+    /// The deny list wins over everything at or below its names but a rule for one exact host
+    /// (`employers.` of a job board), so any other rule of surface `use` there is a mistake in one of the
+    /// two.
     fn check_denied(&mut self) {
-        let denied: BTreeMap<&String, &Place> = self.denied.values().flatten().collect();
+        let denied: BTreeMap<&str, &Place> =
+            self.denied.values().flatten().map(|(host, place)| (host.as_str(), place)).collect();
         let mut problems = Vec::new();
         for (pattern, _, place) in &self.use_hosts {
-            let mut suffix = Pattern::split(pattern).host;
+            let parts = Pattern::split(pattern);
+            let mut suffix = parts.host;
             loop {
-                if let Some(other) = denied.get(&suffix.to_owned()) {
+                let is_exception = parts.kind == Kind::Exact
+                    && parts.path.is_empty()
+                    && suffix.len() < parts.host.len();
+                if let Some(other) = denied.get(suffix)
+                    && !is_exception
+                {
                     problems.push((
                         place.clone(),
                         format!("{pattern:?} lies under {suffix}, which {other} denies"),
@@ -565,22 +605,22 @@ impl Compiler<'_> {
     /// Under a company's public suffix strangers publish: where such a suffix lies below a name that an
     /// app claims, the claim ends there, unless a rule says more.
     fn stop_at_private_suffixes(&mut self) {
-        let mut claims: BTreeSet<&str> = BTreeSet::new();
-        let mut said: BTreeSet<&str> = BTreeSet::new();
-        for pattern in self.claimed.keys() {
-            let parts = Pattern::split(pattern);
-            said.insert(parts.host);
-            if parts.kind == Kind::Suffix && parts.path.is_empty() {
-                claims.insert(parts.host);
-            }
-        }
+        let said: BTreeSet<&str> = self.claimed.keys().map(|it| Pattern::split(it).host).collect();
+        let claims: BTreeSet<&str> = self
+            .use_hosts
+            .iter()
+            .map(|(pattern, ..)| Pattern::split(pattern))
+            .filter(|it| it.kind == Kind::Suffix && it.path.is_empty())
+            .map(|it| it.host)
+            .collect();
         let mut stops = Vec::new();
         for suffix in &self.list.private {
             let host = suffix.trim_start_matches("*.").trim_start_matches('!');
             let mut parent = host.split_once('.').map(|(_, rest)| rest);
             while let Some(it) = parent {
                 if claims.contains(it) && !said.contains(host) {
-                    stops.push(format!("{}*.{host}", rule_letter(Answer::Unknown)));
+                    let pattern = format!("*.{host}");
+                    stops.push(write_rule("", &pattern, Answer::Unknown, Tenant::None));
                     break;
                 }
                 parent = it.split_once('.').map(|(_, rest)| rest);

@@ -70,21 +70,18 @@ impl Table {
             paths: Words::new(
                 surface(&paths.r#use, Surface::Use)
                     .chain(surface(&paths.signin, Surface::Signin))
-                    .chain(surface(&paths.api, Surface::Api)),
+                    .chain(surface(&paths.api, Surface::Api))
+                    .chain(surface(&paths.site, Surface::Site)),
             ),
         }
     }
 
-    /// What a page is by its names. `left` is what the host has left of the domain. None for tools that
-    /// the vendor runs for its own people.
-    pub(super) fn read<'p>(&self, left: &str, path: &'p str) -> Option<Reading<'p>> {
+    /// What a page is by its names, on a domain of an app. `left` is what the host has left of the
+    /// domain. None for tools that the vendor runs for its own people.
+    pub(super) fn read(&self, left: &str, path: &str) -> Option<Reading> {
         if left.is_empty() || left == "www" {
-            let segment = super::pattern::segments(path).next().unwrap_or_default();
-            // Paths are written in every case, the words on the list are not.
-            return Some(match self.paths.find(&segment.to_ascii_lowercase()) {
-                Some(Meaning::Surface(surface)) => Reading { surface, segment, is_named: true },
-                _ => Reading { surface: Surface::Site, segment: "", is_named: true },
-            });
+            let reading = self.path(path).filter(|it| it.surface != Surface::Site);
+            return Some(reading.unwrap_or(Reading::named(Surface::Site)));
         }
         let mut named = None;
         for label in left.split('.') {
@@ -94,17 +91,65 @@ impl Table {
                 None => {}
             }
         }
-        let surface = named.unwrap_or(Surface::Use);
-        Some(Reading { surface, segment: "", is_named: named.is_some() })
+        let reading = Reading {
+            surface: named.unwrap_or(Surface::Use),
+            path: String::new(),
+            is_named: named.is_some(),
+        };
+        if reading.surface == Surface::Use
+            && let Some(it) = self.entrance(path)
+        {
+            return Some(it);
+        }
+        Some(reading)
+    }
+
+    /// A host that a rule calls use has pages that are not: sign-in pages and interfaces everywhere, and
+    /// the vendor's site where the host is the bare name or `www` (`is_front`).
+    pub(super) fn exception(&self, is_front: bool, path: &str) -> Option<Reading> {
+        if is_front {
+            self.path(path).filter(|it| it.surface != Surface::Use)
+        } else {
+            self.entrance(path)
+        }
+    }
+
+    fn entrance(&self, path: &str) -> Option<Reading> {
+        self.path(path).filter(|it| matches!(it.surface, Surface::Signin | Surface::Api))
+    }
+
+    /// What the first two segments of a path say, or the first.
+    fn path(&self, path: &str) -> Option<Reading> {
+        let mut segments = super::pattern::segments(path);
+        let first = segments.next().filter(|it| it.len() <= MAX_WORD)?.to_ascii_lowercase();
+        let both = segments
+            .next()
+            .filter(|it| it.len() <= MAX_WORD)
+            .map(|second| format!("{first}/{}", second.to_ascii_lowercase()));
+        both.into_iter().chain([first]).find_map(|word| match self.paths.find(&word) {
+            Some(Meaning::Surface(surface)) => {
+                Some(Reading { path: format!("/{word}"), ..Reading::named(surface) })
+            }
+            _ => None,
+        })
     }
 }
 
+/// No word of the lists is longer.
+pub(super) const MAX_WORD: usize = 24;
+
 /// What usual names say about a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reading<'p> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
     pub(super) surface: Surface,
-    /// The path segment that decided it; empty where none did.
-    pub(super) segment: &'p str,
-    /// A word of the list decided, so no label is a customer's name.
+    /// The words of the path that decided it; empty where none did.
+    pub(super) path: String,
+    /// A word of the lists decided, so no label is a customer's name.
     pub(super) is_named: bool,
+}
+
+impl Reading {
+    fn named(surface: Surface) -> Reading {
+        Reading { surface, path: String::new(), is_named: true }
+    }
 }

@@ -131,16 +131,18 @@ pub struct LabelConventions {
     pub inside: Vec<String>,
 }
 
-/// What the first segment of a path means on the bare or `www` host of an app's domain.
+/// What the first one or two segments of a path mean, where no rule names a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PathConventions {
-    /// The app itself.
+    /// On the bare or `www` host of an app's domain: the app itself.
     pub r#use: Vec<String>,
-    /// Its sign-in pages.
+    /// On every host of an app: its sign-in pages.
     pub signin: Vec<String>,
-    /// Interfaces for machines.
+    /// On every host of an app: interfaces for machines.
     pub api: Vec<String>,
+    /// On bare and `www` hosts that a rule calls use: the vendor's own pages.
+    pub site: Vec<String>,
 }
 
 /// `catalog/identity_providers.toml`.

@@ -174,16 +174,33 @@ impl Index {
         }
     }
 
-    /// The deny category of the longest denied name that the host lies within.
+    /// The deny category of the longest denied name that the host lies within. A rule for exactly this
+    /// host is longer than any denial above it.
     pub(super) fn denied(&self, host: &str) -> Option<u8> {
         let mut suffix = host;
         loop {
             let (_, rest) = suffix.split_once('.')?;
-            if let Some(Node { denied: Some(category), .. }) = self.lookup(suffix) {
-                return Some(*category);
+            if let Some(node) = self.lookup(suffix) {
+                if let Some(category) = node.denied {
+                    return Some(category);
+                }
+                if suffix.len() == host.len() && self.has_exact_rule(node) {
+                    return None;
+                }
             }
             suffix = rest;
         }
+    }
+
+    fn has_exact_rule(&self, node: &Node) -> bool {
+        let mut next = node.first_rule;
+        while let Some(rule) = self.rules.get(next as usize) {
+            if rule.kind == Kind::Exact && rule.n_segments == 0 {
+                return true;
+            }
+            next = rule.next;
+        }
+        false
     }
 
     /// The rule as the catalog writes it.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub mod entry;
 
 mod compile;
+mod files;
 mod pattern;
 mod suffixes;
 
@@ -23,6 +24,7 @@ use crate::hostname::Hostname;
 use crate::wire::Site;
 
 pub use compile::{CompileError, Compiled, DenyFile, Sources, VendorFile, compile};
+pub use files::{File, Reader};
 pub use pattern::PatternError;
 pub use snapshot::{SnapshotError, slug_of};
 
@@ -96,6 +98,8 @@ pub struct Catalog {
     apps: Vec<App>,
     index: Index,
     deny_categories: Vec<String>,
+    /// Words in the label of a registrable domain, with the position of their category.
+    deny_words: Vec<(String, u8)>,
     identity_providers: Vec<String>,
     provider_index: Index,
     conventions: conventions::Table,
@@ -114,16 +118,21 @@ impl Catalog {
         let left = left.strip_suffix('.').unwrap_or(left);
         let (surface, prefix, tenant) = match rule.answer {
             Answer::Unknown => return None,
-            Answer::Surface(surface) => {
-                (surface, site_path(parts.path, path, rule.tenant), rule.tenant)
-            }
             Answer::Conventional => {
                 let reading = self.conventions.read(left, path)?;
-                let prefix = match reading.segment {
-                    "" => String::new(),
-                    segment => format!("/{}", segment.to_ascii_lowercase()),
-                };
-                (reading.surface, prefix, if reading.is_named { Tenant::None } else { rule.tenant })
+                let tenant = if reading.is_named { Tenant::None } else { rule.tenant };
+                (reading.surface, reading.path, tenant)
+            }
+            Answer::Surface(Surface::Use) if parts.path.is_empty() => {
+                let is_front = left.is_empty()
+                    && (parts.host.starts_with("www.") || parts.host.matches('.').count() == 1);
+                match self.conventions.exception(is_front, path) {
+                    Some(reading) => (reading.surface, reading.path, rule.tenant),
+                    None => (Surface::Use, String::new(), rule.tenant),
+                }
+            }
+            Answer::Surface(surface) => {
+                (surface, site_path(parts.path, path, rule.tenant), rule.tenant)
             }
         };
         Some(Match {
@@ -151,8 +160,20 @@ impl Catalog {
     /// Why the site is on the deny list, in one word: `health`, `jobs`, `banking`, ...
     #[must_use]
     pub fn denied_category(&self, host: &Hostname) -> Option<&str> {
-        let category = self.index.denied(host.as_str())?;
+        let category = self.index.denied(host.as_str()).or_else(|| self.denied_by_word(host))?;
         self.deny_categories.get(usize::from(category)).map(String::as_str)
+    }
+
+    /// Words such as `bank` say enough about a name that no rule claims.
+    fn denied_by_word(&self, host: &Hostname) -> Option<u8> {
+        let domain = self.registrable_domain(host)?;
+        let (label, _) = domain.as_str().split_once('.')?;
+        let (_, category) =
+            self.deny_words.iter().find(|(word, _)| label.contains(word.as_str()))?;
+        match self.index.find(host.as_str(), "") {
+            Some(Hit::Rule(_)) => None,
+            _ => Some(*category),
+        }
     }
 
     /// The name under a public suffix, by the snapshot's table; none when the host itself is a

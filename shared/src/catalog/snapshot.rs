@@ -3,7 +3,9 @@
 //! JSON, since both sides read it anyway, with long lists as single texts, since a browser loads it each
 //! time its service worker wakes. One app is one line, `slug|name|vendor|category|audience|rules`; a slug
 //! that follows from the name and a vendor that equals it are left out.
-//! A rule is a letter ([`rule_letter`]), a pattern, and `#l` or `#N` for the tenant.
+//! A rule is a letter ([`rule_letter`]), a pattern, and `#l` or `#N` for the tenant. A conventional rule
+//! leaves `*.` out, and the name too where the domain is the name (`d.io` of Linear is `*.linear.io`, `d.`
+//! is `*.linear.com`).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -55,13 +57,16 @@ pub(super) struct Snapshot<'a> {
     pub(super) identity_providers: Vec<Cow<'a, str>>,
     pub(super) labels: LabelConventions,
     pub(super) paths: PathConventions,
-    /// Names by category, separated by spaces.
+    /// Names by category; groups separated by `|`, each with the part that its names share first:
+    /// `com chase citi|de dkb`. The group `*` holds words.
     #[serde(borrow)]
     pub(super) denied: BTreeMap<String, Cow<'a, str>>,
-    pub(super) suffixes: Suffixes,
+    /// [`Suffixes::to_text`].
+    #[serde(borrow)]
+    pub(super) suffixes: Cow<'a, str>,
 }
 
-pub(super) fn rule_letter(answer: Answer) -> char {
+fn rule_letter(answer: Answer) -> char {
     match answer {
         Answer::Surface(Surface::Use) => 'u',
         Answer::Surface(Surface::Signin) => 'i',
@@ -118,8 +123,35 @@ pub fn slug_of(name: &str) -> String {
     slug
 }
 
-/// A rule as the snapshot writes it, taken apart.
-pub(super) fn parse_rule(text: &str) -> Option<(Answer, &str, Tenant)> {
+/// A name without everything that a domain cannot have.
+fn squashed(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|it| it.to_ascii_lowercase()).collect()
+}
+
+/// A rule as the snapshot writes it.
+pub(super) fn write_rule(name: &str, pattern: &str, answer: Answer, tenant: Tenant) -> String {
+    let letter = rule_letter(answer);
+    let tenant = match tenant {
+        Tenant::None => String::new(),
+        Tenant::Label => "#l".to_owned(),
+        Tenant::Segment(it) => format!("#{it}"),
+    };
+    let short = match answer {
+        Answer::Conventional => {
+            let domain = pattern.strip_prefix("*.").unwrap_or(pattern);
+            match domain.strip_prefix(&squashed(name)) {
+                Some(".com") => ".",
+                Some(rest) if rest.starts_with('.') => rest,
+                _ => domain,
+            }
+        }
+        _ => pattern,
+    };
+    format!("{letter}{short}{tenant}")
+}
+
+/// Takes a rule of an app of this name apart.
+fn read_rule<'a>(name: &str, text: &'a str) -> Option<(Answer, Cow<'a, str>, Tenant)> {
     let mut chars = text.chars();
     let answer = answer(chars.next()?)?;
     let rest = chars.as_str();
@@ -128,7 +160,30 @@ pub(super) fn parse_rule(text: &str) -> Option<(Answer, &str, Tenant)> {
         Some((pattern, "l")) => (pattern, Tenant::Label),
         Some((pattern, place)) => (pattern, Tenant::Segment(place.parse().ok()?)),
     };
+    let pattern = match (answer, pattern) {
+        (Answer::Conventional, ".") => Cow::Owned(format!("*.{}.com", squashed(name))),
+        (Answer::Conventional, it) if it.starts_with('.') => {
+            Cow::Owned(format!("*.{}{it}", squashed(name)))
+        }
+        (Answer::Conventional, it) => Cow::Owned(format!("*.{it}")),
+        (_, it) => Cow::Borrowed(it),
+    };
     Some((answer, pattern, tenant))
+}
+
+/// Names as the snapshot writes them.
+pub(super) fn write_denied<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for name in names {
+        let (label, rest) = match name.strip_prefix('*').and_then(|it| it.strip_suffix('*')) {
+            Some(word) => (word, "*"),
+            None => name.split_once('.').unwrap_or((name, "")),
+        };
+        groups.entry(rest).or_default().push(label);
+    }
+    let groups: Vec<String> =
+        groups.into_iter().map(|(rest, labels)| format!("{rest} {}", labels.join(" "))).collect();
+    groups.join("|")
 }
 
 impl Catalog {
@@ -148,22 +203,32 @@ impl Catalog {
         for line in &snapshot.apps {
             let owner = u32::try_from(apps.len()).ok();
             let (app, rules) = parse_app(line, &snapshot.categories).ok_or_else(|| bad(line))?;
+            let name = app.name.clone();
             apps.push(app);
             for rule in rules.split(' ').filter(|it| !it.is_empty()) {
-                let (answer, pattern, tenant) = parse_rule(rule).ok_or_else(|| bad(rule))?;
-                index.insert(pattern, answer, tenant, owner);
+                let (answer, pattern, tenant) = read_rule(&name, rule).ok_or_else(|| bad(rule))?;
+                index.insert(&pattern, answer, tenant, owner);
             }
         }
         for rule in snapshot.rules.split(' ').filter(|it| !it.is_empty()) {
-            let (answer, pattern, tenant) = parse_rule(rule).ok_or_else(|| bad(rule))?;
-            index.insert(pattern, answer, tenant, None);
+            let (answer, pattern, tenant) = read_rule("", rule).ok_or_else(|| bad(rule))?;
+            index.insert(&pattern, answer, tenant, None);
         }
+        let mut deny_words = Vec::new();
         let mut deny_categories = Vec::with_capacity(snapshot.denied.len());
         for (category, hosts) in &snapshot.denied {
             let at = u8::try_from(deny_categories.len()).map_err(|_| bad(category))?;
             deny_categories.push(category.clone());
-            for host in hosts.split(' ').filter(|it| !it.is_empty()) {
-                index.deny(host, at);
+            for group in hosts.split('|') {
+                let mut labels = group.split(' ');
+                let rest = labels.next().ok_or_else(|| bad(group))?;
+                for label in labels {
+                    if rest == "*" {
+                        deny_words.push((label.to_owned(), at));
+                    } else {
+                        index.deny(&format!("{label}.{rest}"), at);
+                    }
+                }
             }
         }
 
@@ -185,10 +250,12 @@ impl Catalog {
             apps,
             index,
             deny_categories,
+            deny_words,
             identity_providers,
             provider_index,
             conventions: super::conventions::Table::new(&snapshot.labels, &snapshot.paths),
-            suffixes: snapshot.suffixes,
+            suffixes: Suffixes::from_text(&snapshot.suffixes)
+                .ok_or_else(|| bad(&snapshot.suffixes))?,
         })
     }
 }

@@ -6,14 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
 use crate::hostname::Hostname;
 
-/// Labels by parent, both as text: `uk` to `ac co gov`. `*` stands for any label, `!` marks an
-/// exception.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Suffixes(BTreeMap<String, String>);
+/// Labels by parent: `uk` to `ac co gov`. `*` stands for any label, `!` marks an exception. Many parents
+/// have the same labels (`com`, `net`, `org`), so those are kept once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Suffixes {
+    /// Place in `labels`, by parent.
+    parents: BTreeMap<String, usize>,
+    labels: Vec<String>,
+}
 
 /// The list as its text says it.
 #[derive(Debug, Default)]
@@ -51,12 +53,50 @@ impl List {
                 children.entry(parent.to_owned()).or_default().insert(label.to_owned());
             }
         }
-        let join = |labels: BTreeSet<String>| labels.into_iter().collect::<Vec<_>>().join(" ");
-        Suffixes(children.into_iter().map(|(parent, labels)| (parent, join(labels))).collect())
+        let mut parents: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (parent, labels) in children {
+            let labels = labels.into_iter().collect::<Vec<_>>().join(" ");
+            parents.entry(labels).or_default().push(parent);
+        }
+        let mut suffixes = Suffixes::default();
+        for (labels, parents) in parents {
+            suffixes.push(parents.iter().map(String::as_str), labels);
+        }
+        suffixes
     }
 }
 
 impl Suffixes {
+    /// One line per set of labels: `parent,parent label label`.
+    pub(super) fn to_text(&self) -> String {
+        let mut lines: Vec<Vec<&str>> = vec![Vec::new(); self.labels.len()];
+        for (parent, at) in &self.parents {
+            if let Some(line) = lines.get_mut(*at) {
+                line.push(parent);
+            }
+        }
+        let lines: Vec<String> = std::iter::zip(lines, &self.labels)
+            .map(|(parents, labels)| format!("{} {labels}", parents.join(",")))
+            .collect();
+        lines.join("\n")
+    }
+
+    /// Reads what [`Suffixes::to_text`] wrote; none where the text has another form.
+    pub(super) fn from_text(text: &str) -> Option<Suffixes> {
+        let mut suffixes = Suffixes::default();
+        for line in text.lines() {
+            let (parents, labels) = line.split_once(' ')?;
+            suffixes.push(parents.split(','), labels.to_owned());
+        }
+        Some(suffixes)
+    }
+
+    fn push<'p>(&mut self, parents: impl Iterator<Item = &'p str>, labels: String) {
+        let at = self.labels.len();
+        self.labels.push(labels);
+        self.parents.extend(parents.map(|it| (it.to_owned(), at)));
+    }
+
     /// The name under the longest public suffix; none when the host is one itself.
     pub(super) fn registrable_domain(&self, host: &Hostname) -> Option<Hostname> {
         let host = host.as_str();
@@ -83,7 +123,7 @@ impl Suffixes {
     }
 
     fn rule(&self, label: &str, parent: &str) -> Option<Rule> {
-        let labels = self.0.get(parent)?;
+        let labels = self.labels.get(*self.parents.get(parent)?)?;
         let mut rule = None;
         for it in labels.split(' ') {
             if it.strip_prefix('!') == Some(label) {

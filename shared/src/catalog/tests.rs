@@ -74,13 +74,16 @@ fn sources() -> Sources {
         "Acme",
         vec![AppEntry { tenant_domains: words("acme.example"), ..app("Acme", &[]) }],
     );
-    let jobs = vendor("Lever", vec![app("Lever", &["use *.lever.co"])]);
+    let plain =
+        vendor("Plain", vec![app("Plain", &["use plain.example", "use app.plain.example"])]);
+    let bankly = vendor("Bankly", vec![app("Bankly", &["use app.bankly.example"])]);
+    let jobs = vendor("Lever", vec![app("Lever", &["use *.lever.co", "use employers.indeed.com"])]);
     Sources {
-        vendors: vec![atlassian, microsoft, workday, railway, acme, jobs],
+        vendors: vec![atlassian, microsoft, workday, railway, acme, plain, bankly, jobs],
         denied: vec![DenyFile {
             file: "jobs.txt".to_owned(),
             category: "jobs".to_owned(),
-            text: "# Source: test.\nindeed.com\njobs.lever.co # a board\n".to_owned(),
+            text: "# Source: test.\n*bank*\nindeed.com\njobs.lever.co # a board\n".to_owned(),
         }],
         identity_providers: IdentityProviders {
             provider: vec![
@@ -108,8 +111,9 @@ fn sources() -> Sources {
             },
             paths: PathConventions {
                 r#use: words("dashboard"),
-                signin: words("login"),
-                api: vec![],
+                signin: words("login oauth/authorize"),
+                api: words("api"),
+                site: words("pricing"),
             },
         },
         public_suffix_list: "// ===BEGIN ICANN DOMAINS===\ncom\nuk\nco.uk\njp\n*.kawasaki.jp\n!city.kawasaki.jp\n公司.cn\n\
@@ -216,6 +220,9 @@ fn usual_names_decide_on_the_domains_of_an_app() {
             "api.acme.example",
             "forms.acme.example",
             "northwind.acme.example",
+            "northwind.acme.example/OAuth/Authorize/x",
+            "northwind.acme.example/api/v2",
+            "northwind.acme.example/pricing",
             "jira.acme.example",
             "vpn.corp.acme.example",
         ],
@@ -229,8 +236,37 @@ fn usual_names_decide_on_the_domains_of_an_app() {
             api.acme.example: acme Api api.acme.example by *.acme.example
             forms.acme.example: acme Public forms.acme.example by *.acme.example
             northwind.acme.example: acme Use northwind.acme.example by *.acme.example for northwind
+            northwind.acme.example/OAuth/Authorize/x: acme Signin northwind.acme.example/oauth/authorize by *.acme.example
+            northwind.acme.example/api/v2: acme Api northwind.acme.example/api by *.acme.example
+            northwind.acme.example/pricing: acme Use northwind.acme.example by *.acme.example for northwind
             jira.acme.example: unknown
             vpn.corp.acme.example: unknown
+        "#]],
+    );
+}
+
+#[test]
+fn a_host_of_use_has_pages_that_are_not() {
+    check(
+        &[
+            "plain.example/",
+            "plain.example/board/7",
+            "plain.example/pricing/teams",
+            "plain.example/dashboard",
+            "plain.example/login",
+            "app.plain.example/pricing",
+            "app.plain.example/login",
+            "app.plain.example/api",
+        ],
+        expect![[r#"
+            plain.example/: plain Use plain.example by plain.example
+            plain.example/board/7: plain Use plain.example by plain.example
+            plain.example/pricing/teams: plain Site plain.example/pricing by plain.example
+            plain.example/dashboard: plain Use plain.example by plain.example
+            plain.example/login: plain Signin plain.example/login by plain.example
+            app.plain.example/pricing: plain Use app.plain.example by app.plain.example
+            app.plain.example/login: plain Signin app.plain.example/login by app.plain.example
+            app.plain.example/api: plain Api app.plain.example/api by app.plain.example
         "#]],
     );
 }
@@ -250,20 +286,26 @@ fn strangers_below_a_private_suffix_are_unknown() {
 #[test]
 fn a_denied_name_is_unknown_and_says_why() {
     check(
-        &["hire.lever.co", "jobs.lever.co/northwind", "x.jobs.lever.co"],
+        &["hire.lever.co", "jobs.lever.co/northwind", "x.jobs.lever.co", "employers.indeed.com"],
         expect![[r#"
-        hire.lever.co: lever Use hire.lever.co by *.lever.co
-        jobs.lever.co/northwind: unknown
-        x.jobs.lever.co: unknown
-    "#]],
+            hire.lever.co: lever Use hire.lever.co by *.lever.co
+            jobs.lever.co/northwind: unknown
+            x.jobs.lever.co: unknown
+            employers.indeed.com: lever Use employers.indeed.com by employers.indeed.com
+        "#]],
     );
     let catalog = catalog();
     let why = |host: &str| {
         catalog.denied_category(&Hostname::parse(host).unwrap()).unwrap_or("-").to_owned()
     };
     assert_eq!(
-        ["de.indeed.com", "indeed.com", "notindeed.com", "jobs.lever.co", "hire.lever.co"].map(why),
+        ["de.indeed.com", "indeed.com", "notindeed.com", "jobs.lever.co", "employers.indeed.com"]
+            .map(why),
         ["jobs", "jobs", "-", "jobs", "-"],
+    );
+    assert_eq!(
+        ["www.mybank.co.uk", "bank.northwind.com", "app.bankly.example"].map(why),
+        ["jobs", "-", "-"],
     );
 }
 
@@ -333,7 +375,7 @@ fn a_broken_catalog_names_file_line_key_and_what_is_allowed() {
             "use App.Example.com",
             "use app.example.com/Wiki/",
             "use id.atlassian.com",
-            "use de.indeed.com",
+            "use *.de.indeed.com",
             "use a.example.com tenant",
         ]
         .iter()
@@ -358,7 +400,7 @@ fn a_broken_catalog_names_file_line_key_and_what_is_allowed() {
         broken.toml: app "Jira", rules: "id.atlassian.com" is claimed by atlassian.toml already
         broken.toml: app "Jira", rules: tenant "tenant" is not allowed: `label` or `path:N`
         broken.toml: app "jira", slug: "jira" is taken by atlassian.toml
-        broken.toml: app "Jira", rules: "de.indeed.com" lies under indeed.com, which jobs.txt:2 denies
+        broken.toml: app "Jira", rules: "*.de.indeed.com" lies under indeed.com, which jobs.txt:3 denies
     "#]].assert_eq(&lines);
 }
 
