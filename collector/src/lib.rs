@@ -17,6 +17,10 @@ pub mod server;
 pub mod admin;
 pub mod api;
 pub mod identity;
+pub mod installations;
+pub mod pages;
+
+pub mod catalog;
 
 pub mod store;
 
