@@ -8,5 +8,6 @@ pub mod lookalike;
 pub mod recorder;
 pub mod updates;
 
+pub mod account;
 pub mod day;
 pub mod desk;

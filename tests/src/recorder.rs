@@ -28,6 +28,8 @@ pub struct Recorded {
     pub body: String,
     /// The status that the collector answered; none when it was not asked or its answer was lost.
     pub status: Option<u16>,
+    /// What the collector answered, heard or not.
+    pub answer: String,
 }
 
 impl Recorded {
@@ -224,12 +226,15 @@ async fn forward(
         web::block(move || ask(&method, &url, &headers, &body)).await
     };
     let is_lost = shared.loses_answers.load(Ordering::SeqCst) && path == shared::wire::BATCHES_PATH;
+    let asked = asked.ok().and_then(Result::ok);
+    let answered = asked.as_ref().map(|it| String::from_utf8_lossy(&it.body).into_owned());
     let (status, answer) = match asked {
-        Ok(Ok(answer)) if !is_lost => (Some(answer.status), answer.into_response()),
+        Some(answer) if !is_lost => (Some(answer.status), answer.into_response()),
         _ => (None, HttpResponse::BadGateway().finish()),
     };
     let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
-    let recorded = Recorded { method, path, headers, body: text, status };
+    let answered = answered.unwrap_or_default();
+    let recorded = Recorded { method, path, headers, body: text, status, answer: answered };
     shared.requests.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
     shared.more.notify_all();
     answer

@@ -1,7 +1,7 @@
 //! A real Chromium, driven over the DevTools protocol: one WebSocket, no driver process.
 //!
-//! A [`Browser`] has a private profile and, as root, private policies: its own mount of
-//! `/etc/chromium/policies`, so that browsers run side by side and leave nothing behind. A [`Page`] is
+//! A [`Browser`] has a private profile and, where it may, private policies: its own mount over
+//! `/etc/chromium`, so that browsers run side by side and leave nothing behind. A [`Page`] is
 //! a tab, a popup or the extension's service worker; clicks and keys are real input events, as a
 //! person's are.
 //!

@@ -154,11 +154,11 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// Makes the page's window this wide, whatever the browser's is.
+    /// Gives the page a window of this size, whatever the browser's is.
     ///
     /// # Errors
     /// When the page does not answer.
-    pub fn set_width(&self, width: u32, height: u32) -> Result<()> {
+    pub fn set_size(&self, width: u32, height: u32) -> Result<()> {
         let size =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.command("Emulation.setDeviceMetricsOverride", size)?;

@@ -16,8 +16,8 @@ use crate::lookalike::Sites;
 /// Most browsers at once: each is several busy processes.
 const MAX_BROWSERS: usize = 2;
 
-/// Where Debian's Chromium reads policies.
-const POLICIES: &str = "/etc/chromium/policies";
+/// Where Debian's Chromium reads `policies/managed/*.json`.
+const SETTINGS: &str = "/etc/chromium";
 
 /// What a browser starts with.
 #[derive(Default)]
@@ -70,15 +70,25 @@ impl Launch {
     }
 }
 
-/// Policies can be set for one browser alone: we are root and may make mount namespaces.
+/// Policies can be set for one browser alone: we may make mount namespaces, as root does, or as user
+/// namespaces allow everyone.
 #[must_use]
 pub fn can_set_policies() -> bool {
-    is_root()
+    Path::new(SETTINGS).is_dir()
         && Command::new("unshare")
-            .args(["--mount", "--propagation", "private", "true"])
+            .args(own_mounts())
+            .arg("true")
             .stderr(Stdio::null())
             .status()
             .is_ok_and(|it| it.success())
+}
+
+/// What `unshare` needs to be told.
+fn own_mounts() -> &'static [&'static str] {
+    match is_root() {
+        true => &["--mount", "--propagation", "private"],
+        false => &["--user", "--map-root-user", "--mount", "--propagation", "private"],
+    }
 }
 
 fn is_root() -> bool {
@@ -117,8 +127,9 @@ impl Process {
             "--lang=en-US",
             "--window-size=1280,800",
         ]);
-        if is_root() {
-            // Chromium refuses to run as root with its sandbox.
+        if is_root() || policies.is_some() {
+            // Chromium refuses to run as root with its sandbox, and root is who we are among our own
+            // mounts.
             command.arg("--no-sandbox");
         }
         command.arg(format!("--user-data-dir={}", profile.path().display()));
@@ -181,22 +192,21 @@ fn chromium() -> Option<PathBuf> {
 
 fn write_policies(policies: &Value) -> Result<TempDir> {
     let folder = TempDir::with_prefix("rollcall-policies-")?;
-    std::fs::create_dir(folder.path().join("managed"))?;
-    std::fs::write(folder.path().join("managed/rollcall.json"), policies.to_string())?;
+    let managed = folder.path().join("policies/managed");
+    std::fs::create_dir_all(&managed)?;
+    std::fs::write(managed.join("rollcall.json"), policies.to_string())?;
     Ok(folder)
 }
 
-/// A command that sees the folder as its policies, and nobody else does. It ends up as the program
-/// itself, so its process is Chromium's.
+/// A command that sees the folder as Chromium's settings, and nobody else does. It ends up as the
+/// program itself, so its process is Chromium's.
 fn with_policies(program: PathBuf, folder: &Path) -> Result<Command> {
     if !can_set_policies() {
-        bail!("policies need root and mount namespaces; run as root, or enroll by link");
+        bail!("policies need {SETTINGS}, and root or user namespaces for a mount of its own");
     }
-    std::fs::create_dir_all(POLICIES).context("cannot make the folder of policies")?;
-    let mount = format!(r#"mount --bind "$1" {POLICIES} && shift && exec "$@""#);
+    let mount = format!(r#"mount --bind "$1" {SETTINGS} && shift && exec "$@""#);
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-c", &mount, "sh"]);
-    command.arg(folder).arg(program);
+    command.args(own_mounts()).args(["sh", "-c", &mount, "sh"]).arg(folder).arg(program);
     Ok(command)
 }
 
