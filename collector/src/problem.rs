@@ -26,6 +26,15 @@ pub enum ApiError {
     /// 401: the API key is missing, unknown, expired or revoked.
     #[error("the API key is missing, unknown, expired or revoked")]
     ApiKeyRefused,
+    /// 401: nobody has this address with this password.
+    #[error("the address or the password is wrong")]
+    SignInRefused,
+    /// 403: a form that did not come from a page of ours, or from one of an ended session.
+    #[error("the form is too old or came from elsewhere; go back, reload the page and try again")]
+    FormRefused,
+    /// 403: the person may look and not change.
+    #[error("only an admin may do this; you may read")]
+    MayOnlyRead,
     /// 403: the mode in force asks for a sign-in that has not happened (T27).
     #[error("the organization accepts reports only after a sign-in in the extension")]
     NotSignedIn,
@@ -105,6 +114,15 @@ impl ApiError {
             }
             ApiError::ApiKeyRefused => {
                 (StatusCode::UNAUTHORIZED, "urn:rollcall:api-key-refused", "API key refused")
+            }
+            ApiError::SignInRefused => {
+                (StatusCode::UNAUTHORIZED, "urn:rollcall:sign-in-refused", "Sign-in refused")
+            }
+            ApiError::FormRefused => {
+                (StatusCode::FORBIDDEN, "urn:rollcall:form-refused", "Form refused")
+            }
+            ApiError::MayOnlyRead => {
+                (StatusCode::FORBIDDEN, "urn:rollcall:may-only-read", "Only for admins")
             }
             ApiError::NotSignedIn => (StatusCode::FORBIDDEN, code::NOT_SIGNED_IN, "Not signed in"),
             ApiError::ReportingDisabled => {

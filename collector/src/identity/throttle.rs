@@ -82,11 +82,15 @@ impl Throttle {
         }
     }
 
-    /// Forgets the failures of an address whose owner has shown up. The IP stays counted: signing in
-    /// once gives nobody more tries at others' passwords.
-    pub fn record_success(&self, address: &str) {
+    /// Forgets the failures of an address whose owner has shown up, and takes this one try off the IP.
+    /// Its other failures stay: signing in once gives nobody more tries at others' passwords.
+    pub fn record_success(&self, address: &str, ip: Option<IpAddr>) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.remove(&Key::Address(address.to_owned()));
+        let ip = ip.map(|ip| Key::Ip(neighborhood(ip)));
+        if let Some(it) = ip.and_then(|ip| failures.get_mut(&ip)) {
+            it.n = it.n.saturating_sub(1);
+        }
     }
 }
 
@@ -143,12 +147,12 @@ mod tests {
     }
 
     #[test]
-    fn a_success_forgets_the_address_only() {
+    fn a_success_forgets_the_address_and_one_try_of_the_network() {
         let throttle = Throttle::new();
-        for _ in 0..50 {
+        for _ in 0..51 {
             throttle.record_failure(ADDRESS, ip(1), at(0));
         }
-        throttle.record_success(ADDRESS);
+        throttle.record_success(ADDRESS, ip(1));
         assert_eq!(throttle.blocked_until(ADDRESS, None, at(1)), None);
         assert_eq!(throttle.blocked_until(ADDRESS, ip(1), at(1)), Some(at(15)));
     }

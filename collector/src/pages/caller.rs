@@ -1,0 +1,142 @@
+//! Who asks for a page, and that a form came from us.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::cookie::time::Duration;
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, dev, web};
+
+use super::answer::PageError;
+use crate::clock::Clock;
+use crate::db::{Db, OrganizationId};
+use crate::identity::{csrf, sessions};
+use crate::problem::ApiError;
+use crate::store::admins::AdminRow;
+use crate::store::audit::Actor;
+use crate::store::word::{ActorKind, AdminRole};
+
+/// The cookie of a session. `__Host-` makes the browser refuse it without `Secure`, with a `Domain`, or
+/// from another host, so that nobody can plant one.
+const SESSION_COOKIE: &str = "__Host-rollcall";
+/// The cookie behind the form of the sign-in page.
+const FORM_COOKIE: &str = "__Host-rollcall-form";
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who.
+    pub admin: AdminRow,
+    secret: String,
+}
+
+impl Caller {
+    /// Whose data may be read.
+    #[must_use]
+    pub fn organization_id(&self) -> OrganizationId {
+        self.admin.organization_id
+    }
+
+    /// The person may change something.
+    #[must_use]
+    pub fn may_change(&self) -> bool {
+        self.admin.role.0 == AdminRole::Admin
+    }
+
+    /// The token for forms that are shown to this session.
+    #[must_use]
+    pub fn form_token(&self) -> String {
+        csrf::token(&self.secret)
+    }
+
+    /// Who it is, for the audit.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor { kind: ActorKind::Admin, name: self.admin.email.clone() }
+    }
+
+    /// The secret in the cookie, which ends the session.
+    #[must_use]
+    pub(super) fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    /// Checks that a form came from a page that we showed to this session.
+    ///
+    /// # Errors
+    /// [`ApiError::FormRefused`].
+    pub fn check_form(&self, request: &HttpRequest, form_token: &str) -> Result<(), ApiError> {
+        check_form(request, form_token, &self.secret)
+    }
+
+    /// Checks that the form is ours and that the person may change something.
+    ///
+    /// # Errors
+    /// [`ApiError::FormRefused`] and [`ApiError::MayOnlyRead`].
+    pub fn check_change(&self, request: &HttpRequest, form_token: &str) -> Result<(), ApiError> {
+        self.check_form(request, form_token)?;
+        if self.may_change() { Ok(()) } else { Err(ApiError::MayOnlyRead) }
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = PageError;
+    type Future = Pin<Box<dyn Future<Output = Result<Caller, PageError>>>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut dev::Payload) -> Self::Future {
+        let secret = request.cookie(SESSION_COOKIE).map(|it| it.value().to_owned());
+        let db = request.app_data::<web::Data<Db>>().cloned();
+        let clock = request.app_data::<web::Data<Clock>>().cloned();
+        Box::pin(async move {
+            let (db, clock) = db.zip(clock).expect("the server registers both");
+            let secret = secret.ok_or(PageError::NotSignedIn)?;
+            let admin = sessions::find(&db, &secret, clock.now()).await?;
+            let admin = admin.ok_or(PageError::NotSignedIn)?;
+            Ok(Caller { admin, secret })
+        })
+    }
+}
+
+pub(super) fn check_form(
+    request: &HttpRequest,
+    form_token: &str,
+    secret: &str,
+) -> Result<(), ApiError> {
+    let origin = request.headers().get(header::ORIGIN).and_then(|it| it.to_str().ok());
+    let connection = request.connection_info();
+    if !csrf::is_own_origin(origin, connection.host()) || !csrf::is_token(form_token, secret) {
+        return Err(ApiError::FormRefused);
+    }
+    Ok(())
+}
+
+/// The secret behind the sign-in form, if the browser has one.
+pub(super) fn form_secret(request: &HttpRequest) -> Option<String> {
+    request.cookie(FORM_COOKIE).map(|it| it.value().to_owned())
+}
+
+pub(super) fn form_cookie(secret: String) -> Cookie<'static> {
+    cookie(FORM_COOKIE, secret, Duration::hours(1))
+}
+
+pub(super) fn session_cookie(secret: String) -> Cookie<'static> {
+    let seconds = sessions::ABSOLUTE_LIFETIME.num_seconds();
+    cookie(SESSION_COOKIE, secret, Duration::seconds(seconds))
+}
+
+/// The same cookies, ended.
+pub(super) fn ended_cookies() -> [Cookie<'static>; 2] {
+    [SESSION_COOKIE, FORM_COOKIE].map(|name| cookie(name, String::new(), Duration::ZERO))
+}
+
+fn cookie(name: &'static str, value: String, lifetime: Duration) -> Cookie<'static> {
+    Cookie::build(name, value)
+        .path("/")
+        .secure(true)
+        .http_only(true)
+        // Lax and not Strict: a link in a mail should find its reader signed in.
+        .same_site(SameSite::Lax)
+        .max_age(lifetime)
+        .finish()
+}

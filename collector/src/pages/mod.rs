@@ -1,0 +1,33 @@
+//! The admin pages: server-rendered HTML that works without JavaScript.
+//!
+//! Handlers read from `store`, `words` puts values into words, templates place them. Statuses come
+//! from `shared::activity::assess` at the moment of reading, never from a column alone. Pages change
+//! nothing but by forms that carry a token, and only for admins, not for viewers.
+
+pub mod enrollment;
+pub mod overview;
+pub mod sign_in;
+
+pub mod caller;
+pub mod frame;
+pub mod words;
+
+pub mod answer;
+pub mod assets;
+
+use answer::PageError;
+
+/// The version that pages show.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What a form may hold at most.
+const MAX_FORM_BYTES: usize = 16 * 1024;
+
+/// Forms that cannot be read are answered with a page, too.
+#[must_use]
+pub fn form_config() -> actix_web::web::FormConfig {
+    actix_web::web::FormConfig::default().limit(MAX_FORM_BYTES).error_handler(|_, _| {
+        let unreadable = "the form could not be read".to_owned();
+        PageError::Problem(crate::problem::ApiError::Unreadable(unreadable)).into()
+    })
+}
