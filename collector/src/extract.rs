@@ -1,14 +1,23 @@
 //! What a request brings: bodies within limits, and who is calling.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
 use actix_web::error::PayloadError;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpRequest, dev, web};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use shared::wire::MAX_BODY_BYTES;
-use std::future::Future;
-use std::pin::Pin;
 
+use crate::callers::Caller;
+use crate::db::OrganizationId;
+use crate::identity::tokens::{Token, TokenHash, TokenKind};
 use crate::problem::ApiError;
+use crate::server::Collector;
+use crate::store::{Page, StoreError, api_keys};
 
 type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
 
@@ -79,8 +88,109 @@ fn read_error(error: &actix_web::Error) -> ApiError {
 }
 
 /// The text of an `Authorization: Bearer` header.
-pub(crate) fn bearer(request: &HttpRequest) -> Option<&str> {
+fn bearer(request: &HttpRequest) -> Option<&str> {
     let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// An installation whose token was accepted.
+#[derive(Clone, Debug)]
+pub struct Installation {
+    /// What is known about it.
+    pub caller: Arc<Caller>,
+    /// Finds it in the memory of callers and in the database.
+    pub token_hash: TokenHash,
+}
+
+impl FromRequest for Installation {
+    type Error = ApiError;
+    type Future = Extracted<Installation>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let token = bearer(request).and_then(|it| Token::parse(TokenKind::Installation, it).ok());
+        let collector = request.app_data::<web::Data<Collector>>().cloned();
+        Box::pin(async move {
+            let token = token.ok_or(ApiError::TokenRefused)?;
+            let collector = collector.ok_or(ApiError::Unavailable(None))?;
+            let token_hash = token.hash();
+            let caller = collector.callers.find(&collector.db, token).await?;
+            Ok(Installation { caller, token_hash })
+        })
+    }
+}
+
+/// A program whose API key was accepted for reading.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader {
+    /// What it may read.
+    pub organization_id: OrganizationId,
+}
+
+impl FromRequest for Reader {
+    type Error = ApiError;
+    type Future = Extracted<Reader>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let token = bearer(request).and_then(|it| Token::parse(TokenKind::ApiKey, it).ok());
+        let collector = request.app_data::<web::Data<Collector>>().cloned();
+        Box::pin(async move {
+            let token = token.ok_or(ApiError::ApiKeyRefused)?;
+            let collector = collector.ok_or(ApiError::Unavailable(None))?;
+            let organization_id = token.organization_id();
+            let key = collector
+                .db
+                .run(move |conn| api_keys::find_by_hash(conn, organization_id, &token.hash()))
+                .await
+                .map_err(|error: StoreError| ApiError::from(error))?;
+            let now = collector.clock.now();
+            let key = key.filter(|it| it.is_valid(now)).ok_or(ApiError::ApiKeyRefused)?;
+            if !key.has_scope("read") {
+                return Err(ApiError::ScopeMissing("read"));
+            }
+            Ok(Reader { organization_id })
+        })
+    }
+}
+
+/// The part of a list that a caller asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Paging {
+    /// From the answer before.
+    pub cursor: Option<String>,
+    /// At most this many.
+    pub limit: Option<i64>,
+}
+
+impl Paging {
+    /// The page, with the key that `parse` reads from the cursor's bytes.
+    ///
+    /// # Errors
+    /// [`ApiError::Invalid`] for a limit or a cursor that we did not give out.
+    pub fn page<K>(&self, parse: impl FnOnce(&[u8]) -> Option<K>) -> Result<Page<K>, ApiError> {
+        let limit = self.limit.unwrap_or(100);
+        if !(1..=MAX_PAGE).contains(&limit) {
+            let detail = format!("limit {limit} is not between 1 and {MAX_PAGE}");
+            return Err(ApiError::Invalid(detail));
+        }
+        let after = match &self.cursor {
+            None => None,
+            Some(text) => {
+                let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+                let key = bytes.as_deref().and_then(parse);
+                let unknown = || ApiError::Invalid("the cursor is not one of ours".to_owned());
+                Some(key.ok_or_else(unknown)?)
+            }
+        };
+        Ok(Page { after, limit })
+    }
+}
+
+/// Most rows in one answer.
+const MAX_PAGE: i64 = 1_000;
+
+/// A cursor for the row with this key.
+#[must_use]
+pub fn cursor(key: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(key)
 }

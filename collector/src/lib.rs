@@ -16,8 +16,13 @@ pub mod server;
 
 pub mod admin;
 pub mod api;
+
+pub mod ingest;
+
+pub mod callers;
 pub mod identity;
 pub mod installations;
+pub mod limits;
 pub mod pages;
 
 pub mod catalog;

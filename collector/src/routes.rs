@@ -1,16 +1,42 @@
 //! All addresses, on one screen.
 
-use actix_web::web::{ServiceConfig, get, resource, to};
+use actix_web::web::{ServiceConfig, get, post, resource, scope, to};
 use actix_web::{HttpRequest, HttpResponse, Resource};
+use shared::wire;
 
-use crate::api;
 use crate::problem::ApiError;
+use crate::{api, pages};
 
 /// Adds every address to an app.
 pub fn configure(app: &mut ServiceConfig) {
     app.service(at("/health/live").route(get().to(api::health::live)))
         .service(at("/health/ready").route(get().to(api::health::ready)))
         .service(at("/metrics").route(get().to(api::health::metrics)))
+        .service(at(wire::ENROLL_PATH).route(post().to(api::enroll::create)))
+        .service(at(wire::HEARTBEATS_PATH).route(post().to(api::heartbeats::create)))
+        .service(at(wire::CONFIGURATION_PATH).route(get().to(api::configuration::show)))
+        .service(at(wire::CATALOG_PATH).route(get().to(api::catalog::show)))
+        .service(at(wire::BATCHES_PATH).route(post().to(api::batches::create)))
+        // Last, since it takes every address that nothing above has taken.
+        .service(
+            scope("")
+                .wrap(pages::answer::headers())
+                .app_data(pages::form_config())
+                .service(at("/").route(get().to(pages::overview::show)))
+                .service(
+                    at("/sign-in")
+                        .route(get().to(pages::sign_in::show))
+                        .route(post().to(pages::sign_in::create)),
+                )
+                .service(at("/sign-out").route(post().to(pages::sign_in::remove)))
+                .service(at("/enroll").route(get().to(pages::enrollment::show)))
+                .service(at("/enrollment-links").route(post().to(pages::enrollment::create_link)))
+                .service(at("/enrollment-keys").route(post().to(pages::enrollment::create_key)))
+                .service(
+                    at(pages::assets::STYLESHEET_PATH).route(get().to(pages::assets::stylesheet)),
+                )
+                .service(at(pages::assets::ICON_PATH).route(get().to(pages::assets::icon))),
+        )
         .default_service(to(not_found));
 }
 

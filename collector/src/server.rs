@@ -1,6 +1,7 @@
 //! Opens what a collector needs and serves it: with `main`, the only place that knows sockets.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 
 use actix_web::dev::Server;
 use actix_web::web::{Data, PayloadConfig, ServiceConfig};
@@ -8,9 +9,13 @@ use actix_web::{App, HttpServer};
 use anyhow::Context;
 use shared::wire::MAX_BODY_BYTES;
 
+use crate::api::enroll::EnrollLimits;
+use crate::callers::Callers;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, Db};
+use crate::identity::admins::SignIns;
+use crate::ingest::Intake;
 use crate::routes;
 use crate::telemetry::Metrics;
 
@@ -23,6 +28,14 @@ pub struct Collector {
     pub clock: Clock,
     /// Figures for operators.
     pub metrics: Metrics,
+    /// Which installations are calling.
+    pub callers: Arc<Callers>,
+    /// Takes batches in.
+    pub intake: Intake,
+    /// How often enrollments may be tried.
+    pub enroll_limits: Arc<EnrollLimits>,
+    /// What sign-ins of admins share.
+    pub sign_ins: SignIns,
 }
 
 impl Collector {
@@ -38,7 +51,18 @@ impl Collector {
         }
         let db = Db::open(url, config.database_connections)
             .with_context(|| format!("could not open {url}"))?;
-        Ok(Collector { db, clock, metrics: Metrics::new()? })
+        let metrics = Metrics::new()?;
+        let intake = Intake::start(url, config.writers, &metrics)
+            .with_context(|| format!("could not open {url} for writing"))?;
+        Ok(Collector {
+            db,
+            callers: Arc::new(Callers::new(clock.clone())),
+            clock,
+            metrics,
+            intake,
+            enroll_limits: Arc::default(),
+            sign_ins: SignIns::default(),
+        })
     }
 
     /// Adds everything to an actix app: data, limits and addresses.
@@ -46,6 +70,7 @@ impl Collector {
         app.app_data(PayloadConfig::new(MAX_BODY_BYTES))
             .app_data(Data::new(self.db.clone()))
             .app_data(Data::new(self.clock.clone()))
+            .app_data(Data::new(self.sign_ins.clone()))
             .app_data(Data::new(self.clone()))
             .configure(routes::configure);
     }
@@ -66,6 +91,8 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
         "Rollcall's collector listens on http://{address}"
     );
     start(&collector, listener, config.workers)?.await?;
+    // All requests are answered; nothing waits, and the writers end.
+    collector.intake.close();
     Ok(())
 }
 

@@ -4,12 +4,15 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Binary, Timestamp};
 use shared::wire::{IdentityMethod, InstallationFacts, Mode};
 
 use super::word::Word;
 use super::{Page, StoreError};
 use crate::db::schema::installations;
-use crate::db::{DbConnection, EnrollmentKeyId, InstallationId, OrganizationId, UserId};
+use crate::db::{
+    DbConnection, EnrollmentKeyId, InstallationId, OrganizationId, UserId, by_backend,
+};
 use crate::identity::tokens::TokenHash;
 
 /// One copy of the extension in one browser profile.
@@ -210,4 +213,98 @@ pub fn newest_heartbeats(
         .select((installations::user_id, diesel::dsl::max(installations::last_heartbeat_at)))
         .load(conn)?;
     Ok(rows.into_iter().filter_map(|(user, at)| Some((user?, at?.and_utc()))).collect())
+}
+
+/// What makes a batch count once, and whose batches these are.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = installations)]
+pub struct SequenceRow {
+    /// Which installation.
+    pub installation_id: InstallationId,
+    /// The highest batch number committed.
+    pub last_sequence: i64,
+    /// The 64 numbers up to it as bits.
+    pub sequence_window: i64,
+    /// 64 bits of the hash of that batch.
+    pub last_payload_hash: i64,
+    /// When its token was taken back.
+    pub revoked_at: Option<NaiveDateTime>,
+}
+
+/// The sequences of these installations, locked until the transaction ends.
+///
+/// # Errors
+/// When the database refuses.
+pub fn lock_sequences(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    ids: &[InstallationId],
+) -> Result<Vec<SequenceRow>, StoreError> {
+    // Written once, typed for each backend: only PostgreSQL has row locks.
+    macro_rules! query {
+        () => {
+            installations::table
+                .filter(installations::organization_id.eq(organization_id))
+                .filter(installations::installation_id.eq_any(ids))
+                // Two writers that need the same rows take them in the same order.
+                .order(installations::installation_id)
+                .select(SequenceRow::as_select())
+        };
+    }
+    Ok(by_backend!(conn,
+        postgres: c => query!().for_update().load(c)?,
+        // The transaction holds the write lock of the whole file.
+        sqlite: c => query!().load(c)?,
+    ))
+}
+
+/// Writes down up to where batches are committed.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_sequences(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    reported_at: DateTime<Utc>,
+    rows: &[SequenceRow],
+) -> Result<(), StoreError> {
+    let reported_at = reported_at.naive_utc();
+    by_backend!(conn,
+        postgres: c => {
+            diesel::sql_query(
+                "update installations set last_sequence = it.last_sequence, \
+                 sequence_window = it.sequence_window, last_payload_hash = it.last_payload_hash, \
+                 last_report_at = greatest(installations.last_report_at, $2) \
+                 from unnest($3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[]) \
+                 as it (installation_id, last_sequence, sequence_window, last_payload_hash) \
+                 where installations.organization_id = $1 \
+                 and installations.installation_id = it.installation_id",
+            )
+            .bind::<Binary, _>(organization_id)
+            .bind::<Timestamp, _>(reported_at)
+            .bind::<Array<Binary>, _>(rows.iter().map(|it| it.installation_id).collect::<Vec<_>>())
+            .bind::<Array<BigInt>, _>(rows.iter().map(|it| it.last_sequence).collect::<Vec<_>>())
+            .bind::<Array<BigInt>, _>(rows.iter().map(|it| it.sequence_window).collect::<Vec<_>>())
+            .bind::<Array<BigInt>, _>(
+                rows.iter().map(|it| it.last_payload_hash).collect::<Vec<_>>(),
+            )
+            .execute(c)?;
+        },
+        // The typed form is prepared once and then cached, unlike a text of our own.
+        sqlite: c => for row in rows {
+            diesel::update(
+                installations::table
+                    .filter(installations::organization_id.eq(organization_id))
+                    .filter(installations::installation_id.eq(row.installation_id)),
+            )
+            .set((
+                installations::last_sequence.eq(row.last_sequence),
+                installations::sequence_window.eq(row.sequence_window),
+                installations::last_payload_hash.eq(row.last_payload_hash),
+                installations::last_report_at.eq(reported_at),
+            ))
+            .execute(c)?;
+        },
+    );
+    Ok(())
 }

@@ -15,8 +15,15 @@ pub mod audit;
 pub mod enrollment_keys;
 pub mod installations;
 
+pub mod overview;
+
 pub mod apps;
 pub mod users;
+
+pub mod activities;
+pub mod user_app_sources;
+pub mod user_apps;
+mod values;
 
 use crate::db::{DbConnection, DbError};
 

@@ -7,7 +7,7 @@ use shared::activity::{SourceKind, Thresholds};
 use shared::wire::{Mode, UnknownSites};
 
 use super::word::Word;
-use super::{StoreError, sources};
+use super::{StoreError, apps, sources};
 use crate::db::schema::{deny_sites, organization_work_domains, organizations};
 use crate::db::{DbConnection, OrganizationId, SourceId};
 
@@ -42,6 +42,8 @@ pub struct Organization {
     pub work_domains: Vec<String>,
     /// Hostnames that are never reported, in alphabetical order.
     pub deny_sites: Vec<String>,
+    /// Sites that it mapped to an app itself.
+    pub mapped_sites: Vec<String>,
     /// The source under which the extension's facts are kept.
     pub extension_source_id: SourceId,
 }
@@ -302,6 +304,8 @@ pub fn find(
         .select(deny_sites::site)
         .order(deny_sites::site)
         .load(conn)?;
+    let mapped_sites = apps::list_mappings(conn, organization_id)?;
+    let mapped_sites = mapped_sites.into_iter().map(|(site, _)| site).collect();
     let extension_source_id = sources::find_first(conn, organization_id, SourceKind::Extension)?
         .ok_or(StoreError::Inconsistent("the organization has no extension source"))?;
     let time_zone = row
@@ -324,6 +328,7 @@ pub fn find(
         help_contact: row.help_contact,
         work_domains,
         deny_sites,
+        mapped_sites,
         extension_source_id,
     }))
 }

@@ -50,3 +50,18 @@ pub fn find_first(
         .first(conn)
         .optional()?)
 }
+
+/// The organization has more sources than this one.
+///
+/// # Errors
+/// When the database refuses.
+pub fn has_others(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    source_id: SourceId,
+) -> Result<bool, StoreError> {
+    let others = sources::table
+        .filter(sources::organization_id.eq(organization_id))
+        .filter(sources::source_id.ne(source_id));
+    Ok(diesel::select(diesel::dsl::exists(others)).get_result(conn)?)
+}

@@ -1,0 +1,157 @@
+//! What happened, one by one (Z17). Kept for days, not for years.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Binary, Nullable, Text, Timestamp};
+use shared::wire::EventKind;
+
+use super::values::{ROWS_PER_STATEMENT, values};
+use super::word::{TimeFlag, Word};
+use super::{Page, StoreError};
+use crate::db::schema::activities;
+use crate::db::{
+    ActivityId, AppId, DbConnection, InstallationId, OrganizationId, SourceId, UserId, by_backend,
+};
+
+/// One activity that the extension saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewActivity {
+    /// Whose.
+    pub user_id: UserId,
+    /// In which app.
+    pub app_id: AppId,
+    /// The browser that saw it.
+    pub installation_id: InstallationId,
+    /// What it was.
+    pub kind: EventKind,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+    /// How the person signed in or up.
+    pub method: Option<String>,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+    /// What was done to the time that the browser stated.
+    pub time_flag: Option<TimeFlag>,
+}
+
+/// Appends activities.
+///
+/// # Errors
+/// When the database refuses.
+pub fn insert(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    source_id: SourceId,
+    rows: &[NewActivity],
+) -> Result<(), StoreError> {
+    by_backend!(conn,
+        postgres: c => {
+            diesel::sql_query(INSERT_POSTGRES)
+                .bind::<Binary, _>(organization_id)
+                .bind::<Binary, _>(source_id)
+                .bind::<Array<Binary>, _>(
+                    rows.iter().map(|it| ActivityId::new(it.received_at)).collect::<Vec<_>>(),
+                )
+                .bind::<Array<Timestamp>, _>(
+                    rows.iter().map(|it| it.received_at.naive_utc()).collect::<Vec<_>>(),
+                )
+                .bind::<Array<Binary>, _>(rows.iter().map(|it| it.user_id).collect::<Vec<_>>())
+                .bind::<Array<Binary>, _>(rows.iter().map(|it| it.app_id).collect::<Vec<_>>())
+                .bind::<Array<Binary>, _>(
+                    rows.iter().map(|it| it.installation_id).collect::<Vec<_>>(),
+                )
+                .bind::<Array<Text>, _>(rows.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>())
+                .bind::<Array<Timestamp>, _>(
+                    rows.iter().map(|it| it.occurred_at.naive_utc()).collect::<Vec<_>>(),
+                )
+                .bind::<Array<Nullable<Text>>, _>(
+                    rows.iter().map(|it| it.method.as_deref()).collect::<Vec<_>>(),
+                )
+                .bind::<Array<Nullable<Text>>, _>(
+                    rows.iter().map(|it| it.time_flag.map(Word)).collect::<Vec<_>>(),
+                )
+                .execute(c)?;
+        },
+        sqlite: c => for rows in rows.chunks(ROWS_PER_STATEMENT) {
+            let values = values(rows.len(), 2, 9);
+            let mut query = diesel::sql_query(format!("{INSERT} values {values}"))
+                .into_boxed()
+                .bind::<Binary, _>(organization_id)
+                .bind::<Binary, _>(source_id);
+            for row in rows {
+                query = query
+                    .bind::<Binary, _>(ActivityId::new(row.received_at))
+                    .bind::<Timestamp, _>(row.received_at.naive_utc())
+                    .bind::<Binary, _>(row.user_id)
+                    .bind::<Binary, _>(row.app_id)
+                    .bind::<Binary, _>(row.installation_id)
+                    .bind::<Text, _>(row.kind.as_str())
+                    .bind::<Timestamp, _>(row.occurred_at.naive_utc())
+                    .bind::<Nullable<Text>, _>(row.method.as_deref())
+                    .bind::<Nullable<Text>, _>(row.time_flag.map(Word));
+            }
+            query.execute(c)?;
+        },
+    );
+    Ok(())
+}
+
+const INSERT: &str = "insert into activities (organization_id, source_id, \
+     activity_id, received_at, user_id, app_id, installation_id, activity_type, occurred_at, method, time_flag)";
+
+const INSERT_POSTGRES: &str = "
+    insert into activities (organization_id, source_id,
+        activity_id, received_at, user_id, app_id, installation_id, activity_type, occurred_at, method,
+        time_flag)
+    select $1, $2, it.* from unnest($3::bytea[], $4::timestamp[], $5::bytea[], $6::bytea[],
+        $7::bytea[], $8::text[], $9::timestamp[], $10::text[], $11::text[]) as it";
+
+/// One activity as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = activities)]
+pub struct ActivityRow {
+    /// Its id.
+    pub activity_id: ActivityId,
+    /// Where it came from.
+    pub source_id: SourceId,
+    /// The browser that saw it.
+    pub installation_id: Option<InstallationId>,
+    /// What it was.
+    pub activity_type: String,
+    /// The source's own word, where it differs.
+    pub original_type: Option<String>,
+    /// When it happened.
+    pub occurred_at: NaiveDateTime,
+    /// When it arrived.
+    pub received_at: NaiveDateTime,
+    /// How the person signed in or up.
+    pub method: Option<String>,
+    /// What was done to the time that the browser stated.
+    pub time_flag: Option<Word<TimeFlag>>,
+}
+
+/// The activities of one user-app, newest first.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    user_id: UserId,
+    app_id: AppId,
+    page: Page<(NaiveDateTime, ActivityId)>,
+) -> Result<Vec<ActivityRow>, StoreError> {
+    let mut query = activities::table
+        .filter(activities::organization_id.eq(organization_id))
+        .filter(activities::user_id.eq(user_id))
+        .filter(activities::app_id.eq(app_id))
+        .select(ActivityRow::as_select())
+        .order((activities::occurred_at.desc(), activities::activity_id.desc()))
+        .limit(page.limit)
+        .into_boxed::<super::Backend>();
+    if let Some((at, id)) = page.after {
+        let same_time = activities::occurred_at.eq(at).and(activities::activity_id.lt(id));
+        query = query.filter(activities::occurred_at.lt(at).or(same_time));
+    }
+    Ok(query.load(conn)?)
+}

@@ -1,0 +1,385 @@
+//! One user's account in one app: the hot row.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Binary, Date, Nullable, Text, Timestamp};
+use shared::activity::{Assessment, Reason, SourceKind, Status};
+
+use super::values::{ROWS_PER_STATEMENT, values};
+use super::word::Word;
+use super::{Page, StoreError};
+use crate::db::schema::{usage_days, user_apps};
+use crate::db::{AppId, DbConnection, OrganizationId, UserId, by_backend};
+
+/// One user-app as it is stored; status, reason, because and `changes_at` are a cached answer.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = user_apps)]
+pub struct UserAppRow {
+    /// Whose account.
+    pub user_id: UserId,
+    /// In which app.
+    pub app_id: AppId,
+    /// The user's name as that app shows it.
+    pub display_name: Option<String>,
+    /// Oldest sign-in that was seen.
+    pub first_sign_in_at: Option<NaiveDateTime>,
+    /// Newest sign-in.
+    pub last_sign_in_at: Option<NaiveDateTime>,
+    /// How the newest sign-in was done.
+    pub last_sign_in_method: Option<String>,
+    /// Oldest sign-up that was seen.
+    pub first_sign_up_at: Option<NaiveDateTime>,
+    /// Newest sign-up.
+    pub last_sign_up_at: Option<NaiveDateTime>,
+    /// Oldest visit that was seen.
+    pub first_visit_at: Option<NaiveDateTime>,
+    /// Newest visit.
+    pub last_visit_at: Option<NaiveDateTime>,
+    /// Newest use of any source.
+    pub last_used_at: Option<NaiveDateTime>,
+    /// The status when it was last assessed.
+    pub status: Word<Status>,
+    /// Why.
+    pub status_reason: Word<Reason>,
+    /// The kind of source that decided it.
+    pub because: Option<Word<SourceKind>>,
+    /// When the same facts give another answer.
+    pub changes_at: Option<NaiveDateTime>,
+}
+
+/// What is added to one user-app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserAppUpdate {
+    /// Whose account.
+    pub user_id: UserId,
+    /// In which app.
+    pub app_id: AppId,
+    /// Oldest and newest sign-in of this update.
+    pub sign_in: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// How the newest one was done.
+    pub sign_in_method: Option<String>,
+    /// Oldest and newest sign-up.
+    pub sign_up: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// Oldest and newest visit.
+    pub visit: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// What all facts together mean, those of this update included.
+    pub assessment: Assessment,
+}
+
+impl UserAppUpdate {
+    fn dates(&self) -> [Option<NaiveDateTime>; 7] {
+        let first = |it: Option<(DateTime<Utc>, DateTime<Utc>)>| it.map(|it| it.0.naive_utc());
+        let last = |it: Option<(DateTime<Utc>, DateTime<Utc>)>| it.map(|it| it.1.naive_utc());
+        [
+            first(self.sign_in),
+            last(self.sign_in),
+            first(self.sign_up),
+            last(self.sign_up),
+            first(self.visit),
+            last(self.visit),
+            self.assessment.last_used_at.map(|it| it.naive_utc()),
+        ]
+    }
+}
+
+/// Adds to user-apps. Dates only widen, so order and repetition do not matter; the assessment replaces
+/// the one before. Every user-app may be named once.
+///
+/// # Errors
+/// When the database refuses.
+pub fn upsert(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    rows: &[UserAppUpdate],
+) -> Result<(), StoreError> {
+    by_backend!(conn,
+        postgres: c => {
+            let [mut first_in, mut last_in, mut first_up, mut last_up] = [const { Vec::new() }; 4];
+            let [mut first_visit, mut last_visit, mut last_used] = [const { Vec::new() }; 3];
+            for row in rows {
+                let [a, b, c, d, e, f, g] = row.dates();
+                first_in.push(a);
+                last_in.push(b);
+                first_up.push(c);
+                last_up.push(d);
+                first_visit.push(e);
+                last_visit.push(f);
+                last_used.push(g);
+            }
+            let assessments = || rows.iter().map(|it| it.assessment);
+            let methods = rows.iter().map(|it| it.sign_in_method.as_deref()).collect::<Vec<_>>();
+            diesel::sql_query(UPSERT_POSTGRES)
+                .bind::<Binary, _>(organization_id)
+                .bind::<Array<Binary>, _>(rows.iter().map(|it| it.user_id).collect::<Vec<_>>())
+                .bind::<Array<Binary>, _>(rows.iter().map(|it| it.app_id).collect::<Vec<_>>())
+                .bind::<Array<Nullable<Timestamp>>, _>(first_in)
+                .bind::<Array<Nullable<Timestamp>>, _>(last_in)
+                .bind::<Array<Nullable<Timestamp>>, _>(first_up)
+                .bind::<Array<Nullable<Timestamp>>, _>(last_up)
+                .bind::<Array<Nullable<Timestamp>>, _>(first_visit)
+                .bind::<Array<Nullable<Timestamp>>, _>(last_visit)
+                .bind::<Array<Nullable<Timestamp>>, _>(last_used)
+                .bind::<Array<Nullable<Text>>, _>(methods)
+                .bind::<Array<Text>, _>(assessments().map(|it| Word(it.status)).collect::<Vec<_>>())
+                .bind::<Array<Text>, _>(assessments().map(|it| Word(it.reason)).collect::<Vec<_>>())
+                .bind::<Array<Nullable<Text>>, _>(
+                    assessments().map(|it| it.because.map(Word)).collect::<Vec<_>>(),
+                )
+                .bind::<Array<Nullable<Timestamp>>, _>(
+                    assessments().map(|it| it.changes_at.map(|it| it.naive_utc())).collect::<Vec<_>>(),
+                )
+                .execute(c)?;
+        },
+        sqlite: c => for rows in rows.chunks(ROWS_PER_STATEMENT) {
+            let values = values(rows.len(), 1, 14);
+            let mut query = diesel::sql_query(format!("{INSERT} values {values} {ON_CONFLICT_SQLITE}"))
+                .into_boxed()
+                .bind::<Binary, _>(organization_id);
+            for row in rows {
+                query = query.bind::<Binary, _>(row.user_id).bind::<Binary, _>(row.app_id);
+                for date in row.dates() {
+                    query = query.bind::<Nullable<Timestamp>, _>(date);
+                }
+                let assessment = row.assessment;
+                query = query
+                    .bind::<Nullable<Text>, _>(row.sign_in_method.as_deref())
+                    .bind::<Text, _>(Word(assessment.status))
+                    .bind::<Text, _>(Word(assessment.reason))
+                    .bind::<Nullable<Text>, _>(assessment.because.map(Word))
+                    .bind::<Nullable<Timestamp>, _>(assessment.changes_at.map(|it| it.naive_utc()));
+            }
+            query.execute(c)?;
+        },
+    );
+    Ok(())
+}
+
+const INSERT: &str = "insert into user_apps (organization_id, user_id, app_id, \
+     first_sign_in_at, last_sign_in_at, first_sign_up_at, last_sign_up_at, \
+     first_visit_at, last_visit_at, last_used_at, last_sign_in_method, \
+     status, status_reason, because, changes_at)";
+
+// The method belongs to the newest sign-in. Of two in the same minute the later word of the alphabet
+// stays, so that the order of arrival decides nothing.
+const UPSERT_POSTGRES: &str = "
+    insert into user_apps (organization_id, user_id, app_id,
+        first_sign_in_at, last_sign_in_at, first_sign_up_at, last_sign_up_at,
+        first_visit_at, last_visit_at, last_used_at, last_sign_in_method,
+        status, status_reason, because, changes_at)
+    select $1, it.* from unnest($2::bytea[], $3::bytea[],
+        $4::timestamp[], $5::timestamp[], $6::timestamp[], $7::timestamp[],
+        $8::timestamp[], $9::timestamp[], $10::timestamp[], $11::text[],
+        $12::text[], $13::text[], $14::text[], $15::timestamp[]) as it
+    on conflict (organization_id, user_id, app_id) do update set
+        first_sign_in_at = least(user_apps.first_sign_in_at, excluded.first_sign_in_at),
+        last_sign_in_method = case
+            when user_apps.last_sign_in_at is null
+                or user_apps.last_sign_in_at < excluded.last_sign_in_at
+                then excluded.last_sign_in_method
+            when user_apps.last_sign_in_at = excluded.last_sign_in_at
+                then greatest(user_apps.last_sign_in_method, excluded.last_sign_in_method)
+            else user_apps.last_sign_in_method end,
+        last_sign_in_at = greatest(user_apps.last_sign_in_at, excluded.last_sign_in_at),
+        first_sign_up_at = least(user_apps.first_sign_up_at, excluded.first_sign_up_at),
+        last_sign_up_at = greatest(user_apps.last_sign_up_at, excluded.last_sign_up_at),
+        first_visit_at = least(user_apps.first_visit_at, excluded.first_visit_at),
+        last_visit_at = greatest(user_apps.last_visit_at, excluded.last_visit_at),
+        last_used_at = greatest(user_apps.last_used_at, excluded.last_used_at),
+        status = excluded.status,
+        status_reason = excluded.status_reason,
+        because = excluded.because,
+        changes_at = excluded.changes_at";
+
+// SQLite's `min` and `max` of several values answer null for any null, hence `coalesce` on both sides.
+const ON_CONFLICT_SQLITE: &str = "
+    on conflict (organization_id, user_id, app_id) do update set
+        first_sign_in_at = min(coalesce(first_sign_in_at, excluded.first_sign_in_at),
+            coalesce(excluded.first_sign_in_at, first_sign_in_at)),
+        last_sign_in_method = case
+            when last_sign_in_at is null or last_sign_in_at < excluded.last_sign_in_at
+                then excluded.last_sign_in_method
+            when last_sign_in_at = excluded.last_sign_in_at
+                then max(coalesce(last_sign_in_method, excluded.last_sign_in_method),
+                    coalesce(excluded.last_sign_in_method, last_sign_in_method))
+            else last_sign_in_method end,
+        last_sign_in_at = max(coalesce(last_sign_in_at, excluded.last_sign_in_at),
+            coalesce(excluded.last_sign_in_at, last_sign_in_at)),
+        first_sign_up_at = min(coalesce(first_sign_up_at, excluded.first_sign_up_at),
+            coalesce(excluded.first_sign_up_at, first_sign_up_at)),
+        last_sign_up_at = max(coalesce(last_sign_up_at, excluded.last_sign_up_at),
+            coalesce(excluded.last_sign_up_at, last_sign_up_at)),
+        first_visit_at = min(coalesce(first_visit_at, excluded.first_visit_at),
+            coalesce(excluded.first_visit_at, first_visit_at)),
+        last_visit_at = max(coalesce(last_visit_at, excluded.last_visit_at),
+            coalesce(excluded.last_visit_at, last_visit_at)),
+        last_used_at = max(coalesce(last_used_at, excluded.last_used_at),
+            coalesce(excluded.last_used_at, last_used_at)),
+        status = excluded.status,
+        status_reason = excluded.status_reason,
+        because = excluded.because,
+        changes_at = excluded.changes_at";
+
+/// Writes another assessment of the same facts down.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_assessment(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    user_id: UserId,
+    app_id: AppId,
+    assessment: &Assessment,
+) -> Result<(), StoreError> {
+    diesel::update(
+        user_apps::table
+            .filter(user_apps::organization_id.eq(organization_id))
+            .filter(user_apps::user_id.eq(user_id))
+            .filter(user_apps::app_id.eq(app_id)),
+    )
+    .set((
+        user_apps::status.eq(Word(assessment.status)),
+        user_apps::status_reason.eq(Word(assessment.reason)),
+        user_apps::because.eq(assessment.because.map(Word)),
+        user_apps::changes_at.eq(assessment.changes_at.map(|it| it.naive_utc())),
+    ))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Which user-apps a list shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this user only.
+    pub user_id: Option<UserId>,
+    /// Of this app only.
+    pub app_id: Option<AppId>,
+}
+
+/// User-apps by user and app.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    filter: Filter,
+    page: Page<(UserId, AppId)>,
+) -> Result<Vec<UserAppRow>, StoreError> {
+    let mut query = user_apps::table
+        .filter(user_apps::organization_id.eq(organization_id))
+        .select(UserAppRow::as_select())
+        .order((user_apps::user_id, user_apps::app_id))
+        .limit(page.limit)
+        .into_boxed::<super::Backend>();
+    if let Some(user_id) = filter.user_id {
+        query = query.filter(user_apps::user_id.eq(user_id));
+    }
+    if let Some(app_id) = filter.app_id {
+        query = query.filter(user_apps::app_id.eq(app_id));
+    }
+    if let Some((user_id, app_id)) = page.after {
+        let later_app = user_apps::user_id.eq(user_id).and(user_apps::app_id.gt(app_id));
+        query = query.filter(user_apps::user_id.gt(user_id).or(later_app));
+    }
+    Ok(query.load(conn)?)
+}
+
+/// The user-apps of these users in these apps: at least the pairs that are asked for.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_all(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    users: &[UserId],
+    apps: &[AppId],
+) -> Result<Vec<UserAppRow>, StoreError> {
+    Ok(user_apps::table
+        .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::user_id.eq_any(users))
+        .filter(user_apps::app_id.eq_any(apps))
+        .select(UserAppRow::as_select())
+        .load(conn)?)
+}
+
+/// Adds days of use; a day that is there counts once.
+///
+/// # Errors
+/// When the database refuses.
+pub fn insert_usage_days(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    days: &[(UserId, AppId, NaiveDate)],
+) -> Result<(), StoreError> {
+    insert_days(conn, "usage_days", "used_on", organization_id, days)
+}
+
+/// Notes on which day the status of user-apps changes; a day that is noted stays.
+///
+/// # Errors
+/// When the database refuses.
+pub fn insert_due_days(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    days: &[(UserId, AppId, NaiveDate)],
+) -> Result<(), StoreError> {
+    insert_days(conn, "due_assessments", "due_on", organization_id, days)
+}
+
+fn insert_days(
+    conn: &mut DbConnection,
+    table: &str,
+    column: &str,
+    organization_id: OrganizationId,
+    days: &[(UserId, AppId, NaiveDate)],
+) -> Result<(), StoreError> {
+    let insert = format!("insert into {table} (organization_id, user_id, app_id, {column})");
+    by_backend!(conn,
+        postgres: c => {
+            let select = "select $1, it.* from unnest($2::bytea[], $3::bytea[], $4::date[]) as it";
+            diesel::sql_query(format!("{insert} {select} on conflict do nothing"))
+                .bind::<Binary, _>(organization_id)
+                .bind::<Array<Binary>, _>(days.iter().map(|it| it.0).collect::<Vec<_>>())
+                .bind::<Array<Binary>, _>(days.iter().map(|it| it.1).collect::<Vec<_>>())
+                .bind::<Array<Date>, _>(days.iter().map(|it| it.2).collect::<Vec<_>>())
+                .execute(c)?;
+        },
+        sqlite: c => for days in days.chunks(ROWS_PER_STATEMENT) {
+            let values = values(days.len(), 1, 3);
+            let mut query =
+                diesel::sql_query(format!("{insert} values {values} on conflict do nothing"))
+                    .into_boxed()
+                    .bind::<Binary, _>(organization_id);
+            for (user_id, app_id, day) in days {
+                query = query
+                    .bind::<Binary, _>(*user_id)
+                    .bind::<Binary, _>(*app_id)
+                    .bind::<Date, _>(*day);
+            }
+            query.execute(c)?;
+        },
+    );
+    Ok(())
+}
+
+/// On how many days each of these user-apps was used.
+///
+/// # Errors
+/// When the database refuses.
+pub fn count_usage_days(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    users: &[UserId],
+    apps: &[AppId],
+) -> Result<HashMap<(UserId, AppId), i64>, StoreError> {
+    let rows: Vec<(UserId, AppId, i64)> = usage_days::table
+        .filter(usage_days::organization_id.eq(organization_id))
+        .filter(usage_days::user_id.eq_any(users))
+        .filter(usage_days::app_id.eq_any(apps))
+        .group_by((usage_days::user_id, usage_days::app_id))
+        .select((usage_days::user_id, usage_days::app_id, diesel::dsl::count_star()))
+        .load(conn)?;
+    Ok(rows.into_iter().map(|(user, app, n)| ((user, app), n)).collect())
+}
