@@ -127,6 +127,6 @@ fn as_server(program: &Path) -> Command {
     if system::is_root() {
         command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
     }
-    command.arg("--pdeathsig=TERM").arg("--").arg(program);
+    command.arg("--pdeathsig=INT").arg("--").arg(program);
     command
 }

@@ -1,6 +1,7 @@
 //! Programs that come from Debian's packages: found, installed where we may, asked for otherwise.
 
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -34,11 +35,9 @@ pub(crate) const LIBPQ: Need = Need {
     what: "the PostgreSQL client library",
     packages: &["libpq-dev"],
     is_there: || {
-        Command::new("pg_config").arg("--libdir").output().is_ok_and(|it| it.status.success())
-            || Command::new("pkg-config")
-                .args(["--exists", "libpq"])
-                .status()
-                .is_ok_and(|it| it.success())
+        let libdir = command::output(Command::new("pg_config").arg("--libdir"));
+        let is_there = libdir.is_ok_and(|it| Path::new(it.trim()).join("libpq.so").is_file());
+        is_there || command::output(Command::new("pkg-config").args(["--exists", "libpq"])).is_ok()
     },
 };
 
