@@ -630,6 +630,28 @@ impl Compiler<'_> {
     }
 }
 
+impl AppEntry {
+    /// A page for each of the app's rules, with what the rule says it is: `northwind.atlassian.net/wiki`
+    /// for `*.atlassian.net` with `/wiki`. Domains give the page of a customer or of the app itself.
+    #[must_use]
+    pub fn examples(&self) -> Vec<(String, Surface)> {
+        let mut examples = Vec::new();
+        for domain in self.domains.iter().chain(&self.tenant_domains) {
+            for domain in expand_braces(domain) {
+                examples.push((format!("northwind.{domain}"), Surface::Use));
+            }
+        }
+        for rule in &self.rules {
+            let path = rule.path.as_deref().unwrap_or_default().replace('*', "northwind");
+            for host in expand_braces(&rule.host) {
+                let host = host.replacen('*', "northwind", 1);
+                examples.push((format!("{host}{path}"), rule.surface));
+            }
+        }
+        examples
+    }
+}
+
 impl Compiled {
     /// The snapshot, loaded.
     ///

@@ -10,6 +10,7 @@ pub mod entry;
 
 mod compile;
 mod files;
+mod format;
 mod pattern;
 mod suffixes;
 
