@@ -98,6 +98,12 @@ impl SignIns {
         self.tabs.get(&tab).is_some_and(|it| it.flow.is_some())
     }
 
+    /// Where the top frame of a tab is.
+    #[must_use]
+    pub fn page(&self, tab: i32) -> Option<&Page> {
+        self.tabs.get(&tab)?.page.as_ref()
+    }
+
     fn submitted(&mut self, submission: &Submission, context: &mut Context<'_>) {
         let now = context.now;
         let tab = self.tabs.entry(submission.tab).or_default();

@@ -1,0 +1,355 @@
+//! All behavior of the extension: [`Agent::handle`] takes one input and answers with effects.
+//!
+//! The agent does no I/O and reads no clock. It may be stopped after any input: everything that counts
+//! is in the first effect, which stores it, before anything is sent. A stopped agent is loaded again
+//! from what it stored and goes on.
+
+mod condition;
+mod exchange;
+mod observing;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use shared::catalog::Catalog;
+use shared::signin::{Candidates, Observation, SignIns};
+use shared::wire::{Configuration, InstallationFacts, Mode};
+
+use crate::ledger::Ledger;
+use crate::messages::{LinkProblem, PopupAnswer, PopupMessage, ReaderAnswer, ReaderMessage};
+use crate::outbox::Outbox;
+use crate::policy::{EnrollmentLink, EnrollmentLinkError, Policy, Source};
+use crate::port::{Cause, Effect, Input, Key, Purpose};
+use crate::session::{Contact, Enrollment, Session};
+use crate::usage::Usage;
+
+/// How long an empty policy may be the browser's own slowness. `get()` was seen to hang for 3.5 s, and to
+/// be empty for 3 s after a forced installation.
+const POLICY_GRACE: TimeDelta = TimeDelta::seconds(10);
+
+/// All behavior of the extension.
+#[derive(Debug)]
+pub struct Agent {
+    facts: InstallationFacts,
+
+    policy: Policy,
+    link: Option<EnrollmentLink>,
+    session: Session,
+
+    enrollment: Option<Enrollment>,
+    configuration: Option<Configuration>,
+    catalog: Catalog,
+    catalog_text: Option<String>,
+    /// The `ETag` under which the catalog was fetched.
+    catalog_version: Option<String>,
+    contact: Contact,
+
+    sign_ins: SignIns,
+    candidates: Candidates,
+    undecided: Vec<Undecided>,
+    usage: Usage,
+
+    outbox: Outbox,
+    ledger: Ledger,
+
+    /// Requests under way; a stopped worker has none.
+    in_flight: BTreeMap<Purpose, InFlight>,
+    n_requests: u32,
+    dirty: BTreeSet<Key>,
+    effects: Vec<Effect>,
+    wake_at: Option<DateTime<Utc>>,
+}
+
+/// What was seen of a sign-in before there was a catalog to judge it by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Undecided {
+    at: DateTime<Utc>,
+    observation: Observation,
+}
+
+/// A request under way.
+#[derive(Debug)]
+struct InFlight {
+    number: u32,
+    body: Option<String>,
+}
+
+impl Agent {
+    /// The agent as it was when it was stopped, or a new one. What cannot be read counts as absent: an
+    /// older version may have written it.
+    #[must_use]
+    pub fn load(
+        facts: InstallationFacts,
+        mut stored: BTreeMap<Key, String>,
+        now: DateTime<Utc>,
+    ) -> Agent {
+        fn read<T: for<'de> Deserialize<'de>>(
+            stored: &BTreeMap<Key, String>,
+            key: Key,
+        ) -> Option<T> {
+            stored.get(&key).and_then(|it| serde_json::from_str(it).ok())
+        }
+        let catalog_text = stored.remove(&Key::Catalog);
+        let catalog = catalog_text.as_deref().and_then(|it| Catalog::from_snapshot(it).ok());
+        let has_catalog = catalog.is_some();
+        Agent {
+            facts,
+            policy: read(&stored, Key::Policy).unwrap_or_default(),
+            link: read(&stored, Key::Link),
+            session: read(&stored, Key::Session)
+                .unwrap_or(Session { started_at: now, is_policy_known: false }),
+            enrollment: read(&stored, Key::Enrollment),
+            configuration: read(&stored, Key::Configuration),
+            catalog: catalog.unwrap_or_default(),
+            catalog_text: None,
+            catalog_version: stored.remove(&Key::CatalogVersion).filter(|_| has_catalog),
+            contact: read(&stored, Key::Contact).unwrap_or_default(),
+            sign_ins: read(&stored, Key::SignIns).unwrap_or_default(),
+            candidates: read(&stored, Key::Candidates).unwrap_or_default(),
+            undecided: read(&stored, Key::Undecided).unwrap_or_default(),
+            usage: read(&stored, Key::Usage).unwrap_or_default(),
+            outbox: read(&stored, Key::Outbox).unwrap_or_default(),
+            ledger: read(&stored, Key::Ledger).unwrap_or_default(),
+            in_flight: BTreeMap::new(),
+            n_requests: 0,
+            dirty: BTreeSet::new(),
+            effects: Vec::new(),
+            wake_at: None,
+        }
+    }
+
+    /// Takes one input in.
+    pub fn handle(&mut self, input: Input) -> Vec<Effect> {
+        let Input { now, chance, cause } = input;
+        match cause {
+            Cause::WorkerStarted => self.started(),
+            Cause::Woke => self.woke(now),
+            Cause::PolicyRead(json) => self.policy_read(&json, now),
+            Cause::Navigated(it) => self.navigated(it, now),
+            Cause::TabOpened { tab, opener } => {
+                self.observe(Observation::TabOpened { tab, opener }, now);
+            }
+            Cause::TabClosed { tab } => self.observe(Observation::TabClosed { tab }, now),
+            Cause::AttentionMoved if self.can_judge() => self.effects.push(Effect::LookAround),
+            Cause::AttentionMoved | Cause::Attention(None) => {}
+            Cause::Attention(Some((tab, page))) => self.attended(tab, page, now),
+            Cause::Described { tab, frame, shown } => self.described(tab, frame, shown, now),
+            Cause::Reader { message: ReaderMessage::Focus, .. } => {
+                let domains = if self.may_observe() { self.work_domains() } else { Vec::new() };
+                self.effects.push(Effect::AnswerReader(ReaderAnswer { domains }));
+            }
+            Cause::Reader {
+                tab,
+                frame,
+                page,
+                message: ReaderMessage::Submit { sketch, typed },
+            } => {
+                self.submitted(tab, frame, page, *sketch, &typed, now);
+            }
+            Cause::Popup(message) => self.popup(message, now),
+            Cause::Answered { number, purpose, answer } => {
+                self.answered(number, purpose, answer, chance, now);
+            }
+        }
+        self.exchange(now);
+        self.plan_wake(now);
+        self.finish()
+    }
+
+    /// Saving comes first: what is about to be sent must survive the sending.
+    fn finish(&mut self) -> Vec<Effect> {
+        let dirty = std::mem::take(&mut self.dirty);
+        let saved: Vec<_> = dirty.into_iter().map(|key| (key, self.stored(key))).collect();
+        let mut effects = Vec::new();
+        if !saved.is_empty() {
+            effects.push(Effect::Save(saved));
+        }
+        effects.append(&mut self.effects);
+        effects
+    }
+
+    fn stored(&mut self, key: Key) -> Option<String> {
+        fn write<T: Serialize>(value: &T) -> Option<String> {
+            Some(serde_json::to_string(value).expect("our own types have nothing but plain values"))
+        }
+        match key {
+            Key::Policy => write(&self.policy),
+            Key::Link => self.link.as_ref().and_then(write),
+            Key::Enrollment => self.enrollment.as_ref().and_then(write),
+            Key::Configuration => self.configuration.as_ref().and_then(write),
+            // The text is needed once, for storing; the compiled form stays.
+            Key::Catalog => self.catalog_text.take(),
+            Key::CatalogVersion => self.catalog_version.clone(),
+            Key::Outbox => write(&self.outbox),
+            Key::Ledger => write(&self.ledger),
+            Key::Usage => write(&self.usage),
+            Key::Candidates => write(&self.candidates),
+            Key::Undecided => write(&self.undecided),
+            Key::Contact => write(&self.contact),
+            Key::SignIns => write(&self.sign_ins),
+            Key::Session => write(&self.session),
+        }
+    }
+
+    fn touch(&mut self, key: Key) {
+        self.dirty.insert(key);
+    }
+
+    fn started(&mut self) {
+        self.touch(Key::Session);
+        if !self.session.is_policy_known {
+            self.effects.push(Effect::ReadPolicy);
+        }
+    }
+
+    fn woke(&mut self, now: DateTime<Utc>) {
+        self.wake_at = None;
+        if !self.session.is_policy_known && self.session.started_at + POLICY_GRACE <= now {
+            self.effects.push(Effect::ReadPolicy);
+        }
+        if self.sign_ins.next_due().is_some_and(|it| it <= now) {
+            self.observe(Observation::Passed, now);
+        }
+        self.outbox.prune(now);
+    }
+
+    /// An empty policy shortly after the start of the browser is its slowness, not a decision: the last
+    /// known one stays in force.
+    fn policy_read(&mut self, json: &str, now: DateTime<Utc>) {
+        let policy = Policy::parse(json);
+        if policy.is_empty() && now < self.session.started_at + POLICY_GRACE {
+            return;
+        }
+        if !self.session.is_policy_known {
+            self.session.is_policy_known = true;
+            self.touch(Key::Session);
+        }
+        if policy == self.policy {
+            return;
+        }
+        let is_key_new = policy.enrollment_key != self.policy.enrollment_key;
+        self.policy = policy;
+        self.touch(Key::Policy);
+        self.source_changed(is_key_new, now);
+    }
+
+    /// Policy or link changed: the collector hears of it at once, and a refusal is no longer one.
+    fn source_changed(&mut self, is_key_new: bool, now: DateTime<Utc>) {
+        if is_key_new {
+            self.contact.refusal = None;
+            self.contact.n_reenrolled = 0;
+        }
+        self.contact.back_offs.clear();
+        self.contact.heartbeat_at = Some(now);
+        self.touch(Key::Contact);
+        if self.source().is_none() && self.session.is_policy_known {
+            self.undecided.clear();
+            self.touch(Key::Undecided);
+        }
+    }
+
+    fn popup(&mut self, message: PopupMessage, now: DateTime<Utc>) {
+        let problem = match message {
+            PopupMessage::State => None,
+            PopupMessage::Enroll { link } => self.enroll_by(&link, now).err(),
+            PopupMessage::SelfTest => {
+                self.contact.refusal = None;
+                self.contact.back_offs.clear();
+                self.contact.heartbeat_at = Some(now);
+                self.touch(Key::Contact);
+                self.effects.push(Effect::ReadPolicy);
+                None
+            }
+        };
+        // Requests that this message causes are under way in the state that it answers with.
+        self.exchange(now);
+        let answer = PopupAnswer { state: self.state(now), problem };
+        self.effects.push(Effect::AnswerPopup(Box::new(answer)));
+    }
+
+    fn enroll_by(&mut self, link: &str, now: DateTime<Utc>) -> Result<(), LinkProblem> {
+        if self.policy.server_url.is_some() || self.policy.enrollment_key.is_some() {
+            return Err(LinkProblem::Policy);
+        }
+        let link = EnrollmentLink::parse(link).map_err(|error| match error {
+            EnrollmentLinkError::Shape => LinkProblem::Shape,
+            EnrollmentLinkError::Email => LinkProblem::Email,
+        })?;
+        if let Some(enrollment) = &mut self.enrollment {
+            enrollment.is_over = true;
+            self.touch(Key::Enrollment);
+        }
+        self.link = Some(link);
+        self.touch(Key::Link);
+        self.source_changed(true, now);
+        Ok(())
+    }
+
+    fn source(&self) -> Option<Source> {
+        Source::choose(&self.policy, self.link.as_ref())
+    }
+
+    /// The installation, where the source in force is the one that it was made for.
+    fn enrolled(&self) -> Option<&Enrollment> {
+        let source = self.source()?;
+        self.enrollment.as_ref().filter(|it| !it.is_over && it.server_url == source.server_url)
+    }
+
+    /// The mode in force: the strictest that anyone asks for. None while nobody has said anything.
+    fn mode(&self) -> Option<Mode> {
+        let source = self.source()?;
+        let collector = self.contact.mode.unwrap_or(Mode::Unauthenticated);
+        let configured = self.configuration.as_ref().map_or(Mode::Unauthenticated, |it| it.mode);
+        Some(source.mode.stricter(collector).stricter(configured))
+    }
+
+    /// Signing in from the extension does not exist yet, so `authenticated` never lets anything out.
+    fn may_report(&self) -> bool {
+        self.mode() == Some(Mode::Unauthenticated)
+    }
+
+    /// Sign-ins may be followed: reporting is on, or the policy is still on its way.
+    fn may_observe(&self) -> bool {
+        match self.mode() {
+            Some(mode) => mode == Mode::Unauthenticated,
+            None => !self.session.is_policy_known && self.policy.is_empty(),
+        }
+    }
+
+    /// There is everything by which to decide what is work.
+    fn can_judge(&self) -> bool {
+        self.may_report() && self.configuration.is_some() && !self.catalog.version().is_empty()
+    }
+
+    /// Before the organization's settings have arrived, the policy's domains have to do, and the domain
+    /// of the address that the policy or the link names.
+    fn work_domains(&self) -> Vec<String> {
+        if let Some(configuration) = &self.configuration {
+            return configuration.work_domains.clone();
+        }
+        let mut domains = self.policy.work_domains.clone();
+        let identity = self.source().and_then(|it| it.identity);
+        if let Some(identity) = identity.filter(|_| domains.is_empty()) {
+            domains.push(identity.email.domain().to_owned());
+        }
+        domains
+    }
+
+    /// One alarm for everything that is due some time.
+    fn plan_wake(&mut self, now: DateTime<Utc>) {
+        let grace_end = self.session.started_at + POLICY_GRACE;
+        let policy =
+            (!self.session.is_policy_known).then_some(grace_end.max(now + POLICY_GRACE / 5));
+        let due = [policy, self.sign_ins.next_due(), self.next_exchange()];
+        let Some(due) = due.into_iter().flatten().min() else { return };
+        let due = due.max(now);
+        if self.wake_at != Some(due) {
+            self.wake_at = Some(due);
+            self.effects.push(Effect::WakeAt(due));
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What content reader, worker and popup say to each other. Changing it changes all three.
+//!
+//! Everything from the reader comes out of a page that we do not control: it is parsed, capped and
+//! believed only as far as a page may be.
+
+use serde::{Deserialize, Serialize};
+use shared::forms::{FormSketch, PageSketch, Sketch};
+use shared::signin::{Account, Typed};
+
+use crate::state::State;
+
+/// Longest message of a page that is read at all.
+pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+/// Most forms of a page that are looked at.
+const MAX_FORMS: usize = 8;
+
+/// A message of the content reader.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum ReaderMessage {
+    /// A text-like field got the focus for the first time: which domains are work?
+    Focus,
+    /// A form was submitted.
+    Submit {
+        /// Its structure.
+        sketch: Box<Sketch>,
+        /// Facts about what was typed.
+        typed: TypedFacts,
+    },
+}
+
+/// Facts about what was typed, as the reader states them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct TypedFacts {
+    /// A password field was not empty.
+    pub password: bool,
+    /// Two password fields were equal.
+    pub equal: bool,
+    /// What kind of identifier was typed.
+    pub identifier: Identifier,
+    /// The address, if it is one of a work domain, and nothing else ever.
+    pub address: Option<String>,
+}
+
+/// What kind of identifier was typed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identifier {
+    /// None.
+    #[default]
+    None,
+    /// No address.
+    Name,
+    /// An address of another domain.
+    Other,
+    /// An address of a work domain.
+    Work,
+    /// An address, while it was not known which domains are work.
+    Unjudged,
+}
+
+impl TypedFacts {
+    /// Believes an address only if it is a work address here too. None when it cannot be said whose
+    /// account it is: it may be a private one.
+    #[must_use]
+    pub fn judge(&self, work_domains: &[String]) -> Option<Typed> {
+        let account = match self.identifier {
+            Identifier::None => Account::Unseen,
+            Identifier::Name => Account::Name,
+            Identifier::Unjudged => return None,
+            Identifier::Other => Account::Personal,
+            Identifier::Work => {
+                let address = self.address.as_deref().unwrap_or_default();
+                match shared::address::EmailAddress::parse(address) {
+                    Ok(it) if it.is_work(work_domains) => Account::Work(it),
+                    _ => Account::Personal,
+                }
+            }
+        };
+        Some(Typed { password: self.password, equal_passwords: self.equal, account })
+    }
+}
+
+/// The reader's answer to the worker's `{"t": "describe"}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Shown {
+    /// The page.
+    pub page: PageSketch,
+    /// Its forms that could ask for credentials.
+    pub forms: Vec<FormSketch>,
+}
+
+impl Shown {
+    /// The visible forms, each with its page.
+    pub fn sketches(self) -> impl Iterator<Item = Sketch> {
+        let Shown { page, forms } = self;
+        forms
+            .into_iter()
+            .filter(|it| !it.hid)
+            .take(MAX_FORMS)
+            .map(move |form| Sketch { page: page.clone(), form }.capped())
+    }
+
+    /// Title and headings.
+    pub fn headlines(&self) -> impl Iterator<Item = &str> {
+        [self.page.title.as_str()].into_iter().chain(self.page.h1.iter().map(String::as_str))
+    }
+}
+
+/// What the worker answers to the reader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReaderAnswer {
+    /// Lower-case work domains; empty where nothing is reported.
+    pub domains: Vec<String>,
+}
+
+/// A message of the popup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum PopupMessage {
+    /// How is it going?
+    State,
+    /// An enrollment link was pasted.
+    Enroll {
+        /// The link.
+        link: String,
+    },
+    /// Try everything now.
+    SelfTest,
+}
+
+/// What the worker answers to the popup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PopupAnswer {
+    /// How it is going now.
+    pub state: State,
+    /// Why a pasted link was not taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<LinkProblem>,
+}
+
+/// Why a pasted link was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkProblem {
+    /// It is none.
+    Shape,
+    /// Its address is none.
+    Email,
+    /// The organization's policy decides.
+    Policy,
+}

@@ -1,0 +1,122 @@
+//! Which apps were used when, and with which kind of account, as far as this browser must remember it
+//! to say little: one visit per app and day, and nothing where a private account is in use.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use shared::address::EmailAddress;
+use shared::signin::Account;
+
+/// Apps, by slug, and unknown sites with a sign-in, by registrable domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage(BTreeMap<String, AppUsage>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct AppUsage {
+    #[serde(skip_serializing_if = "Mark::is_none")]
+    mark: Mark,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    visited_at: Option<DateTime<Utc>>,
+}
+
+/// With which kind of account a person last signed in to an app.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// Not seen.
+    #[default]
+    None,
+    /// An address that is no work address. Which one is not kept.
+    Personal,
+    /// A work address.
+    Work(EmailAddress),
+}
+
+impl Mark {
+    fn is_none(&self) -> bool {
+        *self == Mark::None
+    }
+}
+
+/// What to do about a visit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// The first of its day: worth sending soon.
+    First,
+    /// Moves last used.
+    Later,
+    /// Says nothing new yet.
+    Known,
+}
+
+impl Usage {
+    /// The mark of an app or site.
+    #[must_use]
+    pub fn mark(&self, name: &str) -> &Mark {
+        self.0.get(name).map_or(&Mark::None, |it| &it.mark)
+    }
+
+    /// A sign-in with this account was seen. A user name, or nothing, says nothing new.
+    pub fn signed_in(&mut self, name: &str, account: &Account) {
+        let mark = match account {
+            Account::Personal => Mark::Personal,
+            Account::Work(address) => Mark::Work(address.clone()),
+            Account::Name | Account::Unseen => return,
+        };
+        self.0.entry(name.to_owned()).or_default().mark = mark;
+    }
+
+    /// Whether a visit now is worth an event.
+    #[must_use]
+    pub fn judge_visit(&self, name: &str, interval: TimeDelta, now: DateTime<Utc>) -> Visit {
+        match self.0.get(name).and_then(|it| it.visited_at) {
+            None => Visit::First,
+            Some(it) if it.date_naive() != now.date_naive() => Visit::First,
+            Some(it) if interval <= now - it => Visit::Later,
+            // A clock that was set back must not silence an app until it has caught up.
+            Some(it) if now < it => Visit::Later,
+            Some(_) => Visit::Known,
+        }
+    }
+
+    /// A visit was recorded.
+    pub fn visited(&mut self, name: &str, now: DateTime<Utc>) {
+        self.0.entry(name.to_owned()).or_default().visited_at = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_visit_of_a_day_and_later_ones_at_the_interval() {
+        let mut usage = Usage::default();
+        let interval = TimeDelta::minutes(5);
+        let nine: DateTime<Utc> = "2026-11-21T09:00:00Z".parse().unwrap();
+        let judge = |usage: &Usage, minutes| {
+            usage.judge_visit("slack", interval, nine + TimeDelta::minutes(minutes))
+        };
+        assert_eq!(judge(&usage, 0), Visit::First);
+        usage.visited("slack", nine);
+        assert_eq!(judge(&usage, 4), Visit::Known);
+        assert_eq!(judge(&usage, 5), Visit::Later);
+        assert_eq!(judge(&usage, 15 * 60), Visit::First);
+        assert_eq!(judge(&usage, -60), Visit::Later);
+    }
+
+    #[test]
+    fn the_last_address_decides_the_mark_and_a_user_name_does_not() {
+        let mut usage = Usage::default();
+        let maria = EmailAddress::parse("maria@northwind.example").unwrap();
+        usage.signed_in("notion", &Account::Work(maria.clone()));
+        usage.signed_in("notion", &Account::Name);
+        assert_eq!(usage.mark("notion"), &Mark::Work(maria));
+        usage.signed_in("notion", &Account::Personal);
+        assert_eq!(usage.mark("notion"), &Mark::Personal);
+        let stored = serde_json::to_string(&usage).unwrap();
+        assert_eq!(serde_json::from_str::<Usage>(&stored).unwrap(), usage);
+    }
+}

@@ -1,0 +1,174 @@
+// Describes the structure of forms to the worker, and decides nothing. Before the first focus it does no work.
+// What is typed stays here, but for facts about a submitted form and, if it is an address of a work domain, its
+// identifier.
+(() => {
+  const TEXT = "input:not([type]),input[type=text],input[type=email],input[type=tel],input[type=number],input[type=password],textarea";
+  const FIELD = "input:not([type=hidden],[type=submit],[type=button],[type=image],[type=reset]),select,textarea";
+  const SUBMIT = "button:not([type]),button[type=submit],input[type=submit],input[type=image]";
+  const BUTTON = "button,input[type=submit],input[type=image],input[type=button],[role=button]";
+  const HEADING = "h1,h2,h3,h4,h5,h6,legend";
+
+  const cut = (text, most) => (text || "").replace(/\s+/g, " ").trim().slice(0, most);
+  const attr = (it, name, most = 60) => cut(it.getAttribute(name), most);
+  const place = (it, name) => attr(it, name, 500).replace(/^[a-z]+:\/\//i, "").replace(/[?#].*/, "").slice(0, 150);
+  const isVisible = (it) => it.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+
+  // Elements below a root, those in open shadow roots included.
+  const all = (root, selector) => [
+    ...root.querySelectorAll(selector),
+    ...[...root.querySelectorAll("*")].flatMap((it) => (it.shadowRoot ? all(it.shadowRoot, selector) : [])),
+  ];
+  const parent = (it) => it.parentElement || it.getRootNode().host;
+  const closest = (it, test) => {
+    while (it && !test(it)) it = parent(it);
+    return it;
+  };
+
+  // Text below a root, or before an element, up to a number of characters.
+  const text = (root, most = 60, from) => {
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    let found = "";
+    if (from) walker.currentNode = from;
+    while (found.length < most && (from ? walker.previousNode() : walker.nextNode())) {
+      const node = walker.currentNode;
+      if (/^(SCRIPT|STYLE|NOSCRIPT|TEXTAREA)$/.test(node.parentNode?.nodeName)) continue;
+      found = cut(from ? `${node.data} ${found}` : `${found} ${node.data}`, 9999);
+    }
+    return from ? found.slice(-most) : found.slice(0, most);
+  };
+
+  const common = (it) => ({
+    tag: it.localName,
+    name: attr(it, "name"),
+    id: attr(it, "id"),
+    cls: attr(it, "class", 120),
+    al: attr(it, "aria-label"),
+  });
+  const field = (it) => ({
+    ...common(it),
+    type: it.type,
+    ac: attr(it, "autocomplete"),
+    ph: attr(it, "placeholder"),
+    label: it.labels?.[0] ? text(it.labels[0]) : "",
+    title: attr(it, "title"),
+    maxlen: it.getAttribute("maxlength"),
+    im: it.getAttribute("inputmode"),
+    req: it.required,
+    pat: it.hasAttribute("pattern"),
+    hid: !isVisible(it),
+    nopt: it.options?.length || 0,
+  });
+  const button = (it) => ({
+    ...common(it),
+    type: it.type || "role",
+    text: text(it) || attr(it, it.localName === "input" ? "value" : "aria-label"),
+  });
+
+  // What a form has inside, or outside under its name; a group of fields and buttons acts as one.
+  const parts = (form, selector) => [
+    ...new Set([...all(form, selector), ...[...(form.elements || [])].filter((it) => it.matches(selector))]),
+  ];
+  const group = (it) =>
+    it.form ||
+    closest(it, (it) => it.localName === "form") ||
+    closest(parent(it), (it) => it === document.body || (all(it, TEXT).length && all(it, BUTTON).length));
+
+  const page = () => ({
+    title: cut(document.title, 120),
+    lang: document.documentElement.lang || null,
+    h1: all(document, "h1").slice(0, 2).map((it) => text(it, 80)),
+    npw: all(document, "input[type=password]").length,
+    url_path: location.pathname.slice(0, 120),
+  });
+  const describe = (form) => {
+    const fields = parts(form, FIELD);
+    const ancestors = [];
+    closest(parent(form), (it) => {
+      const names = cut(`${attr(it, "id")} ${attr(it, "class", 100)}`, 100);
+      return it === document.body || (names && ancestors.push(names) > 3);
+    });
+    const before = all(document, HEADING).filter((it) => it.compareDocumentPosition(form) === 4);
+    return {
+      ...common(form),
+      action: place(form, "action"),
+      method: form.localName === "form" ? attr(form, "method").toLowerCase() || "get" : "",
+      role: attr(form, "role"),
+      anc: ancestors,
+      heads: all(form, HEADING).slice(0, 6).map((it) => text(it, 80)),
+      before: before.slice(-2).reverse().map((it) => text(it, 80)),
+      prev: text(document, 200, form),
+      text: text(form, 400),
+      fields: fields.slice(0, 60).map(field),
+      hidden: all(form, "input[type=hidden]").slice(0, 25).map((it) => attr(it, "name")),
+      buttons: parts(form, BUTTON).slice(0, 16).map(button),
+      links: all(form, "a[href]").slice(0, 25).map((it) => ({ t: text(it), h: place(it, "href") })),
+      ntext: fields.filter((it) => it.matches(TEXT)).length,
+      captcha: all(form, "[class*=captcha i],[id*=captcha i],[class*=turnstile i]").length > 0,
+      hid: !isVisible(form),
+    };
+  };
+
+  // A password field stays one when the page shows what was typed.
+  const passwords = new WeakSet();
+  const isPassword = (it) => it.type === "password" || passwords.has(it);
+  let domains;
+
+  const facts = (form) => {
+    const fields = parts(form, TEXT);
+    const typed = fields.filter((it) => isPassword(it) && it.value);
+    const others = fields.filter((it) => !isPassword(it) && it.localName === "input");
+    const identifier =
+      others.find((it) => it.type === "email" || /username|email/.test(it.autocomplete)) ||
+      others.find((it) => /user|mail|login|ident|account/i.test(it.name + it.id)) ||
+      (others.length < fields.length && others.at(-1));
+    const name = identifier ? identifier.value.trim() : "";
+    const domain = /^[^\s@]+@([^\s@]+\.[^\s@]+)$/.exec(name)?.[1].toLowerCase();
+    const isWork = domain && domains?.includes(domain);
+    return {
+      password: typed.length > 0,
+      equal: typed.length > 1 && typed.every((it) => it.value === typed[0].value),
+      identifier: isWork ? "work" : domain ? (domains?.length ? "other" : "unjudged") : name ? "name" : "none",
+      address: isWork ? name : null,
+    };
+  };
+
+  // The extension may be updated under a page that stays open.
+  const send = async (message) => chrome.runtime?.id && chrome.runtime.sendMessage(message).catch(() => null);
+  const submitted = (form) =>
+    form && parts(form, TEXT).length && send({ t: "submit", sketch: { page: page(), form: describe(form) }, typed: facts(form) });
+
+  const target = (event) => event.composedPath()[0];
+  const onSubmit = (event) => event.isTrusted && submitted(target(event));
+  const onClick = (event) => {
+    const pressed = event.isTrusted && closest(target(event), (it) => it.matches?.(BUTTON));
+    const form = pressed && group(pressed);
+    if (!form || (!form.noValidate && form.matches("form:invalid"))) return;
+    // Other buttons submit a form only where none is made for that.
+    if (pressed.matches(SUBMIT) || !parts(form, SUBMIT).length) submitted(form);
+  };
+  const onKey = (event) => {
+    const pressed = target(event);
+    if (event.isTrusted && event.key === "Enter" && !pressed.form && pressed.matches(`input:is(${TEXT})`)) submitted(group(pressed));
+  };
+  const onFocus = (focused) => {
+    if (!focused?.matches?.(`${TEXT},${BUTTON}`)) return;
+    if (isPassword(focused)) passwords.add(focused);
+    // A submit inside a shadow root is not heard outside.
+    const root = focused.getRootNode();
+    if (root !== document) root.addEventListener("submit", onSubmit, true);
+    if (domains) return;
+    domains = [];
+    document.addEventListener("click", onClick, true);
+    document.addEventListener("keydown", onKey, true);
+    send({ t: "focus" }).then((answer) => (domains = answer?.domains || []));
+  };
+
+  document.addEventListener("focusin", (event) => onFocus(target(event)), true);
+  document.addEventListener("submit", onSubmit, true);
+  onFocus(document.activeElement);
+
+  chrome.runtime.onMessage.addListener((message, sender, reply) => {
+    const forms = new Set(all(document, TEXT).filter(isVisible).map(group));
+    reply({ page: page(), forms: [...forms].filter(Boolean).slice(0, 8).map(describe) });
+  });
+})();

@@ -1,0 +1,24 @@
+// Wiring only: every listener is there in the first turn of the worker, and waits for the module.
+import init, * as worker from "./pkg/extension.js";
+
+const ready = init({ module_or_path: chrome.runtime.getURL("pkg/extension_bg.wasm") });
+const web = { url: [{ schemes: ["https", "http"] }] };
+
+chrome.runtime.onInstalled.addListener(() => ready.then(() => worker.on_installed()));
+chrome.runtime.onStartup.addListener(() => ready.then(() => worker.on_startup()));
+chrome.alarms.onAlarm.addListener((alarm) => ready.then(() => worker.on_alarm(alarm.name)));
+chrome.storage.managed.onChanged.addListener(() => ready.then(() => worker.on_managed_changed()));
+
+chrome.runtime.onMessage.addListener((message, sender, reply) => {
+  ready.then(() => worker.on_message(message, sender)).then(reply, () => reply(null));
+  return true;
+});
+
+chrome.webNavigation.onCommitted.addListener((it) => ready.then(() => worker.on_navigation(it)), web);
+chrome.webNavigation.onHistoryStateUpdated.addListener((it) => ready.then(() => worker.on_navigation(it)), web);
+chrome.webNavigation.onReferenceFragmentUpdated.addListener((it) => ready.then(() => worker.on_navigation(it)), web);
+chrome.webNavigation.onCreatedNavigationTarget.addListener((it) => ready.then(() => worker.on_tab_opened(it)));
+
+chrome.tabs.onActivated.addListener(() => ready.then(() => worker.on_attention_moved()));
+chrome.tabs.onRemoved.addListener((tab) => ready.then(() => worker.on_tab_closed(tab)));
+chrome.windows.onFocusChanged.addListener(() => ready.then(() => worker.on_attention_moved()));
