@@ -47,6 +47,15 @@ pub struct Config {
     /// Threads that serve requests; 0 takes one per core.
     #[arg(long, env = "COLLECTOR_WORKERS", default_value_t = 0)]
     pub workers: usize,
+    /// Seconds between two sweeps, which write down what changes with time alone. Reads are right
+    /// without them.
+    #[arg(
+        long,
+        env = "COLLECTOR_SWEEP_SECONDS",
+        default_value_t = 300,
+        value_parser = clap::value_parser!(u64).range(1..=86_400)
+    )]
+    pub sweep_seconds: u64,
     /// How logs look.
     #[command(flatten)]
     pub log: LogConfig,

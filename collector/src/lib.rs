@@ -17,6 +17,7 @@ pub mod server;
 pub mod admin;
 pub mod api;
 
+pub mod activity;
 pub mod ingest;
 
 pub mod callers;

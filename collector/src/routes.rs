@@ -17,6 +17,12 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at(wire::CONFIGURATION_PATH).route(get().to(api::configuration::show)))
         .service(at(wire::CATALOG_PATH).route(get().to(api::catalog::show)))
         .service(at(wire::BATCHES_PATH).route(post().to(api::batches::create)))
+        .service(at("/v1/user-apps").route(get().to(api::user_apps::list)))
+        .service(at("/v1/users").route(get().to(api::users::list)))
+        .service(at("/v1/apps").route(get().to(api::apps::list)))
+        .service(at("/v1/discoveries").route(get().to(api::apps::list_discoveries)))
+        .service(at("/v1/installations").route(get().to(api::installations::list)))
+        .service(at("/v1/activities").route(get().to(api::activities::list)))
         // Last, since it takes every address that nothing above has taken.
         .service(
             scope("")

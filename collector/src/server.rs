@@ -2,13 +2,15 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::web::{Data, PayloadConfig, ServiceConfig};
+use actix_web::web::{Data, PayloadConfig, QueryConfig, ServiceConfig};
 use actix_web::{App, HttpServer};
 use anyhow::Context;
 use shared::wire::MAX_BODY_BYTES;
 
+use crate::activity;
 use crate::api::enroll::EnrollLimits;
 use crate::callers::Callers;
 use crate::clock::Clock;
@@ -16,6 +18,7 @@ use crate::config::Config;
 use crate::db::{self, Db};
 use crate::identity::admins::SignIns;
 use crate::ingest::Intake;
+use crate::problem::ApiError;
 use crate::routes;
 use crate::telemetry::Metrics;
 
@@ -68,6 +71,10 @@ impl Collector {
     /// Adds everything to an actix app: data, limits and addresses.
     pub fn configure(&self, app: &mut ServiceConfig) {
         app.app_data(PayloadConfig::new(MAX_BODY_BYTES))
+            .app_data(QueryConfig::default().error_handler(|error, _| {
+                ApiError::Invalid(format!("the query is not what this address takes: {error}"))
+                    .into()
+            }))
             .app_data(Data::new(self.db.clone()))
             .app_data(Data::new(self.clock.clone()))
             .app_data(Data::new(self.sign_ins.clone()))
@@ -90,7 +97,12 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
         database = %config.database.database_url,
         "Rollcall's collector listens on http://{address}"
     );
+    let sweeps = actix_web::rt::spawn(sweep_regularly(
+        collector.clone(),
+        Duration::from_secs(config.sweep_seconds),
+    ));
     start(&collector, listener, config.workers)?.await?;
+    sweeps.abort();
     // All requests are answered; nothing waits, and the writers end.
     collector.intake.close();
     Ok(())
@@ -117,4 +129,20 @@ pub fn start(
         server = server.workers(workers);
     }
     Ok(server.listen(listener)?.run())
+}
+
+/// Writes down what changes with time alone, again and again.
+async fn sweep_regularly(collector: Collector, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        match activity::sweep(&collector).await {
+            Ok(swept) if 0 < swept.n_changed => tracing::info!(
+                sweep.n_changed = swept.n_changed,
+                "wrote {} changes of status down",
+                swept.n_changed
+            ),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "a sweep ended early; the next one goes on"),
+        }
+    }
 }

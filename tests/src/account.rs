@@ -65,7 +65,7 @@ fn user_app(row: &Value) -> Result<UserApp> {
     Ok(UserApp {
         user: text(&row["user"]["email"]).with_context(|| format!("no user in {row}"))?,
         app: text(&row["app"]["name"]).with_context(|| format!("no app in {row}"))?,
-        method: text(&row["method"]),
+        method: text(&row["last_sign_in_method"]),
         status: text(&row["status"]).with_context(|| format!("no status in {row}"))?,
         status_reason: text(&row["status_reason"]),
         last_used_at: text(&row["last_used_at"]),

@@ -66,7 +66,7 @@ impl TestApp {
         let mut conn = db::connect(database.url()).expect("the database is there");
         db::write(&mut conn, |conn| {
             organizations::insert(conn, organization_id, &northwind(), now)?;
-            enrollment_keys::insert(conn, &enrollment_key, "tests", now)?;
+            enrollment_keys::insert(conn, &enrollment_key, "tests", None, now)?;
             api_keys::insert(conn, &api_key, "tests", "read", now)?;
             Ok::<_, collector::store::StoreError>(())
         })
@@ -166,6 +166,7 @@ fn config(url: &DatabaseUrl) -> Config {
         database_connections: 3,
         writers: 2,
         workers: 1,
+        sweep_seconds: 300,
         log: LogConfig { log: "warn".to_owned(), log_format: LogFormat::Text },
     }
 }

@@ -225,7 +225,7 @@ pub fn scenes() -> Vec<Scene> {
                 Click("button"),
                 See("#app"),
             ],
-            outcome: Outcome::Used { app: "app.tallyboard.example", method: "password" },
+            outcome: Outcome::Used { app: "tallyboard.example", method: "password" },
         },
         Scene {
             who: JONAS,

@@ -1,7 +1,10 @@
 //! The harness: an app under test, callers, look-alike sites, a browser.
 
+pub mod answer;
 pub mod app;
+pub mod caller;
 pub mod database;
+pub mod factory;
 
 pub mod browser;
 pub mod lookalike;

@@ -20,7 +20,7 @@ use crate::store::installations::{self, SequenceRow};
 use crate::store::organizations::Organization;
 use crate::store::user_app_sources::{self, NewestDates, UserAppSource};
 use crate::store::user_apps::{self, UserAppUpdate};
-use crate::store::{StoreError, sources, users};
+use crate::store::{StoreError, due_assessments, sources, users};
 
 /// Ids that a writer has seen, so that a known user or app needs no query. Forgotten every minute:
 /// another collector may have made two users one.
@@ -372,12 +372,10 @@ fn write_plan(
             .iter()
             .filter_map(|it| Some((it.user_id, it.app_id, it.assessment.changes_at?.date_naive())))
             .collect();
-        user_apps::insert_due_days(conn, organization_id, &due)?;
+        due_assessments::insert(conn, organization_id, &due)?;
     }
-    if !plan.usage_days.is_empty() {
-        let days: Vec<(UserId, AppId, NaiveDate)> = plan.usage_days.iter().copied().collect();
-        user_apps::insert_usage_days(conn, organization_id, &days)?;
-    }
+    let days: Vec<(UserId, AppId, NaiveDate)> = plan.usage_days.iter().copied().collect();
+    user_apps::insert_usage_days(conn, organization_id, &days)?;
     if !plan.activities.is_empty() {
         activities::insert(conn, organization_id, source_id, &plan.activities)?;
     }

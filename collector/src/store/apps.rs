@@ -117,6 +117,20 @@ pub fn find_by_keys(
     Ok(by_slug.chain(by_site).collect())
 }
 
+/// The app with this slug or this discovered site.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_by_name(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    name: &str,
+) -> Result<Option<AppId>, StoreError> {
+    let keys = [AppKey::Catalog(name.to_owned()), AppKey::Discovered(name.to_owned())];
+    let found = find_by_keys(conn, organization_id, &keys.iter().collect::<Vec<_>>())?;
+    Ok(keys.iter().find_map(|it| found.get(it)).copied())
+}
+
 /// The apps with these ids.
 ///
 /// # Errors

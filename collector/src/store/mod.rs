@@ -21,6 +21,7 @@ pub mod apps;
 pub mod users;
 
 pub mod activities;
+pub mod due_assessments;
 pub mod user_app_sources;
 pub mod user_apps;
 mod values;

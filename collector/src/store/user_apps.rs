@@ -316,25 +316,17 @@ pub fn insert_usage_days(
     insert_days(conn, "usage_days", "used_on", organization_id, days)
 }
 
-/// Notes on which day the status of user-apps changes; a day that is noted stays.
-///
-/// # Errors
-/// When the database refuses.
-pub fn insert_due_days(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    days: &[(UserId, AppId, NaiveDate)],
-) -> Result<(), StoreError> {
-    insert_days(conn, "due_assessments", "due_on", organization_id, days)
-}
-
-fn insert_days(
+/// Adds rows of a user-app and a day; a row that is there stays.
+pub(super) fn insert_days(
     conn: &mut DbConnection,
     table: &str,
     column: &str,
     organization_id: OrganizationId,
     days: &[(UserId, AppId, NaiveDate)],
 ) -> Result<(), StoreError> {
+    if days.is_empty() {
+        return Ok(());
+    }
     let insert = format!("insert into {table} (organization_id, user_id, app_id, {column})");
     by_backend!(conn,
         postgres: c => {
