@@ -235,6 +235,7 @@ impl Agent {
             self.touch(Key::Usage);
         }
         self.outbox.renumber();
+        self.contact.back_offs.clear();
         self.contact.clock_off_s = (response.server_time - now).num_seconds();
         self.contact.heartbeat_at = Some(now);
         self.contact.configuration_version = None;
