@@ -5,5 +5,8 @@
 /// The protocol as golden documents.
 mod wire;
 
+/// The catalog as it ships.
+mod catalog;
+
 /// The rules of the house, checked by reading the sources.
 mod tidy;
