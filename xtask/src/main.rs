@@ -10,8 +10,14 @@ mod package;
 mod demo;
 mod test;
 
+mod catalog;
+mod eval;
+mod train;
+
 mod archive;
 mod crx;
+mod forms;
+mod sites;
 mod manifest;
 mod signing_key;
 mod wasm_sections;
@@ -40,6 +46,9 @@ enum Command {
     Package(package::Package),
     Demo(demo::Demo),
     Test(test::Test),
+    Catalog(catalog::Catalog),
+    Eval(eval::Eval),
+    Train(train::Train),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +57,9 @@ fn main() -> ExitCode {
         Command::Package(it) => it.run(),
         Command::Demo(it) => it.run(),
         Command::Test(it) => it.run(),
+        Command::Catalog(it) => it.run(),
+        Command::Eval(it) => it.run(),
+        Command::Train(it) => it.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,16 +5,31 @@
 //! [`classify`] turns it into a [`Verdict`].
 
 mod sketch;
+
+mod places;
 mod text;
 mod words;
 
-mod places;
 mod signals;
 
+mod features;
+mod model;
 mod rules;
+mod softmax;
 mod step;
 mod verdict;
+mod veto;
 
 pub use sketch::{ButtonSketch, FieldSketch, FormSketch, LinkSketch, PageSketch, Sketch};
 pub use step::Step;
 pub use verdict::{FormKind, LOGIN_FROM, SIGNUP_FROM, Verdict, classify};
+
+/// What making and measuring a model needs; the product itself needs [`classify`] alone.
+pub mod learning {
+    pub use super::{
+        features::features,
+        model::{MOST_FEATURES, Model, ModelError, N_KINDS},
+        softmax::{exp, softmax},
+        verdict::{classify_with, prior},
+    };
+}

@@ -26,6 +26,7 @@ fn speaks_for(meaning: Meaning) -> &'static [(FormKind, f32)] {
         M::SignIn => &[(Login, 1.0)],
         M::AccountIn => &[(Login, 0.4)],
         M::SignUp => &[(Signup, 1.0), (EventRegistration, 0.3), (Newsletter, 0.1)],
+        M::CreateAccount => &[(Signup, 1.3)],
         M::Start => &[(Signup, 0.7)],
         M::HaveAccount => &[(Signup, 1.2)],
         M::NoAccount => &[(Login, 1.0)],
@@ -71,8 +72,9 @@ fn speaks_for(meaning: Meaning) -> &'static [(FormKind, f32)] {
 }
 
 /// What a link to somewhere else tells about this form: a sign-up link stands on a sign-in form.
-const ELSEWHERE: [(Meaning, FormKind, f32); 6] = [
+const ELSEWHERE: [(Meaning, FormKind, f32); 7] = [
     (M::SignUp, Login, 1.5),
+    (M::CreateAccount, Login, 1.5),
     (M::NoAccount, Login, 1.5),
     (M::Forgot, Login, 2.5),
     (M::SignIn, Signup, 1.5),
@@ -80,30 +82,52 @@ const ELSEWHERE: [(Meaning, FormKind, f32); 6] = [
     (M::Terms, Signup, 1.0),
 ];
 
-/// Scores all kinds and returns the best with its probability and reasons.
-pub(crate) fn weigh(sketch: &Sketch, signals: &Signals) -> (FormKind, f32, Vec<String>) {
-    let mut sum = Sum::default();
+/// One piece of evidence for a kind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) kind: FormKind,
+    pub(crate) weight: f32,
+    pub(crate) says: Says,
+}
+
+/// What a piece of evidence says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Says {
+    /// A meaning in a place.
+    Meant(Meaning, Place),
+    /// A sentence of its own.
+    Plain(&'static str),
+}
+
+impl Says {
+    pub(crate) fn in_words(self) -> String {
+        match self {
+            Says::Meant(meaning, place) => format!("{} {}", meaning.says(), place.says()),
+            Says::Plain(says) => says.to_owned(),
+        }
+    }
+}
+
+/// Calls `part` with every piece of evidence that the rules see.
+pub(crate) fn weigh(sketch: &Sketch, signals: &Signals, mut part: impl FnMut(Part)) {
     for place in Place::ALL {
-        let at_place = signals.at(place);
-        for meaning in at_place.iter() {
+        let loudness = loudness(place);
+        for meaning in signals.at(place).iter() {
             for (kind, weight) in speaks_for(meaning) {
-                sum.add(*kind, weight * loudness(place), || {
-                    format!("{} {}", meaning.says(), place.says())
-                });
+                let says = Says::Meant(meaning, place);
+                part(Part { kind: *kind, weight: weight * loudness, says });
             }
         }
     }
     let links = signals.at_any(&[Place::LinkText, Place::LinkPath]);
-    for (meaning, kind, weight) in ELSEWHERE {
-        if links.has(meaning) {
-            sum.add(kind, weight, || format!("{} {}", meaning.says(), Place::LinkText.says()));
-        }
+    for (meaning, kind, weight) in ELSEWHERE.into_iter().filter(|(it, ..)| links.has(*it)) {
+        part(Part { kind, weight, says: Says::Meant(meaning, Place::LinkText) });
     }
 
     let s = signals;
-    let mut when = |is_so: bool, kind: FormKind, weight: f32, says: &str| {
+    let mut when = |is_so: bool, kind: FormKind, weight: f32, says: &'static str| {
         if is_so {
-            sum.add(kind, weight, || says.to_owned());
+            part(Part { kind, weight, says: Says::Plain(says) });
         }
     };
     when(s.n_password == 1, Login, 3.0, "one password field");
@@ -134,44 +158,6 @@ pub(crate) fn weigh(sketch: &Sketch, signals: &Signals) -> (FormKind, f32, Vec<S
     when(0 < s.n_date && s.n_password == 0, EventRegistration, 1.5, "a date to choose");
     when(3 <= s.n_line && s.n_password == 0, EventRegistration, 0.5, "several fields");
     when(s.n_line == 0, Other, 3.0, "nothing to type");
-    sum.best(signals)
-}
-
-#[derive(Default)]
-struct Sum {
-    scores: [f32; 9],
-    parts: Vec<(FormKind, f32, String)>,
-}
-
-impl Sum {
-    fn add(&mut self, kind: FormKind, weight: f32, says: impl FnOnce() -> String) {
-        if weight == 0.0 {
-            return;
-        }
-        if let Some(score) = self.scores.get_mut(kind as usize) {
-            *score += weight;
-        }
-        self.parts.push((kind, weight, says()));
-    }
-
-    fn best(self, signals: &Signals) -> (FormKind, f32, Vec<String>) {
-        let mut scores = self.scores;
-        // A sign-up needs a credential or plain words for it; a list needs neither.
-        if let Some(score) = scores.get_mut(Signup as usize).filter(|_| signals.n_password == 0) {
-            *score -= 2.0;
-        }
-        let mut best = Other;
-        let mut top = f32::MIN;
-        for (kind, score) in FormKind::ALL.into_iter().zip(scores) {
-            if top < score {
-                (best, top) = (kind, score);
-            }
-        }
-        let total: f32 = scores.iter().map(|it| ((it - top) * 0.7).exp()).sum();
-        let mut parts: Vec<_> = self.parts.into_iter().filter(|(kind, ..)| *kind == best).collect();
-        parts.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let reasons = parts.into_iter().take(4).map(|(_, _, says)| says).collect();
-
-        (best, 1.0 / total, reasons)
-    }
+    // A sign-up needs a credential or plain words for it; a list needs neither.
+    when(s.n_password == 0, Signup, -2.0, "no password field");
 }

@@ -154,6 +154,10 @@ impl Sketch {
         cap(&mut page.title, 120);
         cap_option(&mut page.lang, 35);
         cap_all(&mut page.h1, 2, 80);
+        // The format's paths have no query. Should a sender forget that, it ends here.
+        if let Some(query) = page.url_path.find(['?', '#']) {
+            page.url_path.truncate(query);
+        }
         cap(&mut page.url_path, 120);
 
         for it in [&mut form.tag, &mut form.method, &mut form.role] {

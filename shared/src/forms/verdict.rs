@@ -3,9 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Sketch, rules,
+    Sketch, features,
+    model::{MOST_FEATURES, Model, N_KINDS},
+    rules::{self, Part},
     signals::Signals,
+    softmax::softmax,
     step::{self, Step},
+    veto,
 };
 
 /// What a form is for.
@@ -85,7 +89,75 @@ impl Verdict {
 /// Classifies one form.
 #[must_use]
 pub fn classify(sketch: &Sketch) -> Verdict {
+    classify_with(Model::shipped(), sketch)
+}
+
+/// Rules count this much in the model's scores.
+const RULES_SCALE: f32 = 0.7;
+
+/// What the rules alone say: one score per kind, to which the learned weights are added.
+#[must_use]
+pub fn prior(sketch: &Sketch) -> [f32; N_KINDS] {
+    prior_of(sketch, &Signals::read(sketch), |_| {})
+}
+
+fn prior_of(sketch: &Sketch, signals: &Signals, mut part: impl FnMut(Part)) -> [f32; N_KINDS] {
+    let mut scores = [0.0; N_KINDS];
+    rules::weigh(sketch, signals, |it| {
+        let it = Part { weight: it.weight * RULES_SCALE, ..it };
+        if let Some(score) = scores.get_mut(it.kind as usize) {
+            *score += it.weight;
+        }
+        part(it);
+    });
+    scores
+}
+
+/// How many reasons a verdict names.
+const MOST_REASONS: usize = 4;
+
+/// Classifies one form with another model than the shipped one.
+#[must_use]
+pub fn classify_with(model: &Model, sketch: &Sketch) -> Verdict {
     let signals = Signals::read(sketch);
-    let (kind, p, reasons) = rules::weigh(sketch, &signals);
+    let mut parts: Vec<Part> = Vec::with_capacity(64);
+    let prior = prior_of(sketch, &signals, |it| parts.push(it));
+
+    let mut learned = [0_i32; N_KINDS];
+    let mut seen = [0_u64; MOST_FEATURES / 64];
+    features::each(sketch, &signals, |hash| {
+        let Some((number, weights)) = model.find(hash) else { return };
+        let bit = 1_u64 << (number % 64);
+        let Some(seen) = seen.get_mut(usize::from(number) / 64) else { return };
+        if *seen & bit == 0 {
+            *seen |= bit;
+            learned.iter_mut().zip(weights).for_each(|(sum, it)| *sum += i32::from(it));
+        }
+    });
+
+    let mut scores = [0.0; N_KINDS];
+    let summands = prior.into_iter().zip(model.bias()).zip(learned);
+    for (score, ((prior, bias), learned)) in scores.iter_mut().zip(summands) {
+        *score = f64::from(prior) + f64::from(bias) + f64::from(model.step()) * f64::from(learned);
+    }
+    let vetoed = veto::lower(sketch, &signals, &mut scores);
+
+    let mut kind = FormKind::Other;
+    let mut p = 0.0;
+    for (it, probability) in FormKind::ALL.into_iter().zip(softmax(scores)) {
+        if p < probability {
+            (kind, p) = (it, probability);
+        }
+    }
+    parts.retain(|it| it.kind == kind && 0.0 < it.weight);
+    parts.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    let mut reasons: Vec<String> =
+        parts.iter().take(MOST_REASONS).map(|it| it.says.in_words()).collect();
+    reasons.extend(vetoed.map(str::to_owned));
+    if reasons.is_empty() {
+        reasons.push("its words and fields, by learned weights".to_owned());
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "a probability needs no more digits")]
+    let p = p as f32;
     Verdict { kind, step: step::of(kind, sketch, &signals), p, reasons }
 }

@@ -55,10 +55,11 @@ pub(crate) enum Meaning {
     Email,
     Consent,
     Date,
+    CreateAccount,
 }
 
 /// All meanings, in the order of the list.
-pub(crate) const MEANINGS: [Meaning; 47] = {
+pub(crate) const MEANINGS: [Meaning; 48] = {
     use Meaning::*;
     [
         SignIn,
@@ -108,6 +109,7 @@ pub(crate) const MEANINGS: [Meaning; 47] = {
         Email,
         Consent,
         Date,
+        CreateAccount,
     ]
 };
 
@@ -162,6 +164,7 @@ impl Meaning {
             Meaning::Email => "an e-mail address",
             Meaning::Consent => "consent or privacy words",
             Meaning::Date => "a date or time",
+            Meaning::CreateAccount => "words for a new account",
         }
     }
 }
