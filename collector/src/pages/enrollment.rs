@@ -80,10 +80,10 @@ pub async fn create_link(
         .await?;
     let mut secret = format!("{}/enroll#key={}", server_url(&request), token.text());
     if let Some(email) = &email {
-        // An address may hold characters that mean something in a query.
-        let email: String =
-            url::form_urlencoded::byte_serialize(email.as_str().as_bytes()).collect();
-        secret = format!("{secret}&email={email}");
+        // An address may hold characters that mean something here, such as `+`; the `@` does not.
+        let encoded = url::form_urlencoded::byte_serialize(email.as_str().as_bytes());
+        let encoded = encoded.collect::<String>().replace("%40", "@");
+        secret = format!("{secret}&email={encoded}");
     }
     let recipient = email.map_or_else(|| "the person".to_owned(), |it| it.to_string());
     answer::page(&EnrollmentPage {
@@ -125,9 +125,7 @@ pub async fn create_key(
     let policy = policy(&server_url(&request), token.text(), &organization);
     answer::page(&EnrollmentPage {
         title: "Enrollment key",
-        lead: "For the managed policy of all browsers. It does not end by itself; \
-               `rollcall admin enrollment-key revoke` takes it back."
-            .to_owned(),
+        lead: "For the managed policy of all browsers. It does not end by itself.".to_owned(),
         caller: CallerFrame::new(&caller, &organization),
         secret_name: "The key",
         secret: token.text().to_owned(),

@@ -5,14 +5,14 @@ use std::collections::{BTreeSet, HashMap};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use shared::activity::{self, Assessment, Facts, Status};
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
 use super::enrollment;
 use super::frame::CallerFrame;
-use super::words::{self, Calendar, Cell, Explanation, Moment};
+use super::words::{self, Address, Calendar, Cell, Explanation, Moment};
 use crate::clock::Clock;
 use crate::db::{AppId, Db, UserId};
 use crate::installations::{self, State};
@@ -36,6 +36,7 @@ struct OverviewPage {
     zone: &'static str,
     mode: &'static str,
     nothing_yet: &'static str,
+    flush: String,
     figures: Vec<Figure>,
     shares: Vec<Share>,
     user_apps: Rows<UserAppRow>,
@@ -51,6 +52,8 @@ struct OverviewPage {
 struct Figure {
     label: &'static str,
     value: String,
+    /// The value is a word: nobody can know the number.
+    is_word: bool,
     of: Option<String>,
     detail: String,
     href: &'static str,
@@ -72,11 +75,11 @@ struct Rows<T> {
 }
 
 struct UserAppRow {
-    user: String,
+    user: Address,
     app: String,
     is_discovery: bool,
     last_used: Cell,
-    method: Cell,
+    method: Option<String>,
     register: Option<Register>,
     why: Explanation,
 }
@@ -112,7 +115,7 @@ struct AppRow {
 }
 
 struct UserRow {
-    email: String,
+    address: Address,
     kind: &'static str,
     apps: String,
     active: Cell,
@@ -256,7 +259,8 @@ impl<'a> View<'a> {
             as_of: self.calendar.full_moment(self.calendar.now()),
             zone: self.calendar.zone_name(),
             mode: words::mode(self.organization.mode),
-            nothing_yet: "It appears here within minutes of the first sign-in in a connected browser.",
+            nothing_yet: "Rows appear within minutes of the first sign-in in a connected browser.",
+            flush: words::duration(TimeDelta::seconds(self.organization.flush_seconds.into())),
             figures: self.figures(),
             shares: self.shares(),
             user_apps: self.user_apps(),
@@ -270,37 +274,50 @@ impl<'a> View<'a> {
     }
 
     fn figures(&self) -> Vec<Figure> {
-        let figure = |label, n: usize, detail: String, href| Figure {
-            label,
-            value: words::number(count(n)),
-            of: None,
-            detail,
-            href,
-        };
-        let n_apps = self.apps.keys().filter(|id| self.data.is_app(**id)).count();
-        let states: Vec<State> = self.data.installations.iter().map(|it| self.state(it)).collect();
-        let n_of = |state| states.iter().filter(|it| **it == state).count();
-        let n_reporting = n_of(State::Reporting) + n_of(State::Outdated);
-        let n_all = states.len() - n_of(State::Revoked);
-        let mut installations = figure(
-            "Installations reporting",
-            n_reporting,
-            not_reporting(n_of(State::Silent), n_of(State::InstalledUnauthenticated)),
-            "#installations",
-        );
-        installations.of = Some(words::number(count(n_all)));
         let n_active = self.apps.values().map(|it| it.n_active).sum();
         let n_accounts = self.apps.values().map(Tally::n).sum();
         let accounts =
             format!("{}, {} active", words::count(n_accounts, "account"), words::number(n_active));
+        let n_apps = self.apps.keys().filter(|id| self.data.is_app(**id)).count();
         let n_open = self.data.discoveries.len();
         let waits = if n_open == 0 { "nothing waits" } else { "waiting for a decision" };
         vec![
-            figure("People", self.users.len(), "with an account in an app".to_owned(), "#users"),
-            figure("Apps", n_apps, accounts, "#apps"),
-            installations,
-            figure("Discoveries", n_open, waits.to_owned(), "#discoveries"),
+            self.figure("People", self.users.len(), &accounts, "#users"),
+            self.figure("Apps", n_apps, "with at least one account", "#apps"),
+            self.reporting(),
+            self.figure("Discoveries", n_open, waits, "#discoveries"),
         ]
+    }
+
+    /// A count of what browsers report. While none is connected nobody knows it, and 0 would be a
+    /// claim.
+    fn figure(&self, label: &'static str, n: usize, detail: &str, href: &'static str) -> Figure {
+        let is_unknown = n == 0 && self.data.installations.is_empty();
+        Figure {
+            label,
+            value: if is_unknown { "unknown".to_owned() } else { words::number(count(n)) },
+            is_word: is_unknown,
+            of: None,
+            detail: if is_unknown { "no browser reports yet" } else { detail }.to_owned(),
+            href,
+        }
+    }
+
+    fn reporting(&self) -> Figure {
+        let states: Vec<State> = self.data.installations.iter().map(|it| self.state(it)).collect();
+        let n_of = |state| states.iter().filter(|it| **it == state).count();
+        let n_reporting = n_of(State::Reporting) + n_of(State::Outdated);
+        let n_all = states.len() - n_of(State::Revoked);
+        let is_none = n_all == 0;
+        let not = not_reporting(n_of(State::Silent), n_of(State::InstalledUnauthenticated));
+        Figure {
+            label: "Installations reporting",
+            value: if is_none { "-".to_owned() } else { words::number(count(n_reporting)) },
+            is_word: is_none,
+            of: (!is_none).then(|| words::number(count(n_all))),
+            detail: if is_none { "none is connected".to_owned() } else { not },
+            href: "#installations",
+        }
     }
 
     fn shares(&self) -> Vec<Share> {
@@ -342,11 +359,11 @@ impl<'a> View<'a> {
         let moment = assessment.last_used_at.map(|at| self.calendar.moment(at));
         let app = self.data.apps.get(&it.key.1);
         UserAppRow {
-            user: self.email(it.key.0),
+            user: self.address(it.key.0),
             app: app.map_or_else(String::new, |it| it.name.clone()),
             is_discovery: !self.data.is_app(it.key.1),
             last_used: if is_unknown { Cell::Unknown } else { Cell::at(moment) },
-            method: Cell::text(it.last_sign_in_method.as_deref().map(words::sign_in_method)),
+            method: it.last_sign_in_method.as_deref().map(words::sign_in_method),
             register: (!is_unknown).then(|| self.register(it.key)),
             why: words::explain(
                 &assessment,
@@ -431,11 +448,11 @@ impl<'a> View<'a> {
         let mut users: Vec<(UserId, Tally)> = self.users.iter().map(|(k, v)| (*k, *v)).collect();
         users.sort_by(|(a, left), (b, right)| {
             let by_use = right.last_used_at.cmp(&left.last_used_at);
-            by_use.then_with(|| self.email(*a).cmp(&self.email(*b)))
+            by_use.then_with(|| self.email(*a).cmp(self.email(*b)))
         });
         let n_all = users.len();
         let rows = users.into_iter().take(MAX_ROWS).map(|(id, tally)| UserRow {
-            email: self.email(id),
+            address: self.address(id),
             kind: self.data.users.get(&id).map_or("", |it| user_type(it.user_type.0)),
             apps: words::number(tally.n()),
             active: tally.active(),
@@ -459,7 +476,7 @@ impl<'a> View<'a> {
             Cell::at(at.map(|at| self.calendar.moment(at.and_utc())))
         };
         InstallationLine {
-            user: it.user_id.map_or(Cell::Unknown, |id| Cell::Text(self.email(id))),
+            user: it.user_id.map_or(Cell::Unknown, |id| Cell::Address(self.address(id))),
             identity: it
                 .identity_method
                 .map_or("Nobody has signed in", |method| words::identity_method(method.0)),
@@ -497,8 +514,12 @@ impl<'a> View<'a> {
         StateWords { class: state.as_str(), name, meaning }
     }
 
-    fn email(&self, id: UserId) -> String {
-        self.data.users.get(&id).map_or_else(String::new, |it| it.email.clone())
+    fn email(&self, id: UserId) -> &str {
+        self.data.users.get(&id).map_or("", |it| it.email.as_str())
+    }
+
+    fn address(&self, id: UserId) -> Address {
+        Address::new(self.email(id))
     }
 
     fn site(&self, id: AppId) -> String {

@@ -19,6 +19,8 @@ pub enum Cell {
     Text(String),
     /// A time.
     At(Moment),
+    /// An e-mail address.
+    Address(Address),
 }
 
 // The template has escaped what is in it.
@@ -37,6 +39,26 @@ impl Cell {
         text.map_or(Cell::None, Cell::Text)
     }
 }
+
+/// An e-mail address, which may break before its `@` and whose domain, mostly the same, stands back.
+#[derive(Clone, Debug, PartialEq, Eq, Template)]
+#[template(path = "address.html")]
+pub struct Address {
+    name: String,
+    domain: String,
+}
+
+impl Address {
+    /// An address as it is stored.
+    #[must_use]
+    pub fn new(email: &str) -> Address {
+        let (name, domain) = email.rsplit_once('@').unwrap_or((email, ""));
+        Address { name: name.to_owned(), domain: domain.to_owned() }
+    }
+}
+
+// The template has escaped what is in it.
+impl askama::filters::HtmlSafe for Address {}
 
 /// A time: what is shown, and what it is exactly.
 #[derive(Clone, Debug, PartialEq, Eq, Template)]
@@ -305,7 +327,7 @@ pub fn explain(
         Line { question: "Evidence", answers: evidence(sources, last_heartbeat_at, calendar) },
     ];
     if decided_by == Some(SourceKind::Extension) && assessment.reason != Reason::SignUpOnly {
-        because.push(line("Limit", format!("Inactive after {limit} without use")));
+        because.push(line("Limit", format!("{limit} without use")));
     }
     because.push(Line { question: "Changes", answers: vec![change(assessment, calendar)] });
     Explanation {
@@ -321,18 +343,22 @@ fn evidence(
     last_heartbeat_at: Option<DateTime<Utc>>,
     calendar: &Calendar,
 ) -> Vec<Fact> {
+    // The source is named where there are several: mostly there is one, and it decided.
+    let is_single = sources.iter().all(|it| Some(it.kind) == sources.first().map(|it| it.kind));
     let mut dates: Vec<(DateTime<Utc>, String)> = Vec::new();
     for it in sources {
-        let kind = source(it.kind);
         let seen = [
             (it.last_sign_in_at, "Sign-in"),
             (it.last_visit_at, "Use"),
             (it.last_sign_up_at, "Sign-up"),
         ];
-        let seen = seen.into_iter().filter_map(|(at, what)| Some((at?, what)));
-        dates.extend(seen.map(|(at, what)| (at, format!("{what}, seen by {kind}"))));
+        for (at, what) in seen.into_iter().filter_map(|(at, what)| Some((at?, what))) {
+            let kind = source(it.kind);
+            let by = if is_single { String::new() } else { format!(", seen by {kind}") };
+            dates.push((at, format!("{what}{by}")));
+        }
     }
-    dates.extend(last_heartbeat_at.map(|at| (at, "Last sign of life of the browser".to_owned())));
+    dates.extend(last_heartbeat_at.map(|at| (at, "Heartbeat".to_owned())));
     dates.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     if dates.is_empty() {
         return vec![Fact { text: "-".to_owned(), at: None }];
@@ -343,12 +369,9 @@ fn evidence(
 
 fn change(assessment: &Assessment, calendar: &Calendar) -> Fact {
     match (assessment.changes_at, assessment.status) {
-        (Some(at), _) => Fact {
-            text: "To inactive, unless used again before".to_owned(),
-            at: Some(calendar.moment(at)),
-        },
+        (Some(at), _) => Fact { text: "Inactive from".to_owned(), at: Some(calendar.moment(at)) },
         (None, Status::Inactive | Status::Unconfirmed) if assessment.reason != Reason::Stated => {
-            Fact { text: "To active with the next use".to_owned(), at: None }
+            Fact { text: "Active with the next use".to_owned(), at: None }
         }
         (None, _) => Fact { text: "Only when a source reports something new".to_owned(), at: None },
     }
