@@ -11,10 +11,10 @@ use shared::wire::{IdentityMethod, Mode};
 
 use crate::clock::Clock;
 use crate::db::{Db, DbConnection, InstallationId, OrganizationId, UserId};
-use crate::identity::tokens::{Token, TokenHash};
 use crate::problem::ApiError;
 use crate::store::organizations::Organization;
 use crate::store::{StoreError, installations, organizations};
+use crate::tokens::{Token, TokenHash};
 
 /// How long an answer is remembered: how late a change made elsewhere may be seen.
 pub const MEMORY: TimeDelta = TimeDelta::seconds(60);

@@ -14,10 +14,10 @@ use shared::wire::MAX_BODY_BYTES;
 
 use crate::callers::Caller;
 use crate::db::OrganizationId;
-use crate::identity::tokens::{Token, TokenHash, TokenKind};
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::{Page, StoreError, api_keys};
+use crate::tokens::{Token, TokenHash, TokenKind};
 
 type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
 

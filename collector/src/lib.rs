@@ -27,6 +27,7 @@ pub mod limits;
 pub mod pages;
 
 pub mod catalog;
+pub mod tokens;
 
 pub mod store;
 

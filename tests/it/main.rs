@@ -8,5 +8,32 @@ mod wire;
 /// The catalog as it ships.
 mod catalog;
 
+/// What the extension may do, as golden lists.
+mod manifest;
+
 /// The rules of the house, checked by reading the sources.
 mod tidy;
+
+/// The schema as both databases really have it.
+mod schema;
+
+/// Taking batches in.
+mod ingest;
+
+/// Any order of the same batches.
+mod replay;
+
+/// What the facts mean as time passes.
+mod activity;
+
+/// The addresses of browsers and programs.
+mod api;
+
+/// The command line of admins.
+mod admin_cli;
+
+/// The admin pages.
+mod pages;
+
+/// The whole, in a real Chromium.
+mod browser;

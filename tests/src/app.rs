@@ -10,10 +10,10 @@ use chrono_tz::Tz;
 use collector::clock::{Clock, ManualClock};
 use collector::config::{Config, DatabaseConfig, LogConfig, LogFormat};
 use collector::db::{self, DatabaseUrl, DbConnection, OrganizationId};
-use collector::identity::tokens::{Token, TokenKind};
 use collector::server::{self, Collector};
 use collector::store::organizations::NewOrganization;
 use collector::store::{api_keys, enrollment_keys, organizations};
+use collector::tokens::{Token, TokenKind};
 use shared::wire::Mode;
 
 use crate::database::TestDatabase;

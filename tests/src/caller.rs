@@ -5,7 +5,7 @@ use std::io::Write;
 use actix_web::App;
 use actix_web::http::Method;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
-use collector::identity::tokens::{Token, TokenKind};
+use collector::tokens::{Token, TokenKind};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
@@ -28,7 +28,9 @@ impl TestApp {
         let headers = response
             .headers()
             .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
+            .map(|(name, value)| {
+                (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into())
+            })
             .collect();
         let body = read_body(response).await.to_vec();
         Answer { status, headers, body }

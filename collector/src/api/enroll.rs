@@ -9,7 +9,6 @@ use shared::wire::{EnrollRequest, EnrollResponse, Identity, IdentityMethod, Inst
 use crate::callers::is_proof;
 use crate::db::{DbConnection, InstallationId, UserId};
 use crate::extract::Json;
-use crate::identity::tokens::{Token, TokenHash, TokenKind};
 use crate::limits::{Buckets, Rate};
 use crate::problem::ApiError;
 use crate::server::Collector;
@@ -17,6 +16,7 @@ use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
 use crate::store::word::Word;
 use crate::store::{enrollment_keys, installations, organizations, users};
+use crate::tokens::{Token, TokenHash, TokenKind};
 
 /// How often enrollments may be tried.
 #[derive(Debug)]

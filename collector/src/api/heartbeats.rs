@@ -9,12 +9,12 @@ use super::enroll::{accept_identity, check_facts};
 use crate::callers::is_proof;
 use crate::db::DbConnection;
 use crate::extract::{Installation, Json};
-use crate::identity::tokens::TokenHash;
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::installations;
 use crate::store::installations::HeartbeatUpdate;
 use crate::store::organizations::Organization;
+use crate::tokens::TokenHash;
 
 /// Notes a sign of life and answers what is in force.
 ///

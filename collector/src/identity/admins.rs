@@ -10,12 +10,12 @@ use shared::address::EmailAddress;
 use super::passwords::Verifier;
 use super::sessions;
 use super::throttle::Throttle;
-use super::tokens::Token;
 use crate::db::{Db, DbConnection};
 use crate::store::StoreError;
 use crate::store::admins::{self, AdminRow};
 use crate::store::audit::{self, Actor, Object};
 use crate::store::word::ActorKind;
+use crate::tokens::Token;
 
 /// What sign-ins share in one process. Cheap to clone.
 #[derive(Clone, Default)]

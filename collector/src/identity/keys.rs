@@ -4,10 +4,10 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::tokens::{Token, TokenKind};
 use crate::db::{ApiKeyId, DbConnection, EnrollmentKeyId, InstallationId, OrganizationId};
 use crate::store::audit::{Actor, Object};
 use crate::store::{self, StoreError};
+use crate::tokens::{Token, TokenKind};
 
 /// Makes an enrollment key that can enroll until `expires_at`. Its text is in the token and nowhere
 /// else.

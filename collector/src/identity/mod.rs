@@ -1,8 +1,7 @@
-//! Who is calling, and how they prove it: tokens of programs and browsers, passwords and sessions of
+//! Who is calling, and how they prove it: keys, passwords and sessions of
 //! admins. What they may do is decided where it is done.
 
 pub mod keys;
-pub mod tokens;
 
 pub mod admins;
 pub mod csrf;

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::tokens::{Token, TokenKind};
 use crate::db::{Db, DbConnection};
 use crate::store::StoreError;
 use crate::store::admins::{self, AdminRow};
+use crate::tokens::{Token, TokenKind};
 
 /// A session ends this long after its last use.
 pub const IDLE_LIFETIME: TimeDelta = TimeDelta::hours(8);

@@ -7,7 +7,7 @@ use super::StoreError;
 use super::word::{AdminRole, Word};
 use crate::db::schema::{admin_sessions, admins};
 use crate::db::{AdminId, DbConnection, OrganizationId};
-use crate::identity::tokens::TokenHash;
+use crate::tokens::TokenHash;
 
 /// One admin or viewer.
 #[derive(Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use super::StoreError;
 use crate::db::schema::api_keys;
 use crate::db::{ApiKeyId, DbConnection, OrganizationId};
-use crate::identity::tokens::{Token, TokenHash};
+use crate::tokens::{Token, TokenHash};
 
 /// One API key; its text was shown once.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use super::StoreError;
 use crate::db::schema::enrollment_keys;
 use crate::db::{DbConnection, EnrollmentKeyId, OrganizationId};
-use crate::identity::tokens::{Token, TokenHash};
+use crate::tokens::{Token, TokenHash};
 
 /// One enrollment key; its text is known to nobody but who holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]

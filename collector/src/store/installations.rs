@@ -13,7 +13,7 @@ use crate::db::schema::installations;
 use crate::db::{
     DbConnection, EnrollmentKeyId, InstallationId, OrganizationId, UserId, by_backend,
 };
-use crate::identity::tokens::TokenHash;
+use crate::tokens::TokenHash;
 
 /// One copy of the extension in one browser profile.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
