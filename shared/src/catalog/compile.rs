@@ -12,9 +12,9 @@ use super::conventions::MAX_WORD;
 use super::entry::{AppEntry, Conventions, IdentityProviders, VendorEntry};
 use super::index::{Answer, Tenant};
 use super::pattern::{Kind, Pattern, expand_braces};
-use super::snapshot::{FORMAT, Snapshot, audience_letter, slug_of, write_denied, write_rule};
+use super::snapshot::{FORMAT, Snapshot, slug_of, write_app, write_denied, write_rule};
 use super::suffixes::List;
-use super::{Catalog, Surface};
+use super::{App, Catalog, Surface};
 use crate::hostname::Hostname;
 
 /// One vendor's file.
@@ -130,8 +130,13 @@ pub fn compile(
     let mut snapshot = Snapshot {
         format: FORMAT,
         version: Cow::Borrowed(""),
-        categories: sources.conventions.categories.clone(),
-        apps: compiler.apps.into_values().map(Cow::Owned).collect(),
+        apps: compiler
+            .apps
+            .into_iter()
+            .map(|(category, lines)| {
+                (category, Cow::Owned(lines.into_values().collect::<Vec<_>>().join("\n")))
+            })
+            .collect(),
         rules: Cow::Owned(compiler.rules.into_iter().collect::<Vec<_>>().join(" ")),
         identity_providers,
         labels: sources.conventions.labels.clone(),
@@ -191,8 +196,8 @@ struct Compiler<'a> {
     signin_hosts: BTreeMap<String, String>,
     /// Patterns of surface `use`, their vendor and their place.
     use_hosts: Vec<(String, String, Place)>,
-    /// Lines by slug.
-    apps: BTreeMap<String, String>,
+    /// Lines by category and slug.
+    apps: BTreeMap<String, BTreeMap<String, String>>,
     /// Rules without an app.
     rules: BTreeSet<String>,
     /// Hosts by category.
@@ -319,8 +324,7 @@ impl Compiler<'_> {
                 );
             }
         }
-        let category = self.conventions.categories.iter().position(|it| *it == app.category);
-        if category.is_none() {
+        if !self.conventions.categories.contains(&app.category) {
             let at = place("category", &app.category);
             let allowed = self.conventions.categories.join(", ");
             self.error(&at, format!("{:?} is not a category; allowed are {allowed}", app.category));
@@ -331,9 +335,10 @@ impl Compiler<'_> {
         }
 
         let mut rules = Vec::new();
-        for (key, tenant, domains) in [
-            ("domains", Tenant::None, &app.domains),
-            ("tenant_domains", Tenant::Label, &app.tenant_domains),
+        for (key, unlisted, tenant, domains) in [
+            ("domains", Surface::Use, Tenant::None, &app.domains),
+            ("tenant_domains", Surface::Use, Tenant::Label, &app.tenant_domains),
+            ("site_domains", Surface::Site, Tenant::None, &app.site_domains),
         ] {
             for text in domains {
                 let at = place(key, text);
@@ -344,7 +349,7 @@ impl Compiler<'_> {
                             &at,
                             vendor,
                             &pattern,
-                            Answer::Conventional,
+                            Answer::Conventional(unlisted),
                             tenant,
                         ));
                     } else {
@@ -387,24 +392,22 @@ impl Compiler<'_> {
             self.error(&at, "no rule and no domain, at least one is needed".to_owned());
         }
 
-        let or_empty = |text: &str, derived: &str| {
-            if text == derived { String::new() } else { text.to_owned() }
-        };
         let mut rules: Vec<String> = rules
             .iter()
             .map(|(pattern, answer, tenant)| write_rule(&app.name, pattern, *answer, *tenant))
             .collect();
         rules.sort();
-        let line = format!(
-            "{}|{}|{}|{}|{}|{}",
-            or_empty(&app.slug, &slug_of(&app.name)),
-            app.name,
-            or_empty(&vendor.vendor, &app.name),
-            category.unwrap_or_default(),
-            audience_letter(app.audience),
-            rules.join(" "),
+        let line = write_app(
+            &App {
+                slug: app.slug.clone(),
+                name: app.name.clone(),
+                vendor: vendor.vendor.clone(),
+                category: app.category.clone(),
+                audience: app.audience,
+            },
+            &rules,
         );
-        self.apps.insert(app.slug.clone(), line);
+        self.apps.entry(app.category.clone()).or_default().insert(app.slug.clone(), line);
     }
 
     /// One rule, checked.
@@ -443,7 +446,7 @@ impl Compiler<'_> {
         {
             self.signin_hosts.insert(parts.host.to_owned(), vendor.vendor.clone());
         }
-        if matches!(answer, Answer::Surface(Surface::Use) | Answer::Conventional) {
+        if matches!(answer, Answer::Surface(Surface::Use) | Answer::Conventional(_)) {
             self.use_hosts.push((pattern.to_owned(), vendor.vendor.clone(), place.clone()));
         }
         Some((pattern.to_owned(), answer, tenant))
@@ -457,7 +460,8 @@ impl Compiler<'_> {
                     list.contains(&format!("*.{parent}")) && !list.contains(&format!("!{host}"))
                 })
         };
-        is_in(&self.list.icann) || (*answer == Answer::Conventional && is_in(&self.list.private))
+        is_in(&self.list.icann)
+            || (matches!(answer, Answer::Conventional(_)) && is_in(&self.list.private))
     }
 
     fn check_signin_hosts(&mut self) {
@@ -640,6 +644,9 @@ impl AppEntry {
             for domain in expand_braces(domain) {
                 examples.push((format!("northwind.{domain}"), Surface::Use));
             }
+        }
+        for domain in self.site_domains.iter().flat_map(|it| expand_braces(it)) {
+            examples.push((domain, Surface::Site));
         }
         for rule in &self.rules {
             let path = rule.path.as_deref().unwrap_or_default().replace('*', "northwind");

@@ -77,8 +77,9 @@ impl Table {
     }
 
     /// What a page is by its names, on a domain of an app. `left` is what the host has left of the
-    /// domain. None for tools that the vendor runs for its own people.
-    pub(super) fn read(&self, left: &str, path: &str) -> Option<Reading> {
+    /// domain, `unlisted` what a host is that has no usual name. None for tools that the vendor runs for
+    /// its own people.
+    pub(super) fn read(&self, unlisted: Surface, left: &str, path: &str) -> Option<Reading> {
         if left.is_empty() || left == "www" {
             let reading = self.path(path).filter(|it| it.surface != Surface::Site);
             return Some(reading.unwrap_or(Reading::named(Surface::Site)));
@@ -92,7 +93,7 @@ impl Table {
             }
         }
         let reading = Reading {
-            surface: named.unwrap_or(Surface::Use),
+            surface: named.unwrap_or(unlisted),
             path: String::new(),
             is_named: named.is_some(),
         };

@@ -56,6 +56,10 @@ pub struct AppEntry {
     /// As `domains`, and the label left of the name is the customer (`northwind.example.com`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tenant_domains: Vec<String>,
+    /// As `domains`, but a host without a usual name is a page of the vendor or of its customers rather
+    /// than use: builders of websites and shops, and vendors whose app hosts are all known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub site_domains: Vec<String>,
     /// Rules that say exactly what a host or a path is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleEntry>,

@@ -48,6 +48,7 @@ impl AppEntry {
         }
         sorted_list(out, "domains", &self.domains);
         sorted_list(out, "tenant_domains", &self.tenant_domains);
+        sorted_list(out, "site_domains", &self.site_domains);
         if !self.rules.is_empty() {
             out.push_str("rules = [\n");
             for rule in &self.rules {

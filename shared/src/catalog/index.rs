@@ -14,8 +14,8 @@ const NONE: u32 = u32::MAX;
 pub(super) enum Answer {
     /// This kind of page.
     Surface(Surface),
-    /// Usual names decide ([`super::entry::Conventions`]).
-    Conventional,
+    /// Usual names decide ([`super::entry::Conventions`]); a host without one is this.
+    Conventional(Surface),
     /// Strangers publish below this name: the host is unknown.
     Unknown,
 }

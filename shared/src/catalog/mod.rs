@@ -119,8 +119,8 @@ impl Catalog {
         let left = left.strip_suffix('.').unwrap_or(left);
         let (surface, prefix, tenant) = match rule.answer {
             Answer::Unknown => return None,
-            Answer::Conventional => {
-                let reading = self.conventions.read(left, path)?;
+            Answer::Conventional(unlisted) => {
+                let reading = self.conventions.read(unlisted, left, path)?;
                 let tenant = if reading.is_named { Tenant::None } else { rule.tenant };
                 (reading.surface, reading.path, tenant)
             }
@@ -204,7 +204,7 @@ impl Catalog {
         self.apps.iter()
     }
 
-    /// All categories that an app may have, sorted.
+    /// All categories that apps have, sorted.
     pub fn categories(&self) -> impl ExactSizeIterator<Item = &str> {
         self.categories.iter().map(String::as_str)
     }

@@ -1,8 +1,9 @@
 //! The compiled catalog as text: what the collector embeds and serves, and what a browser stores.
 //!
 //! JSON, since both sides read it anyway, with long lists as single texts, since a browser loads it each
-//! time its service worker wakes. One app is one line, `slug|name|vendor|category|audience|rules`; a slug
-//! that follows from the name and a vendor that equals it are left out.
+//! time its service worker wakes. One app is one line under its category,
+//! `name|rules|vendor|slug|audience`; a vendor that equals the name, a slug that follows from it, and the
+//! usual audience are left out, and separators at the end too.
 //! A rule is a letter ([`rule_letter`]), a pattern, and `#l` or `#N` for the tenant. A conventional rule
 //! leaves `*.` out, and the name too where the domain is the name (`d.io` of Linear is `*.linear.io`, `d.`
 //! is `*.linear.com`).
@@ -45,10 +46,9 @@ pub(super) struct Snapshot<'a> {
     pub(super) format: u32,
     #[serde(borrow)]
     pub(super) version: Cow<'a, str>,
-    pub(super) categories: Vec<String>,
-    /// One app a line, sorted by slug.
+    /// Apps by category, one a line.
     #[serde(borrow)]
-    pub(super) apps: Vec<Cow<'a, str>>,
+    pub(super) apps: BTreeMap<String, Cow<'a, str>>,
     /// Rules that belong to no app, separated by spaces.
     #[serde(borrow)]
     pub(super) rules: Cow<'a, str>,
@@ -73,7 +73,8 @@ fn rule_letter(answer: Answer) -> char {
         Answer::Surface(Surface::Site) => 's',
         Answer::Surface(Surface::Public) => 'p',
         Answer::Surface(Surface::Api) => 'a',
-        Answer::Conventional => 'd',
+        Answer::Conventional(Surface::Use) => 'd',
+        Answer::Conventional(_) => 'v',
         Answer::Unknown => 'x',
     }
 }
@@ -85,25 +86,9 @@ fn answer(letter: char) -> Option<Answer> {
         's' => Answer::Surface(Surface::Site),
         'p' => Answer::Surface(Surface::Public),
         'a' => Answer::Surface(Surface::Api),
-        'd' => Answer::Conventional,
+        'd' => Answer::Conventional(Surface::Use),
+        'v' => Answer::Conventional(Surface::Site),
         'x' => Answer::Unknown,
-        _ => return None,
-    })
-}
-
-pub(super) fn audience_letter(audience: Audience) -> char {
-    match audience {
-        Audience::Work => 'w',
-        Audience::Mixed => 'm',
-        Audience::Sensitive => 's',
-    }
-}
-
-fn audience(letter: &str) -> Option<Audience> {
-    Some(match letter {
-        "w" => Audience::Work,
-        "m" => Audience::Mixed,
-        "s" => Audience::Sensitive,
         _ => return None,
     })
 }
@@ -137,7 +122,7 @@ pub(super) fn write_rule(name: &str, pattern: &str, answer: Answer, tenant: Tena
         Tenant::Segment(it) => format!("#{it}"),
     };
     let short = match answer {
-        Answer::Conventional => {
+        Answer::Conventional(_) => {
             let domain = pattern.strip_prefix("*.").unwrap_or(pattern);
             match domain.strip_prefix(&squashed(name)) {
                 Some(".com") => ".",
@@ -161,11 +146,11 @@ fn read_rule<'a>(name: &str, text: &'a str) -> Option<(Answer, Cow<'a, str>, Ten
         Some((pattern, place)) => (pattern, Tenant::Segment(place.parse().ok()?)),
     };
     let pattern = match (answer, pattern) {
-        (Answer::Conventional, ".") => Cow::Owned(format!("*.{}.com", squashed(name))),
-        (Answer::Conventional, it) if it.starts_with('.') => {
+        (Answer::Conventional(_), ".") => Cow::Owned(format!("*.{}.com", squashed(name))),
+        (Answer::Conventional(_), it) if it.starts_with('.') => {
             Cow::Owned(format!("*.{}{it}", squashed(name)))
         }
-        (Answer::Conventional, it) => Cow::Owned(format!("*.{it}")),
+        (Answer::Conventional(_), it) => Cow::Owned(format!("*.{it}")),
         (_, it) => Cow::Borrowed(it),
     };
     Some((answer, pattern, tenant))
@@ -198,17 +183,23 @@ impl Catalog {
         }
         let bad = |line: &str| SnapshotError::Line { got: line.chars().take(80).collect() };
 
-        let mut index = Index::with_capacity(snapshot.apps.len() * 3);
-        let mut apps = Vec::with_capacity(snapshot.apps.len());
-        for line in &snapshot.apps {
+        let mut read = Vec::new();
+        for (category, lines) in &snapshot.apps {
+            for line in lines.lines() {
+                read.push(read_app(line, category).ok_or_else(|| bad(line))?);
+            }
+        }
+        read.sort_unstable_by(|(a, _), (b, _)| a.slug.cmp(&b.slug));
+        let mut index = Index::with_capacity(read.len() * 3);
+        let mut apps = Vec::with_capacity(read.len());
+        for (app, rules) in read {
             let owner = u32::try_from(apps.len()).ok();
-            let (app, rules) = parse_app(line, &snapshot.categories).ok_or_else(|| bad(line))?;
-            let name = app.name.clone();
-            apps.push(app);
             for rule in rules.split(' ').filter(|it| !it.is_empty()) {
-                let (answer, pattern, tenant) = read_rule(&name, rule).ok_or_else(|| bad(rule))?;
+                let (answer, pattern, tenant) =
+                    read_rule(&app.name, rule).ok_or_else(|| bad(rule))?;
                 index.insert(&pattern, answer, tenant, owner);
             }
+            apps.push(app);
         }
         for rule in snapshot.rules.split(' ').filter(|it| !it.is_empty()) {
             let (answer, pattern, tenant) = read_rule("", rule).ok_or_else(|| bad(rule))?;
@@ -246,7 +237,7 @@ impl Catalog {
 
         Ok(Catalog {
             version: snapshot.version.into_owned(),
-            categories: snapshot.categories,
+            categories: snapshot.apps.into_keys().collect(),
             apps,
             index,
             deny_categories,
@@ -260,18 +251,44 @@ impl Catalog {
     }
 }
 
-fn parse_app<'a>(line: &'a str, categories: &[String]) -> Option<(App, &'a str)> {
+/// One app as the snapshot writes it.
+pub(super) fn write_app(app: &App, rules: &[String]) -> String {
+    let or_empty = |text: &str, usual: &str| {
+        if text == usual { String::new() } else { text.to_owned() }
+    };
+    let audience = match app.audience {
+        Audience::Work => "",
+        Audience::Mixed => "m",
+        Audience::Sensitive => "s",
+    };
+    let line = format!(
+        "{}|{}|{}|{}|{audience}",
+        app.name,
+        rules.join(" "),
+        or_empty(&app.vendor, &app.name),
+        or_empty(&app.slug, &slug_of(&app.name)),
+    );
+    line.trim_end_matches('|').to_owned()
+}
+
+fn read_app<'a>(line: &'a str, category: &str) -> Option<(App, &'a str)> {
     let mut fields = line.split('|');
-    let (slug, name, vendor) = (fields.next()?, fields.next()?, fields.next()?);
-    let category: usize = fields.next()?.parse().ok()?;
-    let audience = audience(fields.next()?)?;
-    let rules = fields.next()?;
+    let (name, rules) = (fields.next()?, fields.next()?);
+    let or_usual = |text: Option<&str>, usual: String| match text {
+        None | Some("") => usual,
+        Some(it) => it.to_owned(),
+    };
     let app = App {
-        slug: if slug.is_empty() { slug_of(name) } else { slug.to_owned() },
         name: name.to_owned(),
-        vendor: if vendor.is_empty() { name.to_owned() } else { vendor.to_owned() },
-        category: categories.get(category)?.clone(),
-        audience,
+        vendor: or_usual(fields.next(), name.to_owned()),
+        slug: or_usual(fields.next(), slug_of(name)),
+        category: category.to_owned(),
+        audience: match fields.next() {
+            None | Some("") => Audience::Work,
+            Some("m") => Audience::Mixed,
+            Some("s") => Audience::Sensitive,
+            Some(_) => return None,
+        },
     };
     fields.next().is_none().then_some((app, rules))
 }

@@ -32,6 +32,7 @@ fn app(name: &str, rules: &[&str]) -> AppEntry {
         icon: None,
         domains: vec![],
         tenant_domains: vec![],
+        site_domains: vec![],
         rules: rules.iter().map(|it| rule(it)).collect(),
         evidence: Evidence { sources: vec!["test".to_owned()], checked: None },
     }
@@ -76,10 +77,14 @@ fn sources() -> Sources {
     );
     let plain =
         vendor("Plain", vec![app("Plain", &["use plain.example", "use app.plain.example"])]);
+    let builder = vendor(
+        "Builder",
+        vec![AppEntry { site_domains: words("builder.example"), ..app("Builder", &[]) }],
+    );
     let bankly = vendor("Bankly", vec![app("Bankly", &["use app.bankly.example"])]);
     let jobs = vendor("Lever", vec![app("Lever", &["use *.lever.co", "use employers.indeed.com"])]);
     Sources {
-        vendors: vec![atlassian, microsoft, workday, railway, acme, plain, bankly, jobs],
+        vendors: vec![atlassian, microsoft, workday, railway, acme, plain, bankly, builder, jobs],
         denied: vec![DenyFile {
             file: "jobs.txt".to_owned(),
             category: "jobs".to_owned(),
@@ -272,6 +277,18 @@ fn a_host_of_use_has_pages_that_are_not() {
 }
 
 #[test]
+fn an_unlisted_host_of_a_site_builder_is_not_use() {
+    check(
+        &["northwind.builder.example/", "app.builder.example", "builder.example/dashboard"],
+        expect![[r#"
+            northwind.builder.example/: builder Site northwind.builder.example by *.builder.example
+            app.builder.example: builder Use app.builder.example by *.builder.example
+            builder.example/dashboard: builder Use builder.example/dashboard by *.builder.example
+        "#]],
+    );
+}
+
+#[test]
 fn strangers_below_a_private_suffix_are_unknown() {
     check(
         &["dash.railway.app", "x.up.railway.app", "up.railway.app"],
@@ -411,7 +428,7 @@ fn a_snapshot_of_another_kind_is_refused() {
         String::new(),
         "{}".to_owned(),
         text.replace("\"format\":1", "\"format\":2"),
-        text.replace("|w|", "|?|"),
+        text.replace("Jira|", "Jira"),
     ] {
         assert!(Catalog::from_snapshot(&text).is_err(), "{text}");
     }

@@ -29,6 +29,7 @@ fn vendor(vendor: &str, signin: &str, apps: &[(&str, &str)]) -> VendorFile {
         icon: None,
         domains: vec![],
         tenant_domains: vec![],
+        site_domains: vec![],
         rules: rules
             .split_whitespace()
             .map(|it| {
