@@ -1,5 +1,6 @@
 //! The harness: an app under test, callers, look-alike sites, a browser.
 
+pub mod admin;
 pub mod answer;
 pub mod app;
 pub mod caller;

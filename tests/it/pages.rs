@@ -1,0 +1,433 @@
+//! The admin pages over HTTP: who may come in, what a page says, and what it never says.
+
+use chrono::TimeDelta;
+use collector::db::OrganizationId;
+use collector::store::apps::{AppKey, insert_missing};
+use collector::store::organizations::{self, NewOrganization};
+use collector::store::word::AdminRole;
+use collector::store::{audit, enrollment_keys};
+use expect_test::{Expect, expect};
+use shared::wire::{EnrollRequest, InstallationFacts, Mode};
+use tests::admin::{PASSWORD, Visitor};
+use tests::answer::Answer;
+use tests::app::TestApp;
+use tests::factory::{batch, enrollment, facts, heartbeat, sign_in, sign_up, visit};
+
+fn check_headers(answer: &Answer, expected: Expect) {
+    let mut lines: Vec<String> = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| name != "set-cookie" && name != "content-length")
+        .map(|(name, value)| format!("{name}: {value}\n"))
+        .collect();
+    lines.sort();
+    expected.assert_eq(&lines.concat());
+}
+
+fn n_keys(app: &TestApp) -> usize {
+    let id = app.organization_id;
+    app.with_database(|conn| enrollment_keys::list(conn, id).unwrap().len())
+}
+
+// --- who may come in ------------------------------------------------------------------------------
+
+#[actix_web::test]
+async fn who_is_not_signed_in_is_sent_to_the_sign_in_page() {
+    let app = TestApp::new();
+    let mut visitor = app.visitor();
+    for path in ["/", "/sign-out", "/enrollment-links"] {
+        let answer = if path == "/" {
+            visitor.get(path).await
+        } else {
+            visitor.submit(path, &[("email", "")]).await
+        };
+        assert_eq!((answer.status, answer.header("location")), (303, "/sign-in"), "{path}");
+    }
+    visitor.cookies.push(("__Host-rollcall".to_owned(), "rcs_forged".to_owned()));
+    assert_eq!(visitor.get("/").await.header("location"), "/sign-in");
+}
+
+#[actix_web::test]
+async fn a_session_is_a_cookie_that_scripts_and_other_sites_cannot_use() {
+    let app = TestApp::new();
+    app.add_admin(app.organization_id, "ada@northwind.example", AdminRole::Admin);
+    let answer = app.visitor().sign_in("ada@northwind.example", PASSWORD).await;
+    let cookies = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
+    let cookies: String = cookies
+        .map(|(_, cookie)| {
+            let (pair, flags) = cookie.split_once("; ").unwrap();
+            format!("{}; {flags}\n", pair.split('=').next().unwrap())
+        })
+        .collect();
+    expect![[r#"
+        __Host-rollcall; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=604800
+        __Host-rollcall-form; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0
+    "#]]
+    .assert_eq(&cookies);
+}
+
+#[actix_web::test]
+async fn a_wrong_password_and_an_unknown_address_get_the_same_answer() {
+    let app = TestApp::new();
+    app.add_admin(app.organization_id, "ada@northwind.example", AdminRole::Admin);
+    let mut visitor = app.visitor();
+    let wrong = visitor.sign_in("ada@northwind.example", "not her password").await;
+    let unknown = visitor.sign_in("eve@northwind.example", PASSWORD).await;
+    assert_eq!((wrong.status, unknown.status), (401, 401));
+    assert_eq!(wrong.text().replace("ada@", "eve@"), unknown.text());
+    assert!(wrong.text().contains("The address or the password is wrong."));
+    assert_eq!(visitor.get("/").await.status, 303);
+}
+
+#[actix_web::test]
+async fn after_ten_failures_even_the_right_password_waits() {
+    let app = TestApp::new();
+    app.add_admin(app.organization_id, "ada@northwind.example", AdminRole::Admin);
+    let mut visitor = app.visitor();
+    for _ in 0..10 {
+        let answer = visitor.sign_in("ada@northwind.example", "not her password").await;
+        assert_eq!(answer.status, 401);
+    }
+    let answer = visitor.sign_in("Ada@Northwind.example", PASSWORD).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (429, "900"));
+    assert!(answer.text().contains("Try again in 15 minutes."));
+    app.clock.advance(TimeDelta::minutes(15));
+    assert_eq!(visitor.sign_in("ada@northwind.example", PASSWORD).await.status, 303);
+}
+
+#[actix_web::test]
+async fn a_form_without_its_token_or_from_elsewhere_is_refused() {
+    let app = TestApp::new();
+    let mut admin = app.admin().await;
+    admin.get("/").await;
+    let token = admin.form_token.clone();
+    let refused = [
+        (String::new(), admin.origin.clone()),
+        (token.replace(&token[..1], "_"), admin.origin.clone()),
+        (token.clone(), None),
+        (token.clone(), Some("null".to_owned())),
+        (token.clone(), Some("https://evil.example".to_owned())),
+    ];
+    let own_origin = admin.origin.clone();
+    for (form_token, origin) in refused {
+        (admin.form_token, admin.origin) = (form_token, origin);
+        let answer = admin.submit("/enrollment-links", &[("email", "")]).await;
+        assert_eq!(answer.status, 403, "{:?} {:?}", admin.form_token, admin.origin);
+        assert!(answer.text().contains("Form refused"));
+    }
+    assert_eq!(n_keys(&app), 1, "the key of the harness and no other");
+    (admin.form_token, admin.origin) = (token, own_origin);
+    assert_eq!(admin.submit("/enrollment-links", &[("email", "")]).await.status, 200);
+}
+
+#[actix_web::test]
+async fn the_sign_in_form_has_a_token_too() {
+    let app = TestApp::new();
+    app.add_admin(app.organization_id, "ada@northwind.example", AdminRole::Admin);
+    let mut visitor = app.visitor();
+    let fields = [("email", "ada@northwind.example"), ("password", PASSWORD)];
+    assert_eq!(visitor.submit("/sign-in", &fields).await.status, 403);
+    visitor.get("/sign-in").await;
+    visitor.origin = Some("https://evil.example".to_owned());
+    assert_eq!(visitor.submit("/sign-in", &fields).await.status, 403);
+}
+
+#[actix_web::test]
+async fn a_viewer_may_look_and_not_change() {
+    let app = TestApp::new();
+    let mut viewer = app.viewer().await;
+    let page = viewer.get("/").await;
+    assert!(page.text().contains("may only read"));
+    assert!(!page.text().contains("action=\"/enrollment-links\""));
+    for path in ["/enrollment-links", "/enrollment-keys"] {
+        let answer = viewer.submit(path, &[("email", "")]).await;
+        assert_eq!(answer.status, 403, "{path}");
+        assert!(answer.text().contains("Only an admin may do this; you may read."));
+    }
+    assert_eq!(n_keys(&app), 1, "the key of the harness and no other");
+}
+
+#[actix_web::test]
+async fn signing_out_ends_the_session_for_good() {
+    let app = TestApp::new();
+    let mut admin = app.admin().await;
+    admin.get("/").await;
+    let cookies = admin.cookies.clone();
+    assert_eq!(admin.submit("/sign-out", &[]).await.header("location"), "/sign-in");
+    assert_eq!(admin.cookies, []);
+    admin.cookies = cookies;
+    assert_eq!(admin.get("/").await.status, 303, "a kept cookie opens nothing");
+}
+
+#[actix_web::test]
+async fn a_session_ends_after_eight_idle_hours_or_seven_days() {
+    let app = TestApp::new();
+    let mut admin = app.admin().await;
+    for _ in 0..23 {
+        app.clock.advance(TimeDelta::hours(7));
+        assert_eq!(admin.get("/").await.status, 200);
+    }
+    app.clock.advance(TimeDelta::hours(7));
+    assert_eq!(admin.get("/").await.status, 303, "seven days are over");
+    let mut admin = app.signed_in("ada@northwind.example").await;
+    app.clock.advance(TimeDelta::hours(8));
+    assert_eq!(admin.get("/").await.status, 303, "eight hours without a click");
+}
+
+#[actix_web::test]
+async fn every_page_allows_nothing_inline_and_nothing_from_elsewhere() {
+    let app = TestApp::new();
+    let mut admin = app.admin().await;
+    let page = admin.get("/").await;
+    check_headers(
+        &page,
+        expect![[r#"
+            cache-control: no-store
+            content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'
+            content-type: text/html; charset=utf-8
+            cross-origin-opener-policy: same-origin
+            cross-origin-resource-policy: same-origin
+            permissions-policy: camera=(), geolocation=(), microphone=()
+            referrer-policy: same-origin
+            strict-transport-security: max-age=31536000
+            x-content-type-options: nosniff
+        "#]],
+    );
+    for page in [page, app.visitor().get("/sign-in").await, app.visitor().get("/enroll").await] {
+        assert!(page.header("content-security-policy").starts_with("default-src 'none';"));
+        let text = page.text();
+        for word in ["style=\"", "<style", "<script", "onclick", "https://", "javascript:"] {
+            assert!(!text.contains(word), "{word}");
+        }
+    }
+}
+
+// --- what a page says -----------------------------------------------------------------------------
+
+async fn report_of_a_morning(app: &TestApp) {
+    let now = app.clock.now();
+    let ago = |minutes| now - TimeDelta::minutes(minutes);
+    let maria = app.installation().await;
+    maria.heartbeat(&heartbeat(app, "maria@northwind.example")).await;
+    let events = vec![
+        sign_in("app.slack.com", ago(40)),
+        visit("app.slack.com", ago(10)),
+        sign_in("timetracker.example", ago(30)),
+    ];
+    maria.batch(&batch(1, now, events)).await;
+    let tom = app.installation_of("tom@northwind.example").await;
+    tom.heartbeat(&heartbeat(app, "tom@northwind.example")).await;
+    tom.batch(&batch(1, now, vec![sign_up("app.slack.com", ago(5))])).await;
+}
+
+#[actix_web::test]
+async fn the_overview_shows_who_uses_what_from_which_browsers() {
+    let app = TestApp::new();
+    report_of_a_morning(&app).await;
+    let page = app.admin().await.get("/").await;
+    expect![[r#"
+        People 2 3 accounts, 2 active
+        Apps 1 with at least one account
+        Installations reporting 2 of 2 none silent
+        Discoveries 1 waiting for a decision
+    "#]]
+    .assert_eq(&page.figures());
+    expect![[r#"
+        User | App | Last used | Last 14 days | Status and reason
+        maria @northwind.example | Slack | Today, 09:50 Password | 1 day | Active Used within 7 days Decided by The browser extension Evidence Heartbeat Today, 10:00 Use Today, 09:50 Sign-in Today, 09:20 Limit 7 days without use Changes Inactive from 30 Nov, 09:50
+        maria @northwind.example | timetracker.example unknown site | Today, 09:30 Password | 1 day | Active Used within 7 days Decided by The browser extension Evidence Heartbeat Today, 10:00 Sign-in Today, 09:30 Limit 7 days without use Changes Inactive from 30 Nov, 09:30
+        tom @northwind.example | Slack | - | - | Unconfirmed Signed up, not used since Decided by The browser extension Evidence Heartbeat Today, 10:00 Sign-up Today, 09:55 Changes Active with the next use
+    "#]]
+    .assert_eq(&page.rows("user-apps"));
+}
+
+#[actix_web::test]
+async fn behind_every_headline_figure_are_its_rows() {
+    let app = TestApp::new();
+    report_of_a_morning(&app).await;
+    let page = app.admin().await.get("/").await;
+    expect![[r#"
+        Site | People | Signs in with | First reported | Last used
+        timetracker.example | 1 | Password | Today, 10:00 | Today, 09:30
+    "#]]
+    .assert_eq(&page.rows("discoveries"));
+    expect![[r#"
+        App | Category | People | Active | Signs in with | Last used
+        Slack | Messaging | 2 | 1 | Password | Today, 09:50
+    "#]]
+    .assert_eq(&page.rows("apps"));
+    expect![[r#"
+        User | Type | Apps | Active in | Browsers | Last used an app
+        maria @northwind.example | Employee | 2 | 2 | 1 | Today, 09:50
+        tom @northwind.example | Employee | 1 | - | 1 | -
+    "#]]
+    .assert_eq(&page.rows("users"));
+    expect![[r#"
+        User | Browser | State | Last heartbeat | Last report
+        maria @northwind.example Managed policy | Chrome 156 Linux, extension 0.1.0 | Reporting Sends sign-ins and use | Today, 10:00 | Today, 10:00
+        tom @northwind.example Managed policy | Chrome 156 Linux, extension 0.1.0 | Reporting Sends sign-ins and use | Today, 10:00 | Today, 10:00
+    "#]]
+    .assert_eq(&page.rows("installations"));
+}
+
+#[actix_web::test]
+async fn a_status_past_its_time_is_shown_as_it_is_now() {
+    let app = TestApp::new();
+    report_of_a_morning(&app).await;
+    let mut admin = app.admin().await;
+    let slack = |page: &Answer| {
+        let rows = page.rows("user-apps");
+        rows.lines().find(|it| it.contains("Slack") && it.contains("maria")).unwrap().to_owned()
+    };
+    assert!(slack(&admin.get("/").await).contains("| Active Used within 7 days"));
+    // Exactly seven days after the visit, and one second more; nothing sweeps in between.
+    app.clock.advance(TimeDelta::days(7) - TimeDelta::minutes(10));
+    let mut admin = app.signed_in("ada@northwind.example").await;
+    assert!(slack(&admin.get("/").await).contains("| Active Used within 7 days"));
+    app.clock.advance(TimeDelta::seconds(1));
+    let page = admin.get("/").await;
+    assert!(
+        slack(&page)
+            .contains("| Inactive Not seen for more than 7 days; the browser is silent too"),
+        "{}",
+        slack(&page)
+    );
+    assert!(page.figures().contains("3 accounts, 0 active"), "{}", page.figures());
+}
+
+#[actix_web::test]
+async fn nothing_is_zero_while_nobody_can_know() {
+    let app = TestApp::new();
+    let page = app.admin().await.get("/").await;
+    expect![[r#"
+        People unknown no browser reports yet
+        Apps unknown no browser reports yet
+        Installations reporting - none is connected
+        Discoveries unknown no browser reports yet
+    "#]]
+    .assert_eq(&page.figures());
+    let text = page.text();
+    assert!(text.find("id=\"enroll\"") < text.find("id=\"user-apps\""), "what to do comes first");
+}
+
+#[actix_web::test]
+async fn hostile_names_are_text() {
+    let app = TestApp::new();
+    let (id, now) = (app.organization_id, app.clock.now());
+    let name = "<script>alert(1)</script>\"'&";
+    app.with_database(|conn| {
+        let key = AppKey::Catalog("slack".to_owned());
+        insert_missing(conn, id, &key, name, Some("<img src=x>"), now).unwrap();
+    });
+    let installation = InstallationFacts { browser: "<b>Chrome</b>".to_owned(), ..facts() };
+    let request = EnrollRequest { installation, ..enrollment(&app, "maria&co@northwind.example") };
+    let maria = app.enroll_with(&request).await;
+    maria.batch(&batch(1, now, vec![sign_in("app.slack.com", now)])).await;
+    let text = app.admin().await.get("/").await.text();
+    assert!(text.contains("&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#39;&#38;"), "{text}");
+    assert!(text.contains("&#60;b&#62;Chrome&#60;/b&#62;"));
+    assert!(text.contains("maria&#38;co"));
+    for word in ["<script", "<img src=x", "<b>Chrome", "maria&co"] {
+        assert!(!text.contains(word), "{word}");
+    }
+}
+
+#[actix_web::test]
+async fn no_row_of_another_organization_is_shown() {
+    let app = TestApp::new();
+    report_of_a_morning(&app).await;
+    let id = OrganizationId::new(app.clock.now());
+    let fabrikam = NewOrganization {
+        name: "Fabrikam".to_owned(),
+        time_zone: chrono_tz::UTC,
+        mode: Mode::Authenticated,
+        work_domains: vec!["fabrikam.example".to_owned()],
+    };
+    app.with_database(|conn| {
+        organizations::insert(conn, id, &fabrikam, app.clock.now()).unwrap();
+    });
+    app.add_admin(id, "eve@fabrikam.example", AdminRole::Admin);
+    let text = app.signed_in("eve@fabrikam.example").await.get("/").await.text();
+    assert!(text.contains("Fabrikam"));
+    for word in ["Northwind", "northwind", "maria", "Slack", "timetracker"] {
+        assert!(!text.contains(word), "{word}");
+    }
+}
+
+// --- connecting browsers --------------------------------------------------------------------------
+
+async fn make_link(admin: &mut Visitor<'_>, email: &str) -> Answer {
+    admin.get("/").await;
+    admin.submit("/enrollment-links", &[("email", email)]).await
+}
+
+fn secret(answer: &Answer) -> String {
+    let text = answer.text();
+    let (_, after) = text.split_once("<pre class=\"secret\" tabindex=\"0\">").unwrap();
+    after.split("</pre>").next().unwrap().replace("&#38;", "&").replace("&#64;", "@")
+}
+
+#[actix_web::test]
+async fn an_enrollment_link_is_shown_once_and_enrolls_for_a_week() {
+    let app = TestApp::new();
+    let mut admin = app.admin().await;
+    let link = secret(&make_link(&mut admin, "maria@northwind.example").await);
+    let (address, rest) = link.split_once("#key=").unwrap();
+    assert_eq!(address, "http://rollcall.example/enroll");
+    let (key, email) = rest.split_once("&email=").unwrap();
+    assert_eq!(email, "maria@northwind.example");
+    assert!(!admin.get("/").await.text().contains(key));
+
+    let request = EnrollRequest {
+        enrollment_key: key.to_owned(),
+        ..enrollment(&app, "maria@northwind.example")
+    };
+    app.enroll_with(&request).await;
+    app.clock.advance(TimeDelta::days(7));
+    let request = EnrollRequest { sent_at: app.clock.now(), ..request };
+    let late = app.stranger().post(shared::wire::ENROLL_PATH, &request).await;
+    assert_eq!(late.status, 401);
+}
+
+#[actix_web::test]
+async fn a_link_is_for_work_addresses_and_leaves_a_line_in_the_audit() {
+    let app = TestApp::new();
+    let mut admin = app.admin().await;
+    let refused = make_link(&mut admin, "maria@gmail.com").await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.text().contains("Work addresses end in northwind.example."));
+    assert_eq!(make_link(&mut admin, "maria@northwind.example").await.status, 200);
+    let id = app.organization_id;
+    let entries = app.with_database(|conn| audit::list_newest(conn, id, 10).unwrap());
+    let lines: Vec<String> =
+        entries.iter().map(|it| format!("{} {}", it.actor, it.action)).collect();
+    assert_eq!(
+        lines,
+        ["ada@northwind.example enrollment_key.created", "ada@northwind.example admin.signed_in"]
+    );
+}
+
+#[actix_web::test]
+async fn a_key_comes_with_the_policy_that_carries_it() {
+    let app = TestApp::new();
+    let mut admin = app.admin().await;
+    admin.get("/").await;
+    let page = admin.submit("/enrollment-keys", &[]).await;
+    let key = secret(&page);
+    let text = page.text().replace("&#34;", "\"");
+    assert!(text.contains(&format!("\"enrollmentKey\": \"{key}\"")), "{text}");
+    assert!(text.contains("\"serverUrl\": \"http://rollcall.example\""));
+    let request =
+        EnrollRequest { enrollment_key: key, ..enrollment(&app, "maria@northwind.example") };
+    app.enroll_with(&request).await;
+}
+
+#[actix_web::test]
+async fn a_form_that_cannot_be_read_is_answered_with_a_page() {
+    let app = TestApp::new();
+    let mut admin = app.admin().await;
+    admin.get("/").await;
+    let answer = admin.submit("/enrollment-links", &[("email", &"x".repeat(20_000))]).await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+}
