@@ -17,9 +17,9 @@ mod train;
 mod archive;
 mod crx;
 mod forms;
-mod sites;
 mod manifest;
 mod signing_key;
+mod sites;
 mod wasm_sections;
 
 mod command;
