@@ -8,6 +8,9 @@ mod wire;
 /// The catalog as it ships.
 mod catalog;
 
+/// What a form is, over forms of our own.
+mod forms;
+
 /// What the extension may do, as golden lists.
 mod manifest;
 
