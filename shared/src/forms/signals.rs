@@ -110,6 +110,11 @@ impl Signals {
                 self.n_line += 1;
             }
             _ if field.hid => {}
+            // A password that is shown while it is typed is a text field for that time.
+            _ if field.is_shown_password() => {
+                self.n_password += 1;
+                self.n_line += 1;
+            }
             (_, kind) => {
                 self.n_line += 1;
                 self.n_phone += u32::from(kind == "tel");
@@ -126,12 +131,26 @@ impl FieldSketch {
     }
 
     fn asks_for_email(&self) -> bool {
-        let mut found = Meanings::default();
-        let mut reader = Reader::new();
-        for it in [&self.name, &self.id, &self.ph, &self.al, &self.label] {
-            text::words(it, |word, is_apart| reader.read(word, is_apart, &mut found));
-            reader.end();
-        }
-        found.has(Meaning::Email)
+        meanings_of([&self.name, &self.id, &self.ph, &self.al, &self.label]).has(Meaning::Email)
     }
+
+    fn is_shown_password(&self) -> bool {
+        self.ac.contains("-password")
+            || (self.kind == "text" && {
+                let named = meanings_of([&self.name, &self.id]);
+                let no_password =
+                    [Meaning::Email, Meaning::Identity, Meaning::Code, Meaning::Forgot];
+                named.has(Meaning::Password) && !no_password.into_iter().any(|it| named.has(it))
+            })
+    }
+}
+
+fn meanings_of<const N: usize>(texts: [&String; N]) -> Meanings {
+    let mut found = Meanings::default();
+    let mut reader = Reader::new();
+    for it in texts {
+        text::words(it, |word, is_apart| reader.read(word, is_apart, &mut found));
+        reader.end();
+    }
+    found
 }

@@ -140,24 +140,245 @@ pub fn classify_with(model: &Model, sketch: &Sketch) -> Verdict {
     for (score, ((prior, bias), learned)) in scores.iter_mut().zip(summands) {
         *score = f64::from(prior) + f64::from(bias) + f64::from(model.step()) * f64::from(learned);
     }
+    let (unvetoed, _) = best(scores);
     let vetoed = veto::lower(sketch, &signals, &mut scores);
+    let (kind, p) = best(scores);
 
-    let mut kind = FormKind::Other;
-    let mut p = 0.0;
-    for (it, probability) in FormKind::ALL.into_iter().zip(softmax(scores)) {
-        if p < probability {
-            (kind, p) = (it, probability);
-        }
-    }
     parts.retain(|it| it.kind == kind && 0.0 < it.weight);
     parts.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     let mut reasons: Vec<String> =
         parts.iter().take(MOST_REASONS).map(|it| it.says.in_words()).collect();
-    reasons.extend(vetoed.map(str::to_owned));
+    // A veto is a reason where it decided.
+    reasons.extend(vetoed.filter(|_| kind != unvetoed).map(str::to_owned));
     if reasons.is_empty() {
         reasons.push("its words and fields, by learned weights".to_owned());
     }
     #[expect(clippy::cast_possible_truncation, reason = "a probability needs no more digits")]
     let p = p as f32;
     Verdict { kind, step: step::of(kind, sketch, &signals), p, reasons }
+}
+
+/// The most probable kind.
+fn best(scores: [f64; N_KINDS]) -> (FormKind, f64) {
+    let mut best = (FormKind::Other, 0.0);
+    for (kind, p) in FormKind::ALL.into_iter().zip(softmax(scores)) {
+        if best.1 < p {
+            best = (kind, p);
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::forms::{ButtonSketch, FieldSketch, FormSketch, LinkSketch, PageSketch};
+
+    fn field(kind: &str, label: &str) -> FieldSketch {
+        FieldSketch {
+            tag: "input".to_owned(),
+            kind: kind.to_owned(),
+            label: label.to_owned(),
+            ..FieldSketch::default()
+        }
+    }
+
+    fn sketch(title: &str, fields: &[FieldSketch], button: &str) -> Sketch {
+        let button = ButtonSketch {
+            tag: "button".to_owned(),
+            kind: "submit".to_owned(),
+            text: button.to_owned(),
+            ..ButtonSketch::default()
+        };
+        Sketch {
+            page: PageSketch { title: title.to_owned(), ..PageSketch::default() },
+            form: FormSketch {
+                tag: "form".to_owned(),
+                method: "post".to_owned(),
+                fields: fields.to_vec(),
+                buttons: vec![button],
+                ..FormSketch::default()
+            },
+        }
+    }
+
+    fn check(sketch: &Sketch, expect: Expect) {
+        let Verdict { kind, step, p, reasons } = classify(sketch);
+        let p = (p * 10.0).round() * 10.0;
+        let step = step.map_or_else(String::new, |it| format!(" ({it:?})"));
+        let says = format!("{kind:?}{step}, {p} %\n{}\n", reasons.join("\n"));
+        expect.assert_eq(&says);
+    }
+
+    #[test]
+    fn a_password_login_is_a_login() {
+        let fields = [field("email", "E-mail"), field("password", "Password")];
+        check(
+            &sketch("Sign in", &fields, "Sign in"),
+            expect![[r#"
+            Login (Password), 100 %
+            sign-in words on the button
+            one password field
+            nothing but a name and a password
+            sign-in words in the page's title
+        "#]],
+        );
+    }
+
+    #[test]
+    fn the_first_step_of_a_sign_in_is_a_login() {
+        check(
+            &sketch("Anmelden", &[field("email", "E-Mail")], "Weiter"),
+            expect![[r#"
+            Login (IdentifierStep), 50 %
+            sign-in words in the page's title
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_link_by_mail_is_a_login() {
+        check(
+            &sketch("Connexion", &[field("email", "E-mail")], "Recevoir un lien"),
+            expect![[r#"
+            Login (MagicLink), 80 %
+            words for a sign-in link on the button
+            sign-in words in the page's title
+        "#]],
+        );
+    }
+
+    #[test]
+    fn the_same_field_is_a_newsletter_where_the_words_are_a_lists() {
+        check(
+            &sketch("Blog", &[field("email", "E-mail")], "Subscribe"),
+            expect![[r#"
+            Newsletter, 90 %
+            newsletter words on the button
+            nothing but an e-mail address
+        "#]],
+        );
+    }
+
+    #[test]
+    fn the_same_field_is_a_sign_up_where_an_account_is_promised() {
+        check(
+            &sketch("Sign up", &[field("email", "Work email")], "Create your workspace"),
+            expect![[r#"
+                Signup (Passwordless), 50 %
+                words for starting or trying on the button
+                sign-up words in the page's title
+                words about a company on the button
+                words about a company in the labels of fields
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_webinar_is_an_event() {
+        let fields =
+            [field("text", "First name"), field("email", "Work email"), field("text", "Company")];
+        check(
+            &sketch("Webinar", &fields, "Save my seat"),
+            expect![[r#"
+            EventRegistration, 90 %
+            event words on the button
+            event words in the page's title
+            several fields
+            a person's name in the labels of fields
+        "#]],
+        );
+    }
+
+    #[test]
+    fn three_passwords_are_a_change() {
+        let fields = [
+            field("password", "Current password"),
+            field("password", "New password"),
+            field("password", "Confirm new password"),
+        ];
+        check(
+            &sketch("Security", &fields, "Update password"),
+            expect![[r#"
+            PasswordReset (Change), 100 %
+            three password fields
+            words for changing a password on the button
+            words for changing a password in the labels of fields
+            a password on the button
+        "#]],
+        );
+    }
+
+    #[test]
+    fn the_shipped_model_parses_and_is_small() {
+        let bytes = include_bytes!("model.bin");
+        assert!(1_000 < Model::parse(bytes).expect("shipped").n_features());
+        assert!(bytes.len() < 26 * 1024, "{} bytes", bytes.len());
+        for cut in [0, 3, 40, 1_000, bytes.len() - 1] {
+            let cut = bytes.get(..cut).expect("shorter");
+            assert!(Model::parse(cut).is_err());
+        }
+    }
+
+    prop_compose! {
+        fn any_field()(texts in proptest::collection::vec(".{0,90}", 9), nopt: u32, req: bool) -> FieldSketch {
+            let [tag, kind, name, id, ac, ph, al, label, maxlen] =
+                <[String; 9]>::try_from(texts).expect("nine texts");
+            let maxlen = Some(maxlen);
+            FieldSketch { tag, kind, name, id, ac, ph, al, label, maxlen, nopt, req, ..FieldSketch::default() }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
+
+        #[test]
+        fn no_page_can_make_the_classifier_fail(
+            fields in proptest::collection::vec(any_field(), 0..80),
+            texts in proptest::collection::vec(".{0,600}", 12),
+            npw: u32,
+        ) {
+            let texts = <[String; 12]>::try_from(texts).expect("twelve texts");
+            let [title, path, heading, id, cls, action, anc, prev, text, button, link, hidden] = texts;
+            let sketch = Sketch {
+                page: PageSketch {
+                    title, url_path: path, h1: vec![heading.clone(); 5], npw, lang: None,
+                },
+                form: FormSketch {
+                    id, cls, action, prev, text, fields,
+                    anc: vec![anc; 9],
+                    heads: vec![heading; 9],
+                    hidden: vec![hidden; 99],
+                    buttons: vec![ButtonSketch { text: button, ..ButtonSketch::default() }; 40],
+                    links: vec![LinkSketch { t: link.clone(), h: link }; 40],
+                    ..FormSketch::default()
+                },
+            };
+            for it in [sketch.clone(), sketch.capped()] {
+                let verdict = classify(&it);
+                prop_assert!(0.0 < verdict.p && verdict.p <= 1.0);
+                prop_assert!(!verdict.reasons.is_empty());
+            }
+        }
+
+        #[test]
+        fn a_capped_sketch_is_small(text in ".{0,3000}") {
+            let sketch = Sketch {
+                page: PageSketch { title: text.clone(), ..PageSketch::default() },
+                form: FormSketch {
+                    fields: vec![FieldSketch { label: text.clone(), ..FieldSketch::default() }; 500],
+                    text,
+                    ..FormSketch::default()
+                },
+            };
+            let capped = sketch.capped();
+            prop_assert!(capped.form.fields.len() <= 60);
+            prop_assert!(capped.form.text.chars().count() <= 400);
+            prop_assert!(capped.form.fields.iter().all(|it| it.label.chars().count() <= 80));
+            prop_assert_eq!(capped.clone().capped(), capped);
+        }
+    }
 }

@@ -40,6 +40,8 @@ pub(crate) fn lower(
         [M::CreateAccount, M::Start, M::Invite].into_iter().any(|it| said.has(it))
             || beside.has(M::HaveAccount)
             || links.has(M::SignIn)
+            || signals.at(Place::FieldText).has(M::Identity)
+            || signals.at(Place::Text).has(M::Password)
             || 0 < signals.n_provider
             || signals.autocomplete.username
             || signals.autocomplete.webauthn;
