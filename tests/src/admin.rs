@@ -147,7 +147,7 @@ impl Answer {
         let start = text.find(&format!("id=\"{section}\"")).expect("the page has this section");
         let section = text[start..].split("</section>").next().unwrap_or_default();
         let rows = section.split("<tr").skip(1).filter_map(|it| it.split("</tr>").next());
-        // A mark of the register says its day when pointed at: fourteen texts that nobody reads at once.
+        // The register says its days when it is pointed at.
         let rows = rows.map(|row| {
             let pieces = row.split("<title>");
             pieces.map(|it| it.split_once("</title>").map_or(it, |(_, after)| after)).collect()

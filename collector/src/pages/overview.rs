@@ -25,7 +25,7 @@ use crate::store::word::UserType;
 /// Rows in one table; the rest is counted and said.
 const MAX_ROWS: usize = 200;
 /// Days in the register of a user-app.
-const N_DAYS: u64 = 14;
+const N_DAYS: usize = 14;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -84,17 +84,12 @@ struct UserAppRow {
     why: Explanation,
 }
 
-/// The last days, one mark each.
+/// The last days, one mark each: two lines of strokes, which is a tenth of what a shape per day takes.
 struct Register {
     count: String,
     label: String,
-    marks: Vec<Mark>,
-}
-
-struct Mark {
-    x: usize,
-    class: &'static str,
-    label: String,
+    used: String,
+    not_used: String,
 }
 
 struct DiscoveryRow {
@@ -168,7 +163,8 @@ pub async fn show(
 
 fn first_day(calendar: &Calendar) -> NaiveDate {
     let today = calendar.today();
-    today.checked_sub_days(Days::new(N_DAYS - 1)).unwrap_or(today)
+    let before = u64::try_from(N_DAYS - 1).unwrap_or(0);
+    today.checked_sub_days(Days::new(before)).unwrap_or(today)
 }
 
 /// Everything read, with what is past its time assessed again.
@@ -378,17 +374,11 @@ impl<'a> View<'a> {
     fn register(&self, key: UserAppKey) -> Register {
         let none = BTreeSet::new();
         let used_on = self.data.usage_days.get(&key).unwrap_or(&none);
-        let first = first_day(&self.calendar);
-        let days = first.iter_days().take_while(|it| *it <= self.calendar.today());
-        let marks = days.enumerate().map(|(index, day)| {
-            let used = used_on.contains(&day);
-            let name = day.format("%a, %-d %b");
-            Mark {
-                x: index * 10,
-                class: if used { "on" } else { "off" },
-                label: if used { format!("{name}: used") } else { format!("{name}: not used") },
-            }
-        });
+        let (mut used, mut not_used) = (String::new(), String::new());
+        for (index, day) in first_day(&self.calendar).iter_days().take(N_DAYS).enumerate() {
+            let strokes = if used_on.contains(&day) { &mut used } else { &mut not_used };
+            strokes.push_str(&format!("M{} 3v10", index * 10 + 4));
+        }
         let n_days = words::count(count(used_on.len()), "day");
         let listed: Vec<String> =
             used_on.iter().map(|it| it.format("%-d %b").to_string()).collect();
@@ -398,7 +388,7 @@ impl<'a> View<'a> {
             let label = format!("Used on {n_days} of the last {N_DAYS}: {}", listed.join(", "));
             (n_days, label)
         };
-        Register { count, label, marks: marks.collect() }
+        Register { count, label, used, not_used }
     }
 
     fn discoveries(&self) -> Rows<DiscoveryRow> {
