@@ -1,13 +1,7 @@
 //! What the linear model looks at: words and neighboring words by place, meanings by place, counts, and
 //! meanings together with the shape of the form. Each feature is present or not, and has no name but a hash.
 
-use super::{
-    Sketch,
-    places::{self, Place},
-    signals::Signals,
-    text,
-    words::Meanings,
-};
+use super::{Sketch, places::Place, signals::Signals, text, words::Meanings};
 
 /// Words are told apart by this many bytes.
 const WORD_BYTES: usize = 12;
@@ -25,19 +19,21 @@ enum Sort {
     Field = b'f',
 }
 
-/// Calls `feature` with the hash of every feature of the sketch, some of them more than once.
-pub(crate) fn each(sketch: &Sketch, signals: &Signals, mut feature: impl FnMut(u32)) {
-    words(sketch, &mut feature);
-    meanings(signals, &mut feature);
-    counts(sketch, signals, &mut feature);
+/// Reads a sketch, and calls `feature` with the hash of every feature, some of them more than once.
+pub(crate) fn read(sketch: &Sketch, mut feature: impl FnMut(u32)) -> Signals {
+    let mut pairs = Pairs::default();
+    let signals = Signals::read(sketch, |place, word| pairs.read(place, word, &mut feature));
+    meanings(&signals, &mut feature);
+    counts(sketch, &signals, &mut feature);
     fields(sketch, &mut feature);
+    signals
 }
 
 /// The hashes of all features of a sketch, sorted and each once: what a model is learned from.
 #[must_use]
 pub fn features(sketch: &Sketch) -> Vec<u32> {
     let mut all = Vec::new();
-    each(sketch, &Signals::read(sketch), |it| all.push(it));
+    read(sketch, |it| all.push(it));
     all.sort_unstable();
     all.dedup();
     all
@@ -49,20 +45,24 @@ fn start(sort: Sort, about: u8) -> u32 {
 }
 
 /// Words and pairs of neighbors, by place.
-fn words(sketch: &Sketch, feature: &mut impl FnMut(u32)) {
-    places::texts(sketch, |place, it| {
-        let start_word = start(Sort::Word, place as u8);
-        let start_pair = start(Sort::Pair, place as u8);
-        let mut previous: Option<u32> = None;
-        text::words(it, |word, _| {
-            let word = word.get(..WORD_BYTES).unwrap_or(word);
-            feature(text::hash(start_word, word));
-            if let Some(previous) = previous {
-                feature(text::hash(text::hash(previous, b" "), word));
-            }
-            previous = Some(text::hash(start_pair, word));
-        });
-    });
+#[derive(Default)]
+struct Pairs {
+    previous: Option<u32>,
+}
+
+impl Pairs {
+    fn read(&mut self, place: Place, word: Option<&[u8]>, feature: &mut impl FnMut(u32)) {
+        let Some(word) = word else {
+            self.previous = None;
+            return;
+        };
+        let word = word.get(..WORD_BYTES).unwrap_or(word);
+        feature(text::hash(start(Sort::Word, place as u8), word));
+        if let Some(previous) = self.previous {
+            feature(text::hash(text::hash(previous, b" "), word));
+        }
+        self.previous = Some(text::hash(start(Sort::Pair, place as u8), word));
+    }
 }
 
 /// Places that together say what the form does.

@@ -75,8 +75,10 @@ impl Place {
     }
 }
 
-/// Calls `text` with every text of the sketch and where it stands, in the order of [`Place`].
-pub(crate) fn texts<'a>(sketch: &'a Sketch, mut text: impl FnMut(Place, &'a str)) {
+/// Calls `text_of` with every text of the sketch, where it stands, and the number of the field that it is
+/// about, in the order of [`Place`].
+pub(crate) fn texts<'a>(sketch: &'a Sketch, mut text_of: impl FnMut(Place, usize, &'a str)) {
+    let mut text = |place, it: &'a str| text_of(place, 0, it);
     let Sketch { page, form } = sketch;
     for it in [&form.id, &form.name, &form.cls, &form.al, &form.role] {
         text(Place::FormAttributes, it);
@@ -95,14 +97,15 @@ pub(crate) fn texts<'a>(sketch: &'a Sketch, mut text: impl FnMut(Place, &'a str)
     form.before.iter().for_each(|it| text(Place::HeadingBefore, it));
     page.h1.iter().for_each(|it| text(Place::PageHeading, it));
     text(Place::TextBefore, &form.prev);
-    for field in &form.fields {
+    for (number, field) in form.fields.iter().enumerate() {
         for it in [&field.name, &field.id] {
-            text(Place::FieldName, it);
+            text_of(Place::FieldName, number, it);
         }
         for it in [&field.ph, &field.al, &field.label, &field.title] {
-            text(Place::FieldText, it);
+            text_of(Place::FieldText, number, it);
         }
     }
+    let mut text = |place, it: &'a str| text_of(place, 0, it);
     form.hidden.iter().for_each(|it| text(Place::Hidden, it));
     for link in &form.links {
         text(Place::LinkText, &link.t);

@@ -48,22 +48,35 @@ pub(crate) struct Autocomplete {
 }
 
 impl Signals {
-    pub(crate) fn read(sketch: &Sketch) -> Signals {
+    /// Reads a sketch, once. `word` gets every word on the way, and `None` where a text ends.
+    pub(crate) fn read(sketch: &Sketch, mut word: impl FnMut(Place, Option<&[u8]>)) -> Signals {
         let mut signals = Signals::default();
         let mut reader = Reader::new();
-        places::texts(sketch, |place, it| {
+        let mut of_fields = [OfField::default(); MOST_FIELDS];
+        places::texts(sketch, |place, field, it| {
             let mut found = Meanings::default();
-            text::words(it, |word, is_apart| reader.read(word, is_apart, &mut found));
+            text::words(it, |it, is_apart| {
+                reader.read(it, is_apart, &mut found);
+                word(place, Some(it));
+            });
             reader.end();
+            word(place, None);
             let is_pressed = matches!(place, Place::Button | Place::OtherButton | Place::LinkText);
             if is_pressed && found.has(Meaning::Provider) {
                 signals.n_provider += 1;
+            }
+            match (place, of_fields.get_mut(field)) {
+                (Place::FieldName, Some(it)) => it.named = it.named.union(found),
+                (Place::FieldText, Some(it)) => it.labeled = it.labeled.union(found),
+                _ => {}
             }
             if let Some(at_place) = signals.by_place.get_mut(place as usize) {
                 *at_place = at_place.union(found);
             }
         });
-        sketch.form.fields.iter().for_each(|it| signals.count(it));
+        for (field, of_field) in sketch.form.fields.iter().zip(of_fields) {
+            signals.count(field, of_field);
+        }
         signals
     }
 
@@ -75,7 +88,7 @@ impl Signals {
         places.iter().fold(Meanings::default(), |all, it| all.union(self.at(*it)))
     }
 
-    fn count(&mut self, field: &FieldSketch) {
+    fn count(&mut self, field: &FieldSketch, of_field: OfField) {
         for token in field.ac.split_ascii_whitespace() {
             let ac = &mut self.autocomplete;
             match token {
@@ -111,7 +124,7 @@ impl Signals {
             }
             _ if field.hid => {}
             // A password that is shown while it is typed is a text field for that time.
-            _ if field.is_shown_password() => {
+            _ if field.is_shown_password(of_field) => {
                 self.n_password += 1;
                 self.n_line += 1;
             }
@@ -119,7 +132,7 @@ impl Signals {
                 self.n_line += 1;
                 self.n_phone += u32::from(kind == "tel");
                 self.n_single += u32::from(field.maxlen.as_deref() == Some("1"));
-                self.n_email += u32::from(kind == "email" || field.asks_for_email());
+                self.n_email += u32::from(kind == "email" || of_field.asks_for_email());
             }
         }
     }
@@ -130,27 +143,27 @@ impl FieldSketch {
         self.name.contains("captcha") || self.name.contains("turnstile")
     }
 
-    fn asks_for_email(&self) -> bool {
-        meanings_of([&self.name, &self.id, &self.ph, &self.al, &self.label]).has(Meaning::Email)
-    }
-
-    fn is_shown_password(&self) -> bool {
+    fn is_shown_password(&self, OfField { named, .. }: OfField) -> bool {
+        let no_password = [Meaning::Email, Meaning::Identity, Meaning::Code, Meaning::Forgot];
         self.ac.contains("-password")
-            || (self.kind == "text" && {
-                let named = meanings_of([&self.name, &self.id]);
-                let no_password =
-                    [Meaning::Email, Meaning::Identity, Meaning::Code, Meaning::Forgot];
-                named.has(Meaning::Password) && !no_password.into_iter().any(|it| named.has(it))
-            })
+            || (self.kind == "text"
+                && named.has(Meaning::Password)
+                && !no_password.into_iter().any(|it| named.has(it)))
     }
 }
 
-fn meanings_of<const N: usize>(texts: [&String; N]) -> Meanings {
-    let mut found = Meanings::default();
-    let mut reader = Reader::new();
-    for it in texts {
-        text::words(it, |word, is_apart| reader.read(word, is_apart, &mut found));
-        reader.end();
+/// More fields than this are not looked at one by one; the sketch's caps hold that already.
+const MOST_FIELDS: usize = 60;
+
+/// What the name and the label of a field mean.
+#[derive(Clone, Copy, Default)]
+struct OfField {
+    named: Meanings,
+    labeled: Meanings,
+}
+
+impl OfField {
+    fn asks_for_email(self) -> bool {
+        self.named.union(self.labeled).has(Meaning::Email)
     }
-    found
 }

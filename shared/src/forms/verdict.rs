@@ -98,7 +98,7 @@ const RULES_SCALE: f32 = 0.7;
 /// What the rules alone say: one score per kind, to which the learned weights are added.
 #[must_use]
 pub fn prior(sketch: &Sketch) -> [f32; N_KINDS] {
-    prior_of(sketch, &Signals::read(sketch), |_| {})
+    prior_of(sketch, &Signals::read(sketch, |_, _| {}), |_| {})
 }
 
 fn prior_of(sketch: &Sketch, signals: &Signals, mut part: impl FnMut(Part)) -> [f32; N_KINDS] {
@@ -119,13 +119,9 @@ const MOST_REASONS: usize = 4;
 /// Classifies one form with another model than the shipped one.
 #[must_use]
 pub fn classify_with(model: &Model, sketch: &Sketch) -> Verdict {
-    let signals = Signals::read(sketch);
-    let mut parts: Vec<Part> = Vec::with_capacity(64);
-    let prior = prior_of(sketch, &signals, |it| parts.push(it));
-
     let mut learned = [0_i32; N_KINDS];
     let mut seen = [0_u64; MOST_FEATURES / 64];
-    features::each(sketch, &signals, |hash| {
+    let signals = features::read(sketch, |hash| {
         let Some((number, weights)) = model.find(hash) else { return };
         let bit = 1_u64 << (number % 64);
         let Some(seen) = seen.get_mut(usize::from(number) / 64) else { return };
@@ -134,6 +130,8 @@ pub fn classify_with(model: &Model, sketch: &Sketch) -> Verdict {
             learned.iter_mut().zip(weights).for_each(|(sum, it)| *sum += i32::from(it));
         }
     });
+    let mut parts: Vec<Part> = Vec::with_capacity(64);
+    let prior = prior_of(sketch, &signals, |it| parts.push(it));
 
     let mut scores = [0.0; N_KINDS];
     let summands = prior.into_iter().zip(model.bias()).zip(learned);

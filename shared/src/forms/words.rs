@@ -221,7 +221,7 @@ impl Reader {
             for (at, byte) in word.iter().enumerate() {
                 hash = text::hash(hash, &[*byte]);
                 if 1 < at {
-                    self.table.find(text::hash(hash, b"*"), found);
+                    self.table.find_prefix(text::hash(hash, b"*"), found);
                 }
             }
             self.table.find(hash, found);
@@ -246,6 +246,9 @@ impl Reader {
 /// The compiled list: an open-addressed table of hashes.
 struct Table {
     openings: &'static [u8],
+    /// A bit per high half of a hash in the table: small enough to stay at hand, so that most prefixes, one
+    /// for every letter, are turned away without a look into the table.
+    high_halves: Vec<u64>,
     hashes: Vec<u32>,
     meanings: Vec<Meanings>,
 }
@@ -253,6 +256,14 @@ struct Table {
 const N_SLOTS: usize = 1 << 14;
 
 impl Table {
+    fn find_prefix(&self, hash: u32, found: &mut Meanings) {
+        let high = hash >> 16;
+        let is_possible = |it: &u64| it & (1 << (high % 64)) != 0;
+        if self.high_halves.get(high as usize / 64).is_some_and(is_possible) {
+            self.find(hash, found);
+        }
+    }
+
     fn find(&self, hash: u32, found: &mut Meanings) {
         let mut slot = hash as usize % N_SLOTS;
         loop {
@@ -273,6 +284,10 @@ impl Table {
     }
 
     fn insert(&mut self, hash: u32, meaning: Meaning) {
+        let high = hash >> 16;
+        if let Some(bits) = self.high_halves.get_mut(high as usize / 64) {
+            *bits |= 1 << (high % 64);
+        }
         let mut slot = hash as usize % N_SLOTS;
         while let (Some(place), Some(meanings)) =
             (self.hashes.get_mut(slot), self.meanings.get_mut(slot))
@@ -296,6 +311,7 @@ fn table() -> &'static Table {
         let (openings, entries) = COMPILED.split_at_checked(512).unwrap_or_default();
         let mut table = Table {
             openings,
+            high_halves: vec![0; 1024],
             hashes: vec![0; N_SLOTS],
             meanings: vec![Meanings::default(); N_SLOTS],
         };
