@@ -87,6 +87,33 @@ async fn copies_that_arrive_together_count_once() {
     assert_eq!(activities(&app).await.len(), 1);
 }
 
+#[actix_web::test]
+async fn browsers_of_one_person_report_at_once_and_none_waits_for_another_in_a_circle() {
+    let app = TestApp::new();
+    let mut browsers = Vec::new();
+    for _ in 0..8 {
+        browsers.push(app.installation().await);
+    }
+    let sites = ["app.slack.com", "www.notion.so", "app.asana.com", "app.hubspot.com"];
+    for round in 1..=5_u64 {
+        let batches: Vec<_> = (0..browsers.len())
+            .map(|at| {
+                let mut events: Vec<Event> =
+                    sites.iter().map(|it| visit(it, ago(round.cast_signed()))).collect();
+                events.rotate_left(at % sites.len());
+                batch(round, monday(), events)
+            })
+            .collect();
+        let answers = futures(
+            browsers.iter().zip(&batches).map(|(browser, batch)| browser.batch(batch)).collect(),
+        );
+        assert!(answers.await.iter().all(|it| !it.duplicate && it.n_accepted == 4));
+    }
+    let items = app.list("/v1/user-apps").await;
+    assert_eq!(items.len(), 4);
+    assert!(items.iter().all(|it| it["last_used_at"] == "2026-11-23T08:59:00Z"));
+}
+
 /// Waits for all at once, as a server does.
 async fn futures<F: Future>(all: Vec<F>) -> Vec<F::Output> {
     let mut all: Vec<_> = all.into_iter().map(Box::pin).collect();

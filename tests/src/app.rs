@@ -45,18 +45,23 @@ impl TestApp {
     /// An app whose clock stands still at [`monday`].
     #[must_use]
     pub fn new() -> TestApp {
+        TestApp::on(TestDatabase::new())
+    }
+
+    /// Such an app on this database, which is migrated where it is not.
+    #[must_use]
+    pub fn on(database: TestDatabase) -> TestApp {
         let clock = ManualClock::new(monday());
-        TestApp::open(Clock::Manual(clock.clone()), clock)
+        TestApp::open(Clock::Manual(clock.clone()), clock, database)
     }
 
     /// An app on the machine's clock, for a browser.
     #[must_use]
     pub fn live() -> TestApp {
-        TestApp::open(Clock::System, ManualClock::new(Clock::System.now()))
+        TestApp::open(Clock::System, ManualClock::new(Clock::System.now()), TestDatabase::new())
     }
 
-    fn open(clock: Clock, manual: ManualClock) -> TestApp {
-        let database = TestDatabase::new();
+    fn open(clock: Clock, manual: ManualClock, database: TestDatabase) -> TestApp {
         let now = clock.now();
         let collector =
             Collector::open(&config(database.url()), clock).expect("the collector opens");
