@@ -19,6 +19,7 @@ pub mod policy;
 pub mod session;
 pub mod usage;
 
+mod json;
 pub mod messages;
 pub mod state;
 

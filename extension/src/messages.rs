@@ -4,9 +4,11 @@
 //! believed only as far as a page may be.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use shared::forms::{FormSketch, PageSketch, Sketch};
 use shared::signin::{Account, Typed};
 
+use crate::json;
 use crate::state::State;
 
 /// Longest message of a page that is read at all.
@@ -15,8 +17,7 @@ pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 const MAX_FORMS: usize = 8;
 
 /// A message of the content reader.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(tag = "t", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ReaderMessage {
     /// A text-like field got the focus for the first time: which domains are work?
     Focus,
@@ -27,6 +28,22 @@ pub enum ReaderMessage {
         /// Facts about what was typed.
         typed: TypedFacts,
     },
+}
+
+impl ReaderMessage {
+    /// Reads `{"t": "focus"}` or `{"t": "submit", "sketch": ..., "typed": ...}`; none for anything else.
+    #[must_use]
+    pub fn read(json: &str) -> Option<ReaderMessage> {
+        let mut message: Value = serde_json::from_str(json).ok()?;
+        match message.get("t")?.as_str()? {
+            "focus" => Some(ReaderMessage::Focus),
+            "submit" => Some(ReaderMessage::Submit {
+                sketch: Box::new(json::read_value(message.get_mut("sketch")?.take())?),
+                typed: json::read_value(message.get_mut("typed")?.take())?,
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// Facts about what was typed, as the reader states them.
@@ -117,8 +134,7 @@ pub struct ReaderAnswer {
 }
 
 /// A message of the popup.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "t", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PopupMessage {
     /// How is it going?
     State,
@@ -129,6 +145,33 @@ pub enum PopupMessage {
     },
     /// Try everything now.
     SelfTest,
+}
+
+impl PopupMessage {
+    /// Reads `{"t": "state"}`, `{"t": "enroll", "link": ...}` or `{"t": "self_test"}`.
+    #[must_use]
+    pub fn read(json: &str) -> Option<PopupMessage> {
+        let message: Value = serde_json::from_str(json).ok()?;
+        match message.get("t")?.as_str()? {
+            "state" => Some(PopupMessage::State),
+            "enroll" => {
+                Some(PopupMessage::Enroll { link: message.get("link")?.as_str()?.to_owned() })
+            }
+            "self_test" => Some(PopupMessage::SelfTest),
+            _ => None,
+        }
+    }
+
+    /// The message as [`PopupMessage::read`] reads it.
+    #[must_use]
+    pub fn write(&self) -> String {
+        let message = match self {
+            PopupMessage::State => json!({ "t": "state" }),
+            PopupMessage::Enroll { link } => json!({ "t": "enroll", "link": link }),
+            PopupMessage::SelfTest => json!({ "t": "self_test" }),
+        };
+        message.to_string()
+    }
 }
 
 /// What the worker answers to the popup.

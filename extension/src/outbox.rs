@@ -7,6 +7,8 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 use shared::wire::{self, Event, EventKind};
 
+use crate::json;
+
 /// Most bytes of stored events (`product.md`, defaults).
 const MAX_BYTES: usize = 5 * 1024 * 1024;
 /// Room for the frame around the events of a batch.
@@ -166,7 +168,7 @@ impl Outbox {
 
     fn unseal(&mut self) {
         let Some(sealed) = self.sealed.take() else { return };
-        let Ok(batch) = serde_json::from_str::<wire::Batch>(&sealed.body) else { return };
+        let Some(batch) = json::read::<wire::Batch>(&sealed.body) else { return };
         self.waiting.splice(0..0, batch.events);
         self.flush_at = Some(DateTime::UNIX_EPOCH);
     }
@@ -183,7 +185,7 @@ impl Outbox {
         let oldest = now - TimeDelta::days(wire::MAX_EVENT_AGE_DAYS);
         self.waiting.retain(|it| oldest <= it.at);
         let last_event = |body: &str| {
-            let batch = serde_json::from_str::<wire::Batch>(body).ok()?;
+            let batch = json::read::<wire::Batch>(body)?;
             batch.events.iter().map(|it| it.at).max()
         };
         if self.sealed.as_ref().and_then(|it| last_event(&it.body)).is_some_and(|it| it < oldest) {
@@ -205,33 +207,33 @@ impl Outbox {
             EventKind::SignUp => 3,
             EventKind::SignIn => 4,
         };
-        let mut newest = std::collections::HashMap::new();
-        for (index, event) in self.waiting.iter().enumerate() {
-            if event.kind == EventKind::Visit {
-                newest.insert((event.site.clone(), event.account.clone()), index);
-            }
-        }
         let mut order: Vec<(u8, DateTime<Utc>, usize, usize)> = Vec::new();
-        for (index, event) in self.waiting.iter().enumerate() {
-            let key = (event.site.clone(), event.account.clone());
-            let has_newer = newest.get(&key).is_some_and(|it| *it != index);
+        let mut visited = Vec::new();
+        for (index, event) in self.waiting.iter().enumerate().rev() {
+            let name = (&event.site, &event.account);
+            let has_newer = event.kind == EventKind::Visit
+                && match visited.binary_search(&name) {
+                    Ok(_) => true,
+                    Err(place) => {
+                        visited.insert(place, name);
+                        false
+                    }
+                };
             order.push((rank(event, has_newer), event.at, index, size(event)));
         }
         order.sort_unstable();
-        let mut dropped = std::collections::HashSet::new();
+        let mut dropped = vec![false; self.waiting.len()];
         for (_, _, index, size) in order {
             if n_bytes <= max_bytes {
                 break;
             }
             n_bytes -= size;
-            dropped.insert(index);
+            if let Some(it) = dropped.get_mut(index) {
+                *it = true;
+            }
         }
-        let mut index = 0;
-        self.waiting.retain(|_| {
-            let is_kept = !dropped.contains(&index);
-            index += 1;
-            is_kept
-        });
+        let mut dropped = dropped.into_iter();
+        self.waiting.retain(|_| !dropped.next().unwrap_or_default());
     }
 }
 

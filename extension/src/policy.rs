@@ -6,6 +6,7 @@ use shared::address::EmailAddress;
 use shared::hostname::Hostname;
 use shared::wire::{Identity, IdentityMethod, Mode, UnknownSites};
 
+use crate::json::read_value;
 use crate::page::decode;
 
 /// The managed policy, keys as in `manifest/managed_schema.json`.
@@ -62,13 +63,12 @@ impl Policy {
             enrollment_key: text("enrollmentKey")
                 .map(|it| it.trim().to_owned())
                 .filter(|it| !it.is_empty()),
-            mode: unwrapped(&values, "mode").and_then(|it| serde_json::from_value(it.clone()).ok()),
+            mode: unwrapped(&values, "mode").cloned().and_then(read_value),
             work_domains: texts("workDomains"),
             identity_methods: texts("identityMethods"),
             user_email: text("userEmail").and_then(|it| EmailAddress::parse(&it).ok()),
             deny_sites: texts("denySites"),
-            unknown_sites: unwrapped(&values, "unknownSites")
-                .and_then(|it| serde_json::from_value(it.clone()).ok()),
+            unknown_sites: unwrapped(&values, "unknownSites").cloned().and_then(read_value),
             allow_pause: unwrapped(&values, "allowPause")
                 .and_then(Value::as_bool)
                 .unwrap_or_default(),

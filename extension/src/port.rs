@@ -189,6 +189,35 @@ pub enum Key {
     Session,
 }
 
+/// What was stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored(Vec<(Key, String)>);
+
+impl Stored {
+    /// The text under a key.
+    #[must_use]
+    pub fn text(&self, key: Key) -> Option<&str> {
+        self.0.iter().find(|it| it.0 == key).map(|it| it.1.as_str())
+    }
+
+    /// Takes the text under a key out.
+    pub fn take(&mut self, key: Key) -> Option<String> {
+        let place = self.0.iter().position(|it| it.0 == key)?;
+        Some(self.0.swap_remove(place).1)
+    }
+
+    /// Puts a text under a key, in place of the one before; none removes.
+    pub fn put(&mut self, key: Key, text: Option<String>) {
+        self.take(key);
+        self.0.extend(text.map(|it| (key, it)));
+    }
+
+    /// Everything.
+    pub fn iter(&self) -> impl Iterator<Item = &(Key, String)> {
+        self.0.iter()
+    }
+}
+
 impl Key {
     /// All of them.
     pub const ALL: [Key; 14] = [

@@ -1,7 +1,7 @@
 //! Carries effects out: one input at a time, and nothing is sent before what it depends on is stored.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
@@ -10,8 +10,9 @@ use wasm_bindgen_futures::spawn_local;
 use crate::agent::Agent;
 use crate::chrome::{self, Area, MessageSender, NavigationDetails, Origin};
 use crate::clock;
+use crate::json;
 use crate::messages::{MAX_MESSAGE_BYTES, PopupMessage, ReaderMessage, Shown};
-use crate::port::{Answer, Cause, Effect, Input, Key, Request};
+use crate::port::{Answer, Cause, Effect, Input, Key, Request, Stored};
 
 /// The one alarm: "something is due".
 const ALARM: &str = "due";
@@ -77,12 +78,12 @@ async fn run() {
 }
 
 async fn load() -> Agent {
-    let mut stored = BTreeMap::new();
+    let mut stored = Stored::default();
     for area in [Area::Local, Area::Session] {
         let items = area.read().await.unwrap_or_default();
         for (name, value) in items {
             if let Some(key) = Key::ALL.into_iter().find(|it| it.as_str() == name) {
-                stored.insert(key, value);
+                stored.put(key, Some(value));
             }
         }
     }
@@ -101,7 +102,7 @@ async fn carry_out(effects: Vec<Effect>, mut reply: Option<Reply>) {
             }),
             Effect::Describe { tab, frame } => spawn_local(async move {
                 let shown = chrome::describe(tab, frame).await.ok();
-                let shown = shown.and_then(|it| serde_json::from_str::<Option<Shown>>(&it).ok());
+                let shown = shown.and_then(|it| json::read::<Option<Shown>>(&it));
                 post(Cause::Described { tab, frame, shown: shown.flatten() }, None);
             }),
             Effect::LookAround => spawn_local(async {
@@ -236,10 +237,10 @@ pub fn on_attention_moved() {
 pub fn on_message(message: &JsValue, sender: &MessageSender) -> Promise {
     let json = chrome::to_json(message);
     let cause = sender.origin().and_then(|it| match it {
-        Origin::Popup => serde_json::from_str::<PopupMessage>(&json).ok().map(Cause::Popup),
+        Origin::Popup => PopupMessage::read(&json).map(Cause::Popup),
         Origin::Frame { .. } if MAX_MESSAGE_BYTES < json.len() => None,
         Origin::Frame { tab, frame, page } => {
-            let message = serde_json::from_str::<ReaderMessage>(&json).ok()?;
+            let message = ReaderMessage::read(&json)?;
             Some(Cause::Reader { tab, frame, page, message })
         }
     });

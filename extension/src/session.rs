@@ -1,7 +1,5 @@
 //! This installation, and how talking to the collector goes.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use shared::wire::Mode;
@@ -70,8 +68,8 @@ pub struct Contact {
     /// How often a refused token made this browser enroll again under the key in force.
     pub n_reenrolled: u32,
     /// Retries.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub back_offs: BTreeMap<Purpose, BackOff>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub back_offs: Vec<BackOff>,
 }
 
 impl Default for Contact {
@@ -88,7 +86,7 @@ impl Default for Contact {
             clock_off_s: 0,
             refusal: None,
             n_reenrolled: 0,
-            back_offs: BTreeMap::new(),
+            back_offs: Vec::new(),
         }
     }
 }
@@ -106,6 +104,8 @@ pub enum Refusal {
 /// When a kind of request may be tried again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackOff {
+    /// Which kind.
+    pub purpose: Purpose,
     /// Failures in a row.
     pub n_failures: u32,
     /// Not before.
@@ -116,7 +116,11 @@ impl Contact {
     /// Not before.
     #[must_use]
     pub fn held_back_until(&self, purpose: Purpose) -> Option<DateTime<Utc>> {
-        self.back_offs.get(&purpose).map(|it| it.until)
+        self.back_off(purpose).map(|it| it.until)
+    }
+
+    fn back_off(&self, purpose: Purpose) -> Option<&BackOff> {
+        self.back_offs.iter().find(|it| it.purpose == purpose)
     }
 
     /// A request failed: the next is tried after a random time below a growing limit ("full jitter"),
@@ -128,7 +132,7 @@ impl Contact {
         chance: f64,
         now: DateTime<Utc>,
     ) {
-        let n_failures = self.back_offs.get(&purpose).map_or(0, |it| it.n_failures);
+        let n_failures = self.back_off(purpose).map_or(0, |it| it.n_failures);
         let limit_s =
             (BACK_OFF_BASE_S * 2_f64.powi(n_failures.min(20).cast_signed())).min(BACK_OFF_CAP_S);
         let delay_s = match retry_after_s {
@@ -138,12 +142,13 @@ impl Contact {
         };
         #[expect(clippy::cast_possible_truncation, reason = "at most some hours in milliseconds")]
         let until = now + TimeDelta::milliseconds((delay_s * 1000.0) as i64);
-        self.back_offs.insert(purpose, BackOff { n_failures: n_failures + 1, until });
+        self.went_well(purpose);
+        self.back_offs.push(BackOff { purpose, n_failures: n_failures + 1, until });
     }
 
     /// A request went well.
     pub fn went_well(&mut self, purpose: Purpose) {
-        self.back_offs.remove(&purpose);
+        self.back_offs.retain(|it| it.purpose != purpose);
     }
 }
 

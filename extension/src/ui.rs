@@ -10,6 +10,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{Document, Element, Event, HtmlInputElement};
 
 use crate::chrome::{self, localized};
+use crate::json;
 use crate::ledger::Entry;
 use crate::messages::{LinkProblem, PopupAnswer, PopupMessage};
 use crate::state::State;
@@ -39,10 +40,10 @@ fn refresh() {
 
 /// Asks the worker and draws what it answers.
 async fn ask(message: &PopupMessage) {
-    let json = serde_json::to_string(message).unwrap_or_default();
+    let json = message.write();
     // The worker may be on its way down; the next second finds a new one.
     let Ok(answer) = chrome::ask_worker(&json).await else { return };
-    let Ok(answer) = serde_json::from_str::<PopupAnswer>(&answer) else { return };
+    let Some(answer) = json::read::<PopupAnswer>(&answer) else { return };
     let page = Page::new();
     if matches!(message, PopupMessage::Enroll { .. }) {
         page.show_link_problem(answer.problem);

@@ -9,6 +9,7 @@ use shared::wire::{
 };
 
 use super::{Agent, InFlight};
+use crate::json::read;
 use crate::ledger::{self, Entry};
 use crate::policy::Source;
 use crate::port::{Answer, Effect, Key, Purpose, Request};
@@ -50,7 +51,7 @@ impl Agent {
     /// When a request is due; none while there is no reason for it, or one is under way.
     fn due_at(&self, purpose: Purpose) -> Option<DateTime<Utc>> {
         let source = self.source()?;
-        if self.in_flight.contains_key(&purpose) || self.contact.refusal.is_some() {
+        if self.in_flight.iter().any(|it| it.purpose == purpose) || self.contact.refusal.is_some() {
             return None;
         }
         let at_once = DateTime::UNIX_EPOCH;
@@ -100,7 +101,7 @@ impl Agent {
         };
         self.n_requests += 1;
         let number = self.n_requests;
-        self.in_flight.insert(purpose, InFlight { number, body: body.clone() });
+        self.in_flight.push(InFlight { purpose, number, body: body.clone() });
         self.effects.push(Effect::Send(Request {
             number,
             purpose,
@@ -171,10 +172,8 @@ impl Agent {
         chance: f64,
         now: DateTime<Utc>,
     ) {
-        if self.in_flight.get(&purpose).is_none_or(|it| it.number != number) {
-            return;
-        }
-        let sent = self.in_flight.remove(&purpose).and_then(|it| it.body);
+        let Some(place) = self.in_flight.iter().position(|it| it.number == number) else { return };
+        let sent = self.in_flight.swap_remove(place).body;
         self.touch(Key::Contact);
         let Answer::Http { status, retry_after_s, etag, body } = answer else {
             self.contact.unreachable_since.get_or_insert(now);
@@ -192,7 +191,7 @@ impl Agent {
             self.contact.unreachable_since = None;
             return;
         }
-        let problem = serde_json::from_str::<Problem>(&body).ok();
+        let problem = read::<Problem>(&body);
         // Something that is not a collector may answer in its place: a proxy, a portal.
         if problem.is_some() {
             self.contact.answered_at = Some(now);
@@ -393,10 +392,6 @@ impl Agent {
 
 fn within(seconds: u32) -> u32 {
     seconds.clamp(*INTERVALS_S.start(), *INTERVALS_S.end())
-}
-
-fn read<T: for<'de> serde::Deserialize<'de>>(body: &str) -> Option<T> {
-    serde_json::from_str(body).ok()
 }
 
 fn write<T: Serialize>(value: &T) -> String {

@@ -11,19 +11,19 @@ mod observing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::catalog::Catalog;
 use shared::signin::{Candidates, Observation, SignIns};
 use shared::wire::{Configuration, InstallationFacts, Mode};
 
+use crate::json;
 use crate::ledger::Ledger;
 use crate::messages::{LinkProblem, PopupAnswer, PopupMessage, ReaderAnswer, ReaderMessage};
 use crate::outbox::Outbox;
 use crate::policy::{EnrollmentLink, EnrollmentLinkError, Policy, Source};
-use crate::port::{Cause, Effect, Input, Key, Purpose};
+use crate::port::{Cause, Effect, Input, Key, Purpose, Stored};
 use crate::session::{Contact, Enrollment, Session};
 use crate::usage::Usage;
 
@@ -57,9 +57,9 @@ pub struct Agent {
     ledger: Ledger,
 
     /// Requests under way; a stopped worker has none.
-    in_flight: BTreeMap<Purpose, InFlight>,
+    in_flight: Vec<InFlight>,
     n_requests: u32,
-    dirty: BTreeSet<Key>,
+    dirty: Vec<Key>,
     effects: Vec<Effect>,
     wake_at: Option<DateTime<Utc>>,
 }
@@ -74,6 +74,7 @@ struct Undecided {
 /// A request under way.
 #[derive(Debug)]
 struct InFlight {
+    purpose: Purpose,
     number: u32,
     body: Option<String>,
 }
@@ -82,18 +83,11 @@ impl Agent {
     /// The agent as it was when it was stopped, or a new one. What cannot be read counts as absent: an
     /// older version may have written it.
     #[must_use]
-    pub fn load(
-        facts: InstallationFacts,
-        mut stored: BTreeMap<Key, String>,
-        now: DateTime<Utc>,
-    ) -> Agent {
-        fn read<T: for<'de> Deserialize<'de>>(
-            stored: &BTreeMap<Key, String>,
-            key: Key,
-        ) -> Option<T> {
-            stored.get(&key).and_then(|it| serde_json::from_str(it).ok())
+    pub fn load(facts: InstallationFacts, mut stored: Stored, now: DateTime<Utc>) -> Agent {
+        fn read<T: DeserializeOwned>(stored: &Stored, key: Key) -> Option<T> {
+            stored.text(key).and_then(json::read)
         }
-        let catalog_text = stored.remove(&Key::Catalog);
+        let catalog_text = stored.take(Key::Catalog);
         let catalog = catalog_text.as_deref().and_then(|it| Catalog::from_snapshot(it).ok());
         let has_catalog = catalog.is_some();
         Agent {
@@ -106,7 +100,7 @@ impl Agent {
             configuration: read(&stored, Key::Configuration),
             catalog: catalog.unwrap_or_default(),
             catalog_text: None,
-            catalog_version: stored.remove(&Key::CatalogVersion).filter(|_| has_catalog),
+            catalog_version: stored.take(Key::CatalogVersion).filter(|_| has_catalog),
             contact: read(&stored, Key::Contact).unwrap_or_default(),
             sign_ins: read(&stored, Key::SignIns).unwrap_or_default(),
             candidates: read(&stored, Key::Candidates).unwrap_or_default(),
@@ -114,9 +108,9 @@ impl Agent {
             usage: read(&stored, Key::Usage).unwrap_or_default(),
             outbox: read(&stored, Key::Outbox).unwrap_or_default(),
             ledger: read(&stored, Key::Ledger).unwrap_or_default(),
-            in_flight: BTreeMap::new(),
+            in_flight: Vec::new(),
             n_requests: 0,
-            dirty: BTreeSet::new(),
+            dirty: Vec::new(),
             effects: Vec::new(),
             wake_at: None,
         }
@@ -196,7 +190,9 @@ impl Agent {
     }
 
     fn touch(&mut self, key: Key) {
-        self.dirty.insert(key);
+        if !self.dirty.contains(&key) {
+            self.dirty.push(key);
+        }
     }
 
     fn started(&mut self) {

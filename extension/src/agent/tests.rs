@@ -5,8 +5,6 @@
 
 #![expect(clippy::indexing_slicing, reason = "a missing field fails its test, as it should")]
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
@@ -20,7 +18,7 @@ use shared::wire::{InstallationFacts, code};
 use super::Agent;
 use crate::messages::{PopupMessage, ReaderMessage, Shown};
 use crate::page::reduce;
-use crate::port::{Answer, Cause, Effect, Input, Key, Purpose, Request};
+use crate::port::{Answer, Cause, Effect, Input, Key, Purpose, Request, Stored};
 use crate::state::{Condition, State};
 use shared::signin::Navigation;
 
@@ -51,6 +49,7 @@ fn app(name: &str, audience: Audience, hosts: &str) -> AppEntry {
         icon: None,
         domains: vec![],
         tenant_domains: vec![],
+        site_domains: vec![],
         rules: rules.collect(),
         evidence: Evidence { sources: vec!["test".to_owned()], checked: None },
     }
@@ -127,7 +126,7 @@ fn login_form() -> Value {
 /// A browser whose collector answers as the tests say.
 struct Browser {
     agent: Agent,
-    stored: BTreeMap<Key, String>,
+    stored: Stored,
     now: DateTime<Utc>,
     is_stopped_after_each: bool,
     /// Requests that nobody answered yet.
@@ -147,8 +146,8 @@ impl Browser {
     fn start(is_stopped_after_each: bool) -> Browser {
         let now = "2026-11-21T09:00:20Z".parse().unwrap();
         let mut browser = Browser {
-            agent: Agent::load(facts(), BTreeMap::new(), now),
-            stored: BTreeMap::new(),
+            agent: Agent::load(facts(), Stored::default(), now),
+            stored: Stored::default(),
             now,
             is_stopped_after_each,
             open: vec![],
@@ -182,10 +181,7 @@ impl Browser {
             match effect {
                 Effect::Save(items) => {
                     for (key, value) in items {
-                        match value {
-                            Some(it) => self.stored.insert(key, it),
-                            None => self.stored.remove(&key),
-                        };
+                        self.stored.put(key, value);
                     }
                 }
                 Effect::Send(request) => {
@@ -291,7 +287,7 @@ impl Browser {
 
     fn submit(&mut self, tab: i32, address: &str, sketch: Value, typed: Value) {
         let message = json!({ "t": "submit", "sketch": sketch, "typed": typed });
-        let message: ReaderMessage = serde_json::from_value(message).unwrap();
+        let message: ReaderMessage = ReaderMessage::read(&message.to_string()).unwrap();
         self.act(Cause::Reader { tab, frame: 0, page: reduce(address).unwrap(), message });
     }
 
@@ -408,10 +404,7 @@ fn in_authenticated_mode_nothing_but_heartbeats_leaves() {
     assert_eq!(browser.condition(), Condition::NotSignedIn);
     assert!(browser.sent.iter().all(|it| it.purpose == Purpose::Heartbeat));
     assert!(!browser.sent.iter().any(|it| it.body.as_deref().unwrap().contains("maria")));
-    assert!(
-        !browser.stored.contains_key(&Key::Outbox)
-            || !browser.stored[&Key::Outbox].contains("slack")
-    );
+    assert!(!browser.stored.text(Key::Outbox).unwrap_or_default().contains("slack"));
 }
 
 #[test]
@@ -538,7 +531,7 @@ fn a_sign_in_before_the_first_configuration_is_judged_when_it_is_there() {
     browser.act(Cause::PolicyRead(POLICY.to_owned()));
     browser.sign_in("https://slack.com/signin", "https://app.slack.com/client", "work");
     browser.go(2, "https://news.example/private/more");
-    assert!(!browser.stored[&Key::Undecided].contains("news.example"));
+    assert!(!browser.stored.text(Key::Undecided).unwrap().contains("news.example"));
     browser.pass(120);
     browser.open.clear();
     browser.restart();
@@ -563,8 +556,8 @@ fn an_empty_policy_shortly_after_the_start_is_not_a_missing_one() {
 #[test]
 fn the_last_known_policy_holds_while_the_browser_is_slow() {
     let mut browser = Browser::reporting();
-    browser.stored.remove(&Key::Session);
-    browser.stored.remove(&Key::SignIns);
+    browser.stored.take(Key::Session);
+    browser.stored.take(Key::SignIns);
     browser.restart();
     browser.act(Cause::WorkerStarted);
     browser.act(Cause::PolicyRead("{}".to_owned()));
@@ -734,7 +727,7 @@ fn what_a_page_hides_in_its_form_stays_in_the_page() {
     browser.submit(1, "https://slack.com/signin?planted=1", sketch, typed);
     browser.go(1, "https://app.slack.com/client?q=planted#planted");
     browser.pass(60);
-    for (key, value) in &browser.stored {
+    for (key, value) in browser.stored.iter() {
         assert!(!value.replace("\"planted\"", "").contains("planted"), "{key:?}: {value}");
     }
     assert!(

@@ -10,6 +10,7 @@ use crate::wire::SignInMethod;
 /// What is known about one tab.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tab {
+    pub(super) id: i32,
     /// Where its top frame is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) page: Option<Page>,

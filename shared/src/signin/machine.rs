@@ -1,7 +1,5 @@
 //! The transitions.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +26,8 @@ const ANSWER_WINDOW: TimeDelta = TimeDelta::seconds(2);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SignIns {
-    tabs: BTreeMap<i32, Tab>,
+    /// In the order in which they were first heard of.
+    tabs: Vec<Tab>,
     /// Links that were mailed; they may open in any tab.
     links: Vec<MailedLink>,
     /// Federated sign-ins of the last half hour, so that a renewal is not another one.
@@ -76,7 +75,7 @@ impl SignIns {
             Observation::Described(it) => self.described(it, &mut context),
             Observation::Navigated(it) => self.navigated(it, &mut context),
             Observation::TabOpened { tab, opener } => {
-                self.tabs.entry(*tab).or_default().opener = Some(*opener);
+                self.tab(*tab).opener = Some(*opener);
             }
             Observation::TabClosed { tab } => self.closed(*tab, &mut context),
             Observation::Passed => {}
@@ -88,25 +87,38 @@ impl SignIns {
     /// When [`Observation::Passed`] is next worth something.
     #[must_use]
     pub fn next_due(&self) -> Option<DateTime<Utc>> {
-        let flows = self.tabs.values().filter_map(|it| it.flow.as_ref());
+        let flows = self.tabs.iter().filter_map(|it| it.flow.as_ref());
         flows.flat_map(|it| it.looks.iter().copied().chain([it.deadline])).min()
     }
 
     /// A sign-in is under way in this tab: being there is not yet using the app.
     #[must_use]
     pub fn is_under_way(&self, tab: i32) -> bool {
-        self.tabs.get(&tab).is_some_and(|it| it.flow.is_some())
+        self.known_tab(tab).is_some_and(|it| it.flow.is_some())
     }
 
     /// Where the top frame of a tab is.
     #[must_use]
     pub fn page(&self, tab: i32) -> Option<&Page> {
-        self.tabs.get(&tab)?.page.as_ref()
+        self.known_tab(tab)?.page.as_ref()
+    }
+
+    fn known_tab(&self, tab: i32) -> Option<&Tab> {
+        self.tabs.iter().find(|it| it.id == tab)
+    }
+
+    fn tab(&mut self, id: i32) -> &mut Tab {
+        let known = self.tabs.iter().position(|it| it.id == id);
+        let place = known.unwrap_or_else(|| {
+            self.tabs.push(Tab { id, ..Tab::default() });
+            self.tabs.len() - 1
+        });
+        self.tabs.get_mut(place).expect("it was found or pushed right here")
     }
 
     fn submitted(&mut self, submission: &Submission, context: &mut Context<'_>) {
         let now = context.now;
-        let tab = self.tabs.entry(submission.tab).or_default();
+        let tab = self.tab(submission.tab);
         let form = &submission.form;
         if let Some(flow) = &mut tab.flow {
             let is_at_provider = flow.step == Step::AtProvider
@@ -179,9 +191,9 @@ impl SignIns {
         if context.surface(page) == Some(Surface::Use) && !is_sign_in_route(&page.path) {
             context.confirm_candidates(page);
         }
-        let opener = self.tabs.get(&navigation.tab).and_then(|it| it.opener);
-        let opener = opener.and_then(|it| self.tabs.get(&it)).cloned();
-        let tab = self.tabs.entry(navigation.tab).or_default();
+        let opener = self.known_tab(navigation.tab).and_then(|it| it.opener);
+        let opener = opener.and_then(|it| self.known_tab(it)).cloned();
+        let tab = self.tab(navigation.tab);
         let came_from = tab
             .page
             .replace(page.clone())
@@ -237,7 +249,8 @@ impl SignIns {
 
     fn described(&mut self, description: &Description, context: &mut Context<'_>) {
         self.look_at_mailed_links(description, context);
-        let Some(tab) = self.tabs.get_mut(&description.tab) else { return };
+        let mut tabs = self.tabs.iter_mut();
+        let Some(tab) = tabs.find(|it| it.id == description.tab) else { return };
         let Some(mut flow) = tab.flow.take() else { return };
         let page = tab.page.clone().unwrap_or_else(|| flow.page.clone());
         let asks_code = description.forms.iter().any(|it| it.asks_code);
@@ -292,7 +305,8 @@ impl SignIns {
             .iter_mut()
             .filter(|it| it.opened_in == Some(tab))
             .for_each(|it| it.opened_in = None);
-        let Some(flow) = self.tabs.remove(&tab).and_then(|it| it.flow) else { return };
+        let Some(place) = self.tabs.iter().position(|it| it.id == tab) else { return };
+        let Some(flow) = self.tabs.remove(place).flow else { return };
         match flow.step {
             // A window that came back from the provider and closed itself has done its work.
             Step::Returned => {
@@ -311,12 +325,12 @@ impl SignIns {
     /// Whatever is due by now.
     fn pass(&mut self, context: &mut Context<'_>) {
         let now = context.now;
-        for (&id, tab) in &mut self.tabs {
+        for tab in &mut self.tabs {
             let Some(flow) = &mut tab.flow else { continue };
             if flow.take_due_looks(now) {
                 // The answer gets its chance even when the wake-up came late.
                 flow.deadline = flow.deadline.max(now + ANSWER_WINDOW);
-                context.findings.push(Finding::Look { tab: id, frame: flow.frame });
+                context.findings.push(Finding::Look { tab: tab.id, frame: flow.frame });
             } else if flow.deadline <= now {
                 context.give_up(flow);
                 tab.flow = None;
@@ -326,10 +340,7 @@ impl SignIns {
         self.recent.retain(|it| now < it.at + RENEWAL_WINDOW);
         let oldest = now - TimeDelta::days(CANDIDATE_DAYS);
         context.candidates.0.retain(|it| oldest < it.at);
-        while MAX_FOLLOWED < self.tabs.len() {
-            // Tab ids grow: the smallest is the oldest.
-            self.tabs.pop_first();
-        }
+        cut(&mut self.tabs);
         cut(&mut self.links);
         cut(&mut self.recent);
         cut(&mut context.candidates.0);
@@ -366,7 +377,7 @@ impl SignIns {
         {
             return;
         }
-        let page = self.tabs.get(&description.tab).and_then(|it| it.page.clone());
+        let page = self.page(description.tab).cloned();
         let (opened, waiting) = std::mem::take(&mut self.links)
             .into_iter()
             .partition(|it| it.opened_in == Some(description.tab));

@@ -92,7 +92,7 @@ pub struct Authorization {
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Observation {
     /// A person submitted a form.
     Submitted(Submission),
