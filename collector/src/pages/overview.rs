@@ -1,5 +1,6 @@
 //! The overview: who uses what, from which browsers, and what waits for a decision.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use actix_web::web::Data;
@@ -396,7 +397,7 @@ impl<'a> View<'a> {
             self.data.discoveries.iter().map(|(id, at)| (*id, *at)).collect();
         let tally = |id: &AppId| self.apps.get(id).copied().unwrap_or_default();
         // Most people first: that is where a decision helps most.
-        open.sort_by_key(|(id, at)| (std::cmp::Reverse(tally(id).n()), *at, *id));
+        open.sort_by_cached_key(|(id, at)| (Reverse(tally(id).n()), *at, self.site(*id)));
         let n_all = open.len();
         let rows = open.into_iter().take(MAX_ROWS).map(|(id, first_seen_at)| DiscoveryRow {
             site: self.site(id),
@@ -454,9 +455,11 @@ impl<'a> View<'a> {
 
     fn installations(&self) -> Rows<InstallationLine> {
         let mut found: Vec<&InstallationRow> = self.data.installations.iter().collect();
-        found.sort_by_key(|it| {
-            (it.revoked_at.is_some(), std::cmp::Reverse(it.last_heartbeat_at), it.installation_id)
-        });
+        let order = |it: &InstallationRow| {
+            let email = it.user_id.map_or("", |id| self.email(id));
+            (it.revoked_at.is_some(), Reverse(it.last_heartbeat_at), email, it.installation_id)
+        };
+        found.sort_by(|left, right| order(left).cmp(&order(right)));
         let rows = found.iter().take(MAX_ROWS).map(|it| self.installation(it));
         cut(rows.collect(), count(found.len()), "that were heard last")
     }
