@@ -64,7 +64,9 @@ fn user_app(row: &Value) -> Result<UserApp> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     Ok(UserApp {
         user: text(&row["user"]["email"]).with_context(|| format!("no user in {row}"))?,
-        app: text(&row["app"]["name"]).with_context(|| format!("no app in {row}"))?,
+        app: text(&row["app"]["site"])
+            .or_else(|| text(&row["app"]["name"]))
+            .with_context(|| format!("no app in {row}"))?,
         method: text(&row["last_sign_in_method"]),
         status: text(&row["status"]).with_context(|| format!("no status in {row}"))?,
         status_reason: text(&row["status_reason"]),

@@ -1,18 +1,26 @@
 //! A person's browser: started, with the extension, enrolled.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use crate::account::Known;
 use crate::browser::{Browser, Launch};
-use crate::day::{Person, WORK_DOMAIN};
+use crate::day::{Outcome, Person, Scene, WORK_DOMAIN};
 use crate::lookalike::Sites;
 
 /// How long a policy may take to arrive, plus what follows from it: a browser hands it out after some
 /// three seconds.
 const ENROLLMENT_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long the extension may take to see that a sign-in succeeded, or that it did not.
+const EVIDENCE_LIMIT: Duration = Duration::from_secs(25);
+
+/// How long a person stays where nothing is to be reported.
+const ABSENCE: Duration = Duration::from_millis(1500);
 
 /// Where a collector is and how browsers become known to it.
 #[derive(Clone, Debug)]
@@ -119,19 +127,72 @@ impl Desk {
         Ok(())
     }
 
-    /// Waits until nothing waits in the browser.
+    /// Plays scenes one after another, as a person does: who has signed in stays until the extension
+    /// has seen it.
     ///
     /// # Errors
-    /// When something still does after the limit.
-    pub fn send_everything(&self) -> Result<()> {
+    /// When a page is not what the person expects, or a sign-in is not seen in time.
+    pub fn play(&self, scenes: &[Scene], mut done: impl FnMut(&Scene)) -> Result<()> {
+        let tab = self.browser.first_tab()?;
+        let mut n_sign_ins = 0;
+        for scene in scenes {
+            scene.play(&tab)?;
+            if let Outcome::Used { .. } = scene.outcome {
+                n_sign_ins += 1;
+                self.wait_for_sign_ins(n_sign_ins)
+                    .with_context(|| format!("{} {}", scene.who.name, scene.what))?;
+            } else {
+                // Nothing will come that could be waited for; this is the time in which something
+                // wrong could.
+                std::thread::sleep(ABSENCE);
+            }
+            done(scene);
+        }
+        Ok(())
+    }
+
+    /// Waits until sign-ins at this many sites are seen, sent or not.
+    fn wait_for_sign_ins(&self, n_sites: usize) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let popup = self.browser.popup()?;
+            let stored =
+                popup.eval("chrome.storage.local.get().then((it) => JSON.stringify(it))")?;
+            popup.close()?;
+            // Values are JSON inside JSON, so quotes come with backslashes.
+            let stored = stored.as_str().unwrap_or_default().replace('\\', "");
+            let sites: BTreeSet<&str> = stored
+                .split(r#""kind":"sign_in","site":""#)
+                .skip(1)
+                .filter_map(|it| it.split('"').next())
+                .collect();
+            if n_sites <= sites.len() {
+                return Ok(());
+            }
+            if EVIDENCE_LIMIT < started.elapsed() {
+                let shown = stored.split("\"catalog").next().unwrap_or_default();
+                bail!("sign-ins seen at {sites:?}, expected {n_sites}; stored is {shown:.3000}");
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Sends until it is known what came of these scenes and nothing waits in the browser.
+    ///
+    /// # Errors
+    /// When one of them has not come to what it should in time, with what came instead.
+    pub fn send_until(&self, scenes: &[Scene], known: impl Fn() -> Result<Known>) -> Result<()> {
         let started = Instant::now();
         loop {
             self.ring_alarms()?;
             let state = self.state()?;
-            if state["n_queued"] == 0 {
+            let known = known()?;
+            let checked: Result<Vec<String>> = scenes.iter().map(|it| known.check(it)).collect();
+            if checked.is_ok() && state["n_queued"] == 0 {
                 return Ok(());
             }
-            if ENROLLMENT_LIMIT < started.elapsed() {
+            if EVIDENCE_LIMIT < started.elapsed() {
+                checked?;
                 bail!("{} events still wait; the state is {state:#}", state["n_queued"]);
             }
             std::thread::sleep(Duration::from_millis(200));

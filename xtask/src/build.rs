@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use wasm_bindgen_cli_support::Bindgen;
@@ -113,7 +114,8 @@ fn bind(module: &Path) -> Result<(Files, Sizes)> {
     Ok((archive::read_folder(&folder)?, sizes))
 }
 
-/// Lets `wasm-opt` make the module smaller where it is installed. It changes the size and nothing else.
+/// Lets `wasm-opt` make the module smaller, where there is one that can read it. It changes the size and
+/// nothing else, so its absence is no failure.
 fn optimize(module: &Path) -> Result<()> {
     // What the compiler and wasm-bindgen may use; every Chrome since 2022 has all of it.
     const FEATURES: [&str; 6] = [
@@ -125,15 +127,27 @@ fn optimize(module: &Path) -> Result<()> {
         "--enable-multivalue",
     ];
     let Some(program) = command::find(&["wasm-opt"]) else {
-        println!(
-            "wasm-opt is not installed; the module stays about a tenth larger (Debian: binaryen)."
-        );
+        println!("wasm-opt is not installed; the module stays as the compiler made it.");
         return Ok(());
     };
-    let version = command::output(std::process::Command::new(program).arg("--version"))?;
-    println!("Optimizing with {}.", version.trim());
-    let mut command = std::process::Command::new(program);
-    command::run(command.arg("-Oz").args(FEATURES).arg(module).arg("-o").arg(module))
+    let version = command::output(Command::new(program).arg("--version"))?;
+    let smaller = module.with_extension("opt");
+    let mut command = Command::new(program);
+    command.arg("-Oz").args(FEATURES).arg(module).arg("-o").arg(&smaller);
+    match command::output(&mut command) {
+        Ok(_) => {
+            println!("Optimized with {}.", version.trim());
+            fs::rename(smaller, module)?;
+        }
+        // Older ones do not know all instructions.
+        Err(_) => {
+            println!(
+                "{} cannot read the module, which stays as the compiler made it.",
+                version.trim()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Replaces the folder's contents.

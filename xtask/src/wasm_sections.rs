@@ -139,20 +139,20 @@ fn function_names<'a>(reader: &mut Reader<'a>) -> Result<BTreeMap<usize, &'a str
     Ok(names)
 }
 
-/// The crate of a demangled name: `serde_json` of `<serde_json::Value as core::fmt::Display>::fmt`.
+/// The crate of a demangled name: `serde_json` of
+/// `<serde_json[1a2b]::value::Value as core[3c4d]::fmt::Display>::fmt`.
 fn crate_of(name: &str) -> &str {
     let start = name.trim_start_matches(['<', '&', '[', '(', '*']);
     let start = start.trim_start_matches("mut ").trim_start_matches("dyn ");
-    match start.split_once("::") {
-        Some((first, _)) if first.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_') => {
-            match first {
-                "alloc" | "core" | "std" | "hashbrown" | "dlmalloc" | "compiler_builtins" => {
-                    "standard library"
-                }
-                other => other,
-            }
+    let is_part_of_name = |it: char| it.is_ascii_alphanumeric() || it == '_';
+    let end = start.find(|it| !is_part_of_name(it)).unwrap_or(start.len());
+    let (first, rest) = start.split_at(end);
+    match first {
+        _ if !rest.starts_with(['[', ':']) => "other",
+        "alloc" | "core" | "std" | "hashbrown" | "dlmalloc" | "compiler_builtins" => {
+            "standard library"
         }
-        _ => "other",
+        other => other,
     }
 }
 
@@ -239,6 +239,7 @@ mod tests {
     fn names_are_counted_for_the_crate_that_they_start_with() {
         for (name, expected) in [
             ("serde_json::value::Value::as_str", "serde_json"),
+            ("<serde_json[f3b]::de::Deserializer<_>>::parse", "serde_json"),
             ("<alloc::string::String as core::fmt::Write>::write_str", "standard library"),
             ("<&mut shared::forms::Sketch as core::fmt::Debug>::fmt", "shared"),
             ("__wbindgen_malloc", "other"),

@@ -62,7 +62,7 @@ impl Demo {
         );
         let sites = Sites::start(day::accounts())?;
 
-        let mut known = Known::default();
+        let mut sent = Vec::new();
         for person in [day::MARIA, day::JONAS] {
             let how = match way {
                 Way::Policy => "enrolled by managed policy",
@@ -70,10 +70,9 @@ impl Demo {
             };
             progress
                 .step(&format!("{}'s day, in a Chromium of her or his own, {how}.", person.name));
-            let ledger = self.play(&person, &sites, &office, way, &progress)?;
-            known.sent.extend(ledger);
+            sent.extend(self.play(&person, &sites, &office, way, &progress)?);
         }
-        known.user_apps = account::user_apps(&office.collector.url, &office.api_key)?;
+        let known = office.known(sent)?;
 
         progress.step("What was sent, what was not, and why.");
         let wrong = tell(&known);
@@ -104,12 +103,13 @@ impl Demo {
     ) -> Result<Vec<Value>> {
         let desk = Desk::open(person, sites, &self.extension, &office.collector, way)?;
         progress.note("the extension is enrolled and reports");
-        let tab = desk.browser.first_tab()?;
-        for scene in day::scenes().iter().filter(|it| it.who == *person) {
-            scene.play(&tab)?;
-            progress.note(&format!("{} {}", person.name, scene.what));
+        let scenes: Vec<Scene> = day::scenes().into_iter().filter(|it| it.who == *person).collect();
+        desk.play(&scenes, |scene| progress.note(&format!("{} {}", person.name, scene.what)))?;
+        let known = || office.known(account::ledger(&desk.state()?));
+        if let Err(problem) = desk.send_until(&scenes, known) {
+            // The account at the end says it again, scene by scene.
+            progress.note(&format!("not all has arrived: {problem:#}"));
         }
-        desk.send_everything()?;
         let state = desk.state()?;
         let popup = desk.browser.popup()?;
         popup.bring_to_front()?;
@@ -216,6 +216,11 @@ impl Office {
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(())
+    }
+
+    /// What the collector has, beside what was sent to it.
+    fn known(&self, sent: Vec<Value>) -> Result<Known> {
+        Ok(Known { user_apps: account::user_apps(&self.collector.url, &self.api_key)?, sent })
     }
 
     /// Signs in to the admin page and takes its picture, wide and narrow.

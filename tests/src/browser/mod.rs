@@ -34,6 +34,8 @@ pub const EXTENSION_ID: &str = "nkclgfkcmfknnbimdmfbljhamkjmemio";
 pub struct Browser {
     connection: RefCell<Connection>,
     process: Process,
+    /// The tab that it started with.
+    first_tab: String,
 }
 
 impl Browser {
@@ -45,7 +47,9 @@ impl Browser {
         let process = Process::start(launch)?;
         let (port, path) = process.devtools_address()?;
         let connection = RefCell::new(Connection::open(port, &path)?);
-        Ok(Browser { connection, process })
+        let mut browser = Browser { connection, process, first_tab: String::new() };
+        browser.first_tab = browser.wait_for_target("page", "about:blank")?;
+        Ok(browser)
     }
 
     /// The tab that every browser starts with.
@@ -53,7 +57,7 @@ impl Browser {
     /// # Errors
     /// When there is none.
     pub fn first_tab(&self) -> Result<Page<'_>> {
-        self.attach("page", "")
+        self.attach_to(&self.first_tab)
     }
 
     /// A new tab in front of the others.
@@ -76,23 +80,20 @@ impl Browser {
     /// # Errors
     /// When none appears in time.
     pub fn attach(&self, kind: &str, part: &str) -> Result<Page<'_>> {
-        self.attach_within(kind, part, LIMIT)
+        self.attach_to(&self.wait_for_target(kind, part)?)
     }
 
-    fn attach_within(&self, kind: &str, part: &str, limit: Duration) -> Result<Page<'_>> {
+    fn wait_for_target(&self, kind: &str, part: &str) -> Result<String> {
         let started = Instant::now();
         loop {
             let found = self.targets()?.into_iter().find(|it| {
                 it["type"] == kind && it["url"].as_str().is_some_and(|url| url.contains(part))
             });
-            if let Some(target) = found {
-                return self.attach_to(target["targetId"].as_str().unwrap_or_default());
+            if let Some(id) = found.as_ref().and_then(|it| it["targetId"].as_str()) {
+                return Ok(id.to_owned());
             }
-            if limit < started.elapsed() {
-                bail!(
-                    "no {kind} with {part:?} in its address appeared within {} s",
-                    limit.as_secs()
-                );
+            if LIMIT < started.elapsed() {
+                bail!("no {kind} with {part:?} in its address within {} s", LIMIT.as_secs());
             }
             std::thread::sleep(connection::POLL);
         }
