@@ -431,3 +431,8 @@ async fn a_form_that_cannot_be_read_is_answered_with_a_page() {
     assert_eq!(answer.status, 400);
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
 }
+
+#[test]
+fn the_policy_is_for_the_extension_that_is_built_here() {
+    assert_eq!(collector::pages::enrollment::EXTENSION_ID, tests::browser::EXTENSION_ID);
+}

@@ -36,11 +36,15 @@ pub fn secret() -> String {
 
 /// Whether a request that changes something came from one of our own pages.
 ///
-/// `origin` is the `Origin` header, `host` the `Host` that the browser asked for. Every browser sends
-/// `Origin` with a form's POST, so a request without one is refused. The scheme is not compared: a
-/// proxy may have taken TLS off.
+/// A browser says so itself in `Sec-Fetch-Site`, on HTTPS and on loopback; no page can forge it, and
+/// it holds behind a proxy that does not pass `Host` on. Where it is missing, `Origin` has to name the
+/// host that the browser asked for; every browser sends `Origin` with a form's POST. The scheme is not
+/// compared: a proxy may have taken TLS off.
 #[must_use]
-pub fn is_own_origin(origin: Option<&str>, host: &str) -> bool {
+pub fn is_own_origin(fetch_site: Option<&str>, origin: Option<&str>, host: &str) -> bool {
+    if let Some(fetch_site) = fetch_site {
+        return fetch_site == "same-origin";
+    }
     let Some((scheme, authority)) = origin.and_then(|it| it.split_once("://")) else {
         return false;
     };
@@ -67,7 +71,7 @@ mod tests {
     #[test]
     fn only_our_own_origin_may_change_something() {
         let check = |origin, host, expected| {
-            assert_eq!(is_own_origin(origin, host), expected, "{origin:?} at {host}");
+            assert_eq!(is_own_origin(None, origin, host), expected, "{origin:?} at {host}");
         };
         check(Some("http://127.0.0.1:8080"), "127.0.0.1:8080", true);
         check(Some("https://rollcall.northwind.example"), "rollcall.northwind.example", true);
@@ -79,5 +83,14 @@ mod tests {
         check(Some("null"), "127.0.0.1:8080", false);
         check(None, "127.0.0.1:8080", false);
         check(Some("http://"), "", false);
+    }
+
+    #[test]
+    fn what_the_browser_says_itself_wins() {
+        let own = Some("http://127.0.0.1:8080");
+        assert!(is_own_origin(Some("same-origin"), own, "upstream:9090"));
+        for fetch_site in ["same-site", "cross-site", "none", ""] {
+            assert!(!is_own_origin(Some(fetch_site), own, "127.0.0.1:8080"), "{fetch_site}");
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::pin::Pin;
 
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
-use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, dev, web};
 
 use super::answer::PageError;
@@ -103,9 +102,11 @@ pub(super) fn check_form(
     form_token: &str,
     secret: &str,
 ) -> Result<(), ApiError> {
-    let origin = request.headers().get(header::ORIGIN).and_then(|it| it.to_str().ok());
+    let header = |name: &str| request.headers().get(name).map(|it| it.to_str().unwrap_or(""));
+    let (fetch_site, origin) = (header("sec-fetch-site"), header("origin"));
     let connection = request.connection_info();
-    if !csrf::is_own_origin(origin, connection.host()) || !csrf::is_token(form_token, secret) {
+    let is_own = csrf::is_own_origin(fetch_site, origin, connection.host());
+    if !is_own || !csrf::is_token(form_token, secret) {
         return Err(ApiError::FormRefused);
     }
     Ok(())
