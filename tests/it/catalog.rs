@@ -159,7 +159,7 @@ fn the_apps_that_everybody_has_are_told_from_their_vendors_pages() {
             northwind.sharepoint.com/sites/hr: Use of sharepoint at northwind.sharepoint.com
             login.microsoftonline.com/common/oauth2/authorize: Signin of no app at login.microsoftonline.com
             github.com/northwind/app: Use of github at github.com
-            github.com/login: Signin of no app at github.com/login
+            github.com/login: Signin of github at github.com/login
             github.com/pricing: Site of github at github.com/pricing
             northwind.zendesk.com/agent/tickets/1: Use of zendesk at northwind.zendesk.com/agent
             northwind.zendesk.com/hc/en-us: Public of zendesk at northwind.zendesk.com/hc

@@ -32,6 +32,8 @@ struct Case {
     #[serde(default)]
     accept: Vec<String>,
     class: String,
+    /// What the page is: `app`, `signin`, `site`, `api` or `none`.
+    surface: String,
     /// Being there is using the app.
     is_usage: bool,
     expected_registrable: Option<String>,
@@ -71,7 +73,7 @@ struct Counts {
     #[serde(rename = "false")]
     n_false: usize,
     missed: usize,
-    /// Of the answered ones: called use exactly where being there is using the app.
+    /// Of the answered ones: see [`Judged::is_surface_right`].
     surface_right: usize,
     /// An app was meant and an app was named.
     answered: usize,
@@ -166,7 +168,20 @@ impl Judged {
         self.case.expected_app_name.is_some() && self.app.is_some()
     }
 
+    /// Use is answered as use, or as the app's own sign-in page, since many of the addresses that
+    /// tutorials print are just that. What is not use is not answered as use. The root of a host that
+    /// serves people and programs alike is use, whoever prints it as the address of an interface.
     fn is_surface_right(&self) -> bool {
+        let is_use = self.surface == Some(Surface::Use);
+        if self.case.is_usage {
+            return is_use || self.surface == Some(Surface::Signin);
+        }
+        let is_root = Url::parse(&self.case.url).is_ok_and(|it| it.path() == "/");
+        !is_use || (self.case.surface == "api" && is_root)
+    }
+
+    /// Use is answered as use and nothing else is, by the letter.
+    fn is_use_right(&self) -> bool {
         (self.surface == Some(Surface::Use)) == self.case.is_usage
     }
 }
@@ -194,6 +209,9 @@ fn print(judged: &[Judged]) {
             it.n, it.right, it.wrong, it.n_false, it.missed, it.answered, it.surface_right
         );
     }
+    let n_answered = judged.iter().filter(|it| it.is_answered()).count();
+    let n_strict = judged.iter().filter(|it| it.is_answered() && it.is_use_right()).count();
+    println!("\nuse answered as use and nothing else, by the letter: {n_strict} of {n_answered}");
     for (title, verdict) in
         [("wrong app", Verdict::Wrong), ("false app", Verdict::False), ("missed", Verdict::Missed)]
     {

@@ -401,7 +401,12 @@ impl Compiler<'_> {
             &App {
                 slug: app.slug.clone(),
                 name: app.name.clone(),
-                vendor: vendor.vendor.clone(),
+                // A vendor's name is worth its bytes where it says more than the app's.
+                vendor: if vendor.app.len() == 1 {
+                    app.name.clone()
+                } else {
+                    vendor.vendor.clone()
+                },
                 category: app.category.clone(),
                 audience: app.audience,
             },
@@ -646,7 +651,7 @@ impl AppEntry {
             }
         }
         for domain in self.site_domains.iter().flat_map(|it| expand_braces(it)) {
-            examples.push((domain, Surface::Site));
+            examples.push((format!("northwind.{domain}"), Surface::Site));
         }
         for rule in &self.rules {
             let path = rule.path.as_deref().unwrap_or_default().replace('*', "northwind");

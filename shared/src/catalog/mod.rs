@@ -66,7 +66,7 @@ pub struct App {
     pub slug: String,
     /// Name for people.
     pub name: String,
-    /// Who makes it.
+    /// Who makes it; the app's own name where its vendor has no other app here.
     pub vendor: String,
     /// One word of the catalog's list of categories.
     pub category: String,
