@@ -54,6 +54,13 @@ impl Outbox {
         self.flush_at = Some(self.flush_at.map_or(flush_at, |it| it.min(flush_at)));
     }
 
+    /// A person asked: what waits is due now.
+    pub fn hurry(&mut self, now: DateTime<Utc>) {
+        if !self.waiting.is_empty() {
+            self.flush_at = Some(now);
+        }
+    }
+
     /// Moves a visit that has not been sent to `at`, where one of the same hour waits.
     ///
     /// Only within the hour: a visit before and one after midnight, wherever the organization's

@@ -111,7 +111,7 @@ impl Known {
             Outcome::Tried { site } => {
                 let attempts = self.sent.iter().filter(|it| it["kind"] == "sign_in_attempt");
                 if attempts.filter(|it| it["site"] == site).count() == 0 {
-                    bail!("no attempt at {site} was sent");
+                    bail!("no attempt at {site} was sent, but {:?}", self.sent);
                 }
                 if self.sent.iter().any(|it| it["site"] == site && it["kind"] != "sign_in_attempt")
                 {

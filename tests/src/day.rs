@@ -245,7 +245,7 @@ pub fn scenes() -> Vec<Scene> {
                 Click("#loginBtn"),
                 See("#wrong"),
             ],
-            outcome: Outcome::Tried { site: "app.hubspot.com" },
+            outcome: Outcome::Tried { site: "app.hubspot.com/login" },
         },
     ]
 }

@@ -113,18 +113,15 @@ impl Desk {
         Ok(answer["state"].clone())
     }
 
-    /// Lets every alarm of the extension ring now, instead of in some minutes.
+    /// Asks the extension to try everything now, as the popup's self-test does, instead of in some
+    /// minutes.
     ///
     /// # Errors
-    /// When the worker does not run.
-    pub fn ring_alarms(&self) -> Result<()> {
-        // The worker may be asleep, and then it is no target; a message wakes it up.
-        self.state()?;
-        let worker = self.browser.worker()?;
-        worker.eval(
-            "chrome.alarms.getAll().then((all) => all.forEach((it) => chrome.alarms.onAlarm.dispatch(it)))",
-        )?;
-        Ok(())
+    /// When the extension does not answer.
+    pub fn test_now(&self) -> Result<()> {
+        let popup = self.browser.popup()?;
+        popup.eval("chrome.runtime.sendMessage({ t: 'self_test' })")?;
+        popup.close()
     }
 
     /// Plays scenes one after another, as a person does: who has signed in stays until the extension
@@ -184,7 +181,7 @@ impl Desk {
     pub fn send_until(&self, scenes: &[Scene], known: impl Fn() -> Result<Known>) -> Result<()> {
         let started = Instant::now();
         loop {
-            self.ring_alarms()?;
+            self.test_now()?;
             let state = self.state()?;
             let known = known()?;
             let checked: Result<Vec<String>> = scenes.iter().map(|it| known.check(it)).collect();

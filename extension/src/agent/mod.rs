@@ -257,6 +257,8 @@ impl Agent {
                 self.contact.back_offs.clear();
                 self.contact.heartbeat_at = Some(now);
                 self.touch(Key::Contact);
+                self.outbox.hurry(now);
+                self.touch(Key::Outbox);
                 self.effects.push(Effect::ReadPolicy);
                 None
             }

@@ -31,12 +31,12 @@ fn a_collector_that_is_down_and_then_loses_answers_counts_everything_once() -> R
     world.recorder.go_down()?;
     let scenes = [scene("Notion")];
     desk.play(&scenes, |_| ())?;
-    desk.ring_alarms()?;
+    desk.test_now()?;
 
     // The collector stores the batch, and the browser never hears of it.
     world.recorder.lose_answers(Loses::Batches);
     world.recorder.come_back()?;
-    desk.ring_alarms()?;
+    desk.test_now()?;
     world.recorder.wait_for(
         "a batch whose answer is lost",
         Duration::from_secs(20),
