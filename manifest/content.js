@@ -1,6 +1,5 @@
-// Describes the structure of forms to the worker, and decides nothing. Before the first focus it does no work.
-// What is typed stays here, but for facts about a submitted form and, if it is an address of a work domain, its
-// identifier.
+// Describes forms to the worker and decides nothing. Before the first focus it does no work. What is typed stays
+// here, but for facts about a submitted form and an identifier that is an address of a work domain.
 (() => {
   const TEXT = "input:not([type]),input[type=text],input[type=email],input[type=tel],input[type=number],input[type=password],textarea";
   const FIELD = "input:not([type=hidden],[type=submit],[type=button],[type=image],[type=reset]),select,textarea";
@@ -24,7 +23,7 @@
     return it;
   };
 
-  // Text below a root, or before an element, up to a number of characters.
+  // Text below a root, or before an element.
   const text = (root, most = 60, from) => {
     const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
     let found = "";
@@ -132,7 +131,7 @@
     };
   };
 
-  // The extension may be updated under a page that stays open.
+  // A page may outlive the extension.
   const send = async (message) => chrome.runtime?.id && chrome.runtime.sendMessage(message).catch(() => null);
   const submitted = (form) =>
     form && parts(form, TEXT).length && send({ t: "submit", sketch: { page: page(), form: describe(form) }, typed: facts(form) });
@@ -156,11 +155,10 @@
     // A submit inside a shadow root is not heard outside.
     const root = focused.getRootNode();
     if (root !== document) root.addEventListener("submit", onSubmit, true);
-    if (domains) return;
-    domains = [];
+    // The same listener is added once, however often.
     document.addEventListener("click", onClick, true);
     document.addEventListener("keydown", onKey, true);
-    send({ t: "focus" }).then((answer) => (domains = answer?.domains || []));
+    if (!domains?.length) send({ t: "focus" }).then((answer) => (domains = answer?.domains || []));
   };
 
   document.addEventListener("focusin", (event) => onFocus(target(event)), true);

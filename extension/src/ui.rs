@@ -320,3 +320,67 @@ fn local_time(at: DateTime<Utc>) -> String {
     let at = js_sys::Date::new(&JsValue::from_f64(at.timestamp_millis() as f64));
     String::from(at.to_locale_string(&chrome::ui_language(), &js_sys::Object::new()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use crate::state::{Check, Condition, Outcome};
+
+    fn names(json: &str) -> BTreeSet<String> {
+        let Value::Object(messages) = serde_json::from_str(json).unwrap() else { panic!("{json}") };
+        messages.keys().cloned().collect()
+    }
+
+    #[test]
+    fn every_text_is_there_in_every_language() {
+        let english = names(include_str!("../../manifest/_locales/en/messages.json"));
+        let german = names(include_str!("../../manifest/_locales/de/messages.json"));
+        assert_eq!(english, german);
+
+        let conditions = [
+            Condition::Starting,
+            Condition::PolicyMissing,
+            Condition::PolicyIncomplete,
+            Condition::KeyRefused,
+            Condition::Revoked,
+            Condition::Enrolling,
+            Condition::Unreachable,
+            Condition::ClockWrong,
+            Condition::WaitingForConfiguration,
+            Condition::NotSignedIn,
+            Condition::Disabled,
+            Condition::Reporting,
+        ];
+        let checks = [
+            Check::Policy,
+            Check::Network,
+            Check::Key,
+            Check::Clock,
+            Check::Configuration,
+            Check::Mode,
+        ];
+        let outcomes = [Outcome::Good, Outcome::Waiting, Outcome::Bad];
+        let schema = include_str!("../../manifest/managed_schema.json");
+        let schema: Value = serde_json::from_str(schema).unwrap();
+        let settings = names(&schema.get("properties").unwrap().to_string());
+        let computed = conditions
+            .iter()
+            .flat_map(|it| [format!("state_{}", it.as_str()), format!("advice_{}", it.as_str())])
+            .chain(checks.iter().map(|it| format!("check_{}", it.as_str())))
+            .chain(outcomes.iter().map(|it| format!("outcome_{}", it.as_str())))
+            .chain(settings.iter().map(|it| format!("setting_{it}")));
+        // Names that stand in the source as they are.
+        let source = include_str!("ui.rs").split("mod tests").next().unwrap().to_owned();
+        let computed: BTreeSet<String> = computed.chain(["description".to_owned()]).collect();
+        let unused: Vec<&String> = english
+            .iter()
+            .filter(|it| !computed.contains(*it) && !source.contains(&format!("\"{it}\"")))
+            .collect();
+        assert!(unused.is_empty(), "nobody shows {unused:?}");
+        let missing: Vec<&String> = computed.difference(&english).collect();
+        assert!(missing.is_empty(), "no text for {missing:?}");
+    }
+}

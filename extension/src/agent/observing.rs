@@ -25,6 +25,11 @@ const MAX_UNDECIDED: usize = 300;
 
 impl Agent {
     pub(super) fn navigated(&mut self, navigation: Navigation, now: DateTime<Utc>) {
+        // A denied site leaves no trace, not even in this browser.
+        if self.is_denied(&navigation.page.host) {
+            self.observe(Observation::TabClosed { tab: navigation.tab }, now);
+            return;
+        }
         let is_use = self.can_judge()
             && self
                 .catalog
@@ -45,6 +50,9 @@ impl Agent {
         typed: &TypedFacts,
         now: DateTime<Utc>,
     ) {
+        if self.is_denied(&page.host) {
+            return;
+        }
         let sketch = sketch.capped();
         let form = FormFacts::new(&sketch, &classify(&sketch));
         let Some(typed) = typed.judge(&self.work_domains()) else { return };

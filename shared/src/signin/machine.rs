@@ -94,7 +94,8 @@ impl SignIns {
     /// A sign-in is under way in this tab: being there is not yet using the app.
     #[must_use]
     pub fn is_under_way(&self, tab: i32) -> bool {
-        self.known_tab(tab).is_some_and(|it| it.flow.is_some())
+        let flow = self.known_tab(tab).and_then(|it| it.flow.as_ref());
+        flow.is_some_and(|it| it.step != Step::AwaitingApp)
     }
 
     /// Where the top frame of a tab is.
