@@ -232,12 +232,33 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> ApiError {
-        match error {
-            DbError::Busy | DbError::Pool(_) | DbError::Connect(_) => {
-                ApiError::Unavailable(Some(error.into()))
-            }
-            DbError::Query(_) | DbError::Ended => ApiError::Internal(error.into()),
+        let may_come_again = match &error {
+            DbError::Busy | DbError::Pool(_) | DbError::Connect(_) => true,
+            DbError::Query(error) => is_temporary(error),
+            DbError::Ended => false,
+        };
+        if may_come_again {
+            ApiError::Unavailable(Some(error.into()))
+        } else {
+            ApiError::Internal(error.into())
         }
+    }
+}
+
+/// Another writer held what was needed for too long, or the server went away: nobody's fault, and the
+/// same request may succeed later.
+fn is_temporary(error: &diesel::result::Error) -> bool {
+    use diesel::result::DatabaseErrorKind::{ClosedConnection, SerializationFailure, Unknown};
+    use diesel::result::Error::{BrokenTransactionManager, DatabaseError};
+    match error {
+        DatabaseError(ClosedConnection | SerializationFailure, _) | BrokenTransactionManager => {
+            true
+        }
+        // Neither backend gives these a kind of their own.
+        DatabaseError(Unknown, it) => ["database is locked", "lock timeout", "deadlock detected"]
+            .iter()
+            .any(|text| it.message().contains(text)),
+        _ => false,
     }
 }
 
@@ -245,7 +266,8 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
         match error {
             StoreError::Db(error) => error.into(),
-            StoreError::Query(_) | StoreError::Inconsistent(_) => ApiError::Internal(error.into()),
+            StoreError::Query(error) => DbError::Query(error).into(),
+            StoreError::Inconsistent(_) => ApiError::Internal(error.into()),
         }
     }
 }

@@ -176,3 +176,91 @@ fn spread(seconds: f64) -> u64 {
     let seconds = seconds.ceil() as u64;
     seconds
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use chrono_tz::Tz;
+    use shared::wire::{Mode, UnknownSites};
+
+    use super::*;
+    use crate::db::{OrganizationId, SourceId};
+
+    fn job(n_bytes: usize) -> Job {
+        let now = DateTime::UNIX_EPOCH;
+        let organization = Organization {
+            organization_id: OrganizationId::new(now),
+            name: "Northwind".to_owned(),
+            time_zone: Tz::UTC,
+            mode: Mode::Unauthenticated,
+            unknown_sites: UnknownSites::Off,
+            flush_seconds: 300,
+            heartbeat_seconds: 900,
+            inactive_after: TimeDelta::days(7),
+            silent_after: TimeDelta::days(30),
+            license_unused_after: TimeDelta::days(30),
+            minimum_extension_version: None,
+            help_contact: None,
+            work_domains: Vec::new(),
+            deny_sites: Vec::new(),
+            mapped_sites: Vec::new(),
+            extension_source_id: SourceId::new(now),
+        };
+        Job {
+            organization: Arc::new(organization),
+            installation_id: InstallationId::new(now),
+            user_id: None,
+            sequence: 1,
+            payload_hash: 0,
+            facts: Vec::new(),
+            received_at: now,
+            n_bytes,
+            answer: oneshot::channel().0,
+        }
+    }
+
+    fn queue() -> Queue {
+        Queue::new(IntGauge::new("waiting", "Bytes that wait.").unwrap())
+    }
+
+    #[test]
+    fn a_group_is_what_waits_up_to_its_size() {
+        let queue = queue();
+        for _ in 0..300 {
+            queue.push(job(10)).unwrap();
+        }
+        assert_eq!(queue.take_group().unwrap().len(), MOST_BATCHES);
+        assert_eq!(queue.take_group().unwrap().len(), 300 - MOST_BATCHES);
+        assert_eq!(queue.waiting_bytes.get(), 0);
+    }
+
+    #[test]
+    fn a_fast_writer_lets_more_wait_than_a_slow_one() {
+        let n_admitted = |bytes_per_second| {
+            let queue = queue();
+            queue.note_commit(bytes_per_second, Duration::from_secs(1));
+            (0..1_000).take_while(|_| queue.push(job(100_000)).is_ok()).count()
+        };
+        assert_eq!(n_admitted(1_000), 10, "one group may always wait");
+        assert_eq!(n_admitted(10_000_000), 99, "what is committed within a second");
+        assert_eq!(n_admitted(1_000_000_000), 333, "never more than 32 MiB");
+    }
+
+    #[test]
+    fn who_is_sent_away_is_told_when_to_come_again() {
+        let queue = queue();
+        queue.note_commit(100_000, Duration::from_secs(1));
+        let full = (0..1_000).find_map(|_| queue.push(job(100_000)).err()).unwrap();
+        assert!((10..=22).contains(&full.retry_after_seconds), "{full:?}");
+    }
+
+    #[test]
+    fn a_closed_queue_takes_nothing_and_gives_out_what_waits() {
+        let queue = queue();
+        queue.push(job(10)).unwrap();
+        queue.close();
+        assert!(queue.push(job(10)).is_err());
+        assert_eq!(queue.take_group().unwrap().len(), 1);
+        assert!(queue.take_group().is_none());
+    }
+}
