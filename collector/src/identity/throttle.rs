@@ -36,7 +36,27 @@ struct Failures {
 /// Counts failed sign-ins. One per process.
 #[derive(Debug, Default)]
 pub struct Throttle {
-    failures: Mutex<HashMap<Key, Failures>>,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    failures: HashMap<Key, Failures>,
+    /// When the forgotten were last dropped: at most once a minute, or a flood would make each failure
+    /// look at all others.
+    swept_at: Option<DateTime<Utc>>,
+}
+
+impl Counts {
+    /// There is room for one more key.
+    fn make_room(&mut self, now: DateTime<Utc>) -> bool {
+        let is_due = self.swept_at.is_none_or(|it| it + TimeDelta::minutes(1) <= now);
+        if MAX_KEYS <= self.failures.len() && is_due {
+            self.failures.retain(|_, it| now < it.first_at + WINDOW);
+            self.swept_at = Some(now);
+        }
+        self.failures.len() < MAX_KEYS
+    }
 }
 
 impl Throttle {
@@ -54,9 +74,9 @@ impl Throttle {
         ip: Option<IpAddr>,
         now: DateTime<Utc>,
     ) -> Option<DateTime<Utc>> {
-        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let until = |(key, max)| {
-            let it: &Failures = failures.get(&key)?;
+            let it: &Failures = counts.failures.get(&key)?;
             let until = it.first_at + WINDOW;
             (max <= it.n && now < until).then_some(until)
         };
@@ -65,16 +85,13 @@ impl Throttle {
 
     /// Counts a failure.
     pub fn record_failure(&self, address: &str, ip: Option<IpAddr>, now: DateTime<Utc>) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if MAX_KEYS <= failures.len() {
-            failures.retain(|_, it| now < it.first_at + WINDOW);
-        }
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, _) in keys(address, ip) {
             // Full of live keys: whoever filled it is throttled by IP, which is there already.
-            if MAX_KEYS <= failures.len() && !failures.contains_key(&key) {
+            if !counts.failures.contains_key(&key) && !counts.make_room(now) {
                 continue;
             }
-            let it = failures.entry(key).or_insert(Failures { first_at: now, n: 0 });
+            let it = counts.failures.entry(key).or_insert(Failures { first_at: now, n: 0 });
             if it.first_at + WINDOW <= now {
                 *it = Failures { first_at: now, n: 0 };
             }
@@ -85,10 +102,10 @@ impl Throttle {
     /// Forgets the failures of an address whose owner has shown up, and takes this one try off the IP.
     /// Its other failures stay: signing in once gives nobody more tries at others' passwords.
     pub fn record_success(&self, address: &str, ip: Option<IpAddr>) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.remove(&Key::Address(address.to_owned()));
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.failures.remove(&Key::Address(address.to_owned()));
         let ip = ip.map(|ip| Key::Ip(neighborhood(ip)));
-        if let Some(it) = ip.and_then(|ip| failures.get_mut(&ip)) {
+        if let Some(it) = ip.and_then(|ip| counts.failures.get_mut(&ip)) {
             it.n = it.n.saturating_sub(1);
         }
     }
@@ -163,6 +180,9 @@ mod tests {
         for n in 0..2 * MAX_KEYS {
             throttle.record_failure(&n.to_string(), None, at(0));
         }
-        assert_eq!(throttle.failures.lock().unwrap().len(), MAX_KEYS);
+        let n_keys = || throttle.counts.lock().unwrap().failures.len();
+        assert_eq!(n_keys(), MAX_KEYS);
+        throttle.record_failure(ADDRESS, None, at(15));
+        assert_eq!(n_keys(), 1, "what is over makes room");
     }
 }
