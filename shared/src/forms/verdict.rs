@@ -231,7 +231,7 @@ mod tests {
         check(
             &sketch("Anmelden", &[field("email", "E-Mail")], "Weiter"),
             expect![[r#"
-            Login (IdentifierStep), 50 %
+            Login (IdentifierStep), 60 %
             sign-in words in the page's title
         "#]],
         );
@@ -242,7 +242,7 @@ mod tests {
         check(
             &sketch("Connexion", &[field("email", "E-mail")], "Recevoir un lien"),
             expect![[r#"
-            Login (MagicLink), 80 %
+            Login (MagicLink), 90 %
             words for a sign-in link on the button
             sign-in words in the page's title
         "#]],
@@ -266,7 +266,7 @@ mod tests {
         check(
             &sketch("Sign up", &[field("email", "Work email")], "Create your workspace"),
             expect![[r#"
-                Signup (Passwordless), 50 %
+                Signup (Passwordless), 60 %
                 words for starting or trying on the button
                 sign-up words in the page's title
                 words about a company on the button
