@@ -9,6 +9,10 @@ type Span = (u32, u32);
 
 const NONE: u32 = u32::MAX;
 
+/// Bits of a slot that hold a position: a million names, less the one that means none.
+const POSITION_BITS: u32 = 20;
+const POSITION: u32 = (1 << POSITION_BITS) - 1;
+
 /// What a rule answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -68,8 +72,9 @@ pub(super) struct Index {
     text: String,
     rules: Vec<Rule>,
     nodes: Vec<Node>,
-    /// Positions in `nodes`, open addressing; the length is a power of two and at least twice the
-    /// number of nodes.
+    /// Open addressing; the length is a power of two and at least twice the number of nodes. A slot
+    /// holds a position in `nodes` and, above it, the upper bits of the name's hash, so that most names
+    /// that are not there are told without reading a node.
     slots: Vec<u32>,
 }
 
@@ -223,53 +228,70 @@ impl Index {
     }
 
     fn lookup(&self, host: &str) -> Option<&Node> {
+        self.nodes.get(self.position(host)?)
+    }
+
+    /// Where the node of a name is.
+    fn position(&self, host: &str) -> Option<usize> {
         let mask = self.slots.len().checked_sub(1)?;
-        let mut slot = hash(host) & mask;
+        let hash = hash(host);
+        let mut at = hash & mask;
         loop {
-            let node = self.nodes.get(*self.slots.get(slot)? as usize)?;
-            if self.slice(node.host) == host {
-                return Some(node);
+            let slot = *self.slots.get(at)?;
+            if slot == NONE {
+                return None;
             }
-            slot = (slot + 1) & mask;
+            if slot & !POSITION == tag(hash) {
+                let position = (slot & POSITION) as usize;
+                if self.slice(self.nodes.get(position)?.host) == host {
+                    return Some(position);
+                }
+            }
+            at = (at + 1) & mask;
         }
     }
 
     /// The node of a name, made where there is none.
     fn node(&mut self, host: &str, span: Span) -> usize {
-        if self.slots.len() <= self.nodes.len() * 2 {
-            self.grow();
+        if let Some(position) = self.position(host) {
+            return position;
         }
-        let mask = self.slots.len() - 1;
-        let mut slot = hash(host) & mask;
-        while let Some(&at) = self.slots.get(slot) {
-            match self.nodes.get(at as usize) {
-                Some(node) if self.slice(node.host) == host => return at as usize,
-                Some(_) => slot = (slot + 1) & mask,
-                None => break,
-            }
-        }
-        let at = self.nodes.len();
         self.nodes.push(Node { host: span, first_rule: NONE, denied: None });
-        if let Some(it) = self.slots.get_mut(slot) {
-            *it = offset(at);
+        if self.slots.len() < self.nodes.len() * 2 {
+            self.slots = vec![NONE; (self.slots.len() * 2).max(16)];
+            for position in 0..self.nodes.len() {
+                self.place(position);
+            }
+        } else {
+            self.place(self.nodes.len() - 1);
         }
-        at
+        self.nodes.len() - 1
     }
 
-    fn grow(&mut self) {
-        let n_slots = (self.slots.len() * 2).max(16);
-        let mut slots = vec![NONE; n_slots];
-        for (at, node) in self.nodes.iter().enumerate() {
-            let mut slot = hash(self.slice(node.host)) & (n_slots - 1);
-            while slots.get(slot).is_some_and(|it| *it != NONE) {
-                slot = (slot + 1) & (n_slots - 1);
-            }
-            if let Some(it) = slots.get_mut(slot) {
-                *it = offset(at);
-            }
+    /// Puts a node into the first free slot that its name may have.
+    fn place(&mut self, position: usize) {
+        let Some(node) = self.nodes.get(position) else { return };
+        let hash = hash(self.slice(node.host));
+        let mask = self.slots.len() - 1;
+        let mut at = hash & mask;
+        while self.slots.get(at).is_some_and(|it| *it != NONE) {
+            at = (at + 1) & mask;
         }
-        self.slots = slots;
+        assert!(position < POSITION as usize, "a catalog has far fewer than a million names");
+        if let Some(slot) = self.slots.get_mut(at) {
+            *slot = tag(hash) | offset(position);
+        }
     }
+}
+
+/// What a slot keeps of a hash.
+fn tag(hash: usize) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the bits that are kept are the lower ones"
+    )]
+    let hash = (hash >> 4) as u32;
+    hash & !POSITION
 }
 
 /// The multiply-and-rotate hash of rustc: hosts are short, and nobody can choose the keys of this table.

@@ -14,6 +14,7 @@ use crate::hostname::Hostname;
 pub(super) struct Suffixes {
     /// Place in `labels`, by parent.
     parents: BTreeMap<String, usize>,
+    /// Sorted labels, each set one text.
     labels: Vec<String>,
 }
 
@@ -124,17 +125,40 @@ impl Suffixes {
 
     fn rule(&self, label: &str, parent: &str) -> Option<Rule> {
         let labels = self.labels.get(*self.parents.get(parent)?)?;
-        let mut rule = None;
-        for it in labels.split(' ') {
-            if it.strip_prefix('!') == Some(label) {
+        // `!` and `*` come before all letters and digits.
+        let (mut has_any, mut rest) = (false, labels.as_str());
+        while rest.starts_with(['!', '*']) {
+            let (first, after) = rest.split_once(' ').unwrap_or((rest, ""));
+            if first.strip_prefix('!') == Some(label) {
                 return Some(Rule::Exception);
             }
-            if it == label || it == "*" {
-                rule = Some(Rule::Suffix);
-            }
+            has_any |= first == "*";
+            rest = after;
         }
-        rule
+        (has_any || has_word(rest, label)).then_some(Rule::Suffix)
     }
+}
+
+/// Binary search for a word in a text of sorted words.
+fn has_word(words: &str, wanted: &str) -> bool {
+    let mut words = words;
+    while !words.is_empty() {
+        let (half, bytes) = (words.len() / 2, words.as_bytes());
+        let start = bytes.iter().take(half).rposition(|it| *it == b' ').map_or(0, |it| it + 1);
+        let len = bytes.iter().skip(start).position(|it| *it == b' ');
+        let end = len.map_or(words.len(), |it| start + it);
+        let (Some(word), Some(before), after) =
+            (words.get(start..end), words.get(..start.saturating_sub(1)), words.get(end + 1..))
+        else {
+            return false;
+        };
+        match wanted.cmp(word) {
+            std::cmp::Ordering::Equal => return true,
+            std::cmp::Ordering::Less => words = before,
+            std::cmp::Ordering::Greater => words = after.unwrap_or(""),
+        }
+    }
+    false
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
