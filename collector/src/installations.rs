@@ -71,3 +71,98 @@ fn is_identified(it: &InstallationRow, organization_mode: Mode) -> bool {
 fn version(text: &str) -> Vec<u32> {
     text.split('.').map(|it| it.parse().unwrap_or(0)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use expect_test::{Expect, expect};
+    use shared::wire::UnknownSites;
+
+    use super::*;
+    use crate::db::{EnrollmentKeyId, InstallationId, OrganizationId, SourceId, UserId};
+    use crate::store::word::Word;
+
+    const DAY: TimeDelta = TimeDelta::days(1);
+
+    fn organization(mode: Mode) -> Organization {
+        Organization {
+            organization_id: OrganizationId::from_bytes([1; 16]),
+            name: "Northwind".to_owned(),
+            time_zone: chrono_tz::UTC,
+            mode,
+            unknown_sites: UnknownSites::WorkSignIns,
+            flush_seconds: 300,
+            heartbeat_seconds: 900,
+            inactive_after: DAY * 7,
+            silent_after: DAY * 30,
+            license_unused_after: DAY * 30,
+            minimum_extension_version: Some("0.10.0".to_owned()),
+            help_contact: None,
+            work_domains: Vec::new(),
+            deny_sites: Vec::new(),
+            mapped_sites: Vec::new(),
+            extension_source_id: SourceId::from_bytes([1; 16]),
+        }
+    }
+
+    /// Enrolled at the epoch by policy, heard of once a day later.
+    fn installation() -> InstallationRow {
+        InstallationRow {
+            organization_id: OrganizationId::from_bytes([1; 16]),
+            installation_id: InstallationId::from_bytes([1; 16]),
+            enrollment_key_id: EnrollmentKeyId::from_bytes([1; 16]),
+            token_hash: Vec::new(),
+            user_id: Some(UserId::from_bytes([1; 16])),
+            identity_method: Some(Word(IdentityMethod::Policy)),
+            mode: Word(Mode::Unauthenticated),
+            extension_version: "0.10.0".to_owned(),
+            browser: "Chrome 156".to_owned(),
+            os: "linux".to_owned(),
+            n_queued: 0,
+            clock_skew_ms: None,
+            enrolled_at: DateTime::UNIX_EPOCH.naive_utc(),
+            first_heartbeat_at: None,
+            last_heartbeat_at: Some((DateTime::UNIX_EPOCH + DAY).naive_utc()),
+            last_report_at: None,
+            last_sequence: 0,
+            sequence_window: 0,
+            last_payload_hash: 0,
+            revoked_at: None,
+        }
+    }
+
+    fn check(it: &InstallationRow, mode: Mode, after: TimeDelta, expected: Expect) {
+        let state = state(it, &organization(mode), DateTime::UNIX_EPOCH + after);
+        expected.assert_eq(state.as_str());
+    }
+
+    #[test]
+    fn thirty_days_without_a_heartbeat_are_not_yet_silence() {
+        let open = Mode::Unauthenticated;
+        check(&installation(), open, DAY * 31, expect!["reporting"]);
+        check(&installation(), open, DAY * 31 + TimeDelta::seconds(1), expect!["silent"]);
+        let unheard = InstallationRow { last_heartbeat_at: None, ..installation() };
+        check(&unheard, open, DAY * 30, expect!["reporting"]);
+        check(&unheard, open, DAY * 31, expect!["silent"]);
+    }
+
+    #[test]
+    fn who_uses_it_must_be_known_as_well_as_the_mode_in_force_asks() {
+        let nobody = InstallationRow { user_id: None, identity_method: None, ..installation() };
+        check(&nobody, Mode::Unauthenticated, DAY, expect!["installed_unauthenticated"]);
+        check(&installation(), Mode::Authenticated, DAY, expect!["installed_unauthenticated"]);
+        let strict = InstallationRow { mode: Word(Mode::Authenticated), ..installation() };
+        check(&strict, Mode::Unauthenticated, DAY, expect!["installed_unauthenticated"]);
+        let signed_in =
+            InstallationRow { identity_method: Some(Word(IdentityMethod::Oidc)), ..strict };
+        check(&signed_in, Mode::Authenticated, DAY, expect!["reporting"]);
+    }
+
+    #[test]
+    fn versions_are_numbers_and_a_revoked_token_wins() {
+        let old = InstallationRow { extension_version: "0.9.3".to_owned(), ..installation() };
+        check(&old, Mode::Unauthenticated, DAY, expect!["outdated"]);
+        let revoked = InstallationRow { revoked_at: Some(old.enrolled_at), ..old };
+        check(&revoked, Mode::Authenticated, DAY * 99, expect!["revoked"]);
+    }
+}

@@ -420,4 +420,67 @@ mod tests {
         assert_eq!(sign_in_method("saml:okta"), "Okta (SAML)");
         assert_eq!(sign_in_method("telepathy"), "telepathy");
     }
+
+    fn check(sources: &[SourceFacts], heartbeat: Option<&str>, expected: expect_test::Expect) {
+        let last_heartbeat_at = heartbeat.map(at);
+        let facts = shared::activity::Facts { sources, last_heartbeat_at };
+        let limits = shared::activity::Thresholds::default();
+        let assessment = shared::activity::assess(facts, limits, calendar().now());
+        let inactive_after = limits.inactive_after;
+        let it = explain(&assessment, sources, last_heartbeat_at, inactive_after, &calendar());
+        let mut text = format!("{}: {}\n", it.status, it.reason);
+        for line in it.because {
+            for fact in line.answers {
+                let at = fact.at.map(|it| format!(" {}", it.text)).unwrap_or_default();
+                text.push_str(&format!("{}: {}{at}\n", line.question, fact.text));
+            }
+        }
+        expected.assert_eq(&text);
+    }
+
+    fn used(kind: SourceKind, time: &str) -> SourceFacts {
+        SourceFacts { last_visit_at: Some(at(time)), ..SourceFacts::new(kind) }
+    }
+
+    #[test]
+    fn a_status_says_who_decided_it_and_when_it_changes() {
+        let extension = used(SourceKind::Extension, "2026-11-20T08:00:00Z");
+        check(
+            &[extension],
+            Some("2026-11-21T22:00:00Z"),
+            expect_test::expect![[r#"
+                Active: Used within 7 days
+                Decided by: The browser extension
+                Evidence: Heartbeat Today, 23:00
+                Evidence: Use Yesterday, 09:00
+                Limit: 7 days without use
+                Changes: Inactive from 27 Nov, 09:00
+            "#]],
+        );
+        let sso = SourceFacts {
+            stated: Some(shared::activity::StatedStatus::Inactive),
+            ..used(SourceKind::Sso, "2026-11-01T08:00:00Z")
+        };
+        check(
+            &[extension, sso],
+            None,
+            expect_test::expect![[r#"
+                Inactive: Stated by single sign-on
+                Decided by: Single sign-on
+                Evidence: Use, seen by the browser extension Yesterday, 09:00
+                Evidence: Use, seen by single sign-on 1 Nov, 09:00
+                Changes: Only when a source reports something new
+            "#]],
+        );
+        check(
+            &[SourceFacts::new(SourceKind::Directory)],
+            None,
+            expect_test::expect![[r#"
+                Unknown: No source reports use
+                Decided by: No source has an opinion
+                Evidence: -
+                Changes: Only when a source reports something new
+            "#]],
+        );
+    }
 }
