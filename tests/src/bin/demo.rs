@@ -69,7 +69,7 @@ impl Demo {
                 Way::Link => "enrolled by a link pasted into the popup",
             };
             progress
-                .step(&format!("{}'s day, in a Chromium of her or his own, {how}.", person.name));
+                .step(&format!("{}'s day, in a Chromium {how}.", person.name));
             sent.extend(self.play(&person, &sites, &office, way, &progress)?);
         }
         let known = office.known(sent)?;
