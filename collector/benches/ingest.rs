@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
+use collector::catalog::catalog;
 use collector::clock::Clock;
 use collector::config::{Config, DatabaseConfig, LogConfig, LogFormat};
 use collector::db::{self, DatabaseUrl, OrganizationId};
@@ -25,6 +26,8 @@ use collector::store::organizations::NewOrganization;
 use collector::store::{StoreError, enrollment_keys, organizations};
 use collector::tokens::{Token, TokenKind};
 use serde_json::json;
+use shared::catalog::Surface;
+use shared::hostname::Hostname;
 use shared::wire::{
     BATCHES_PATH, Batch, BatchResponse, ENROLL_PATH, EnrollResponse, MAX_BODY_BYTES, Mode,
 };
@@ -256,16 +259,26 @@ impl Random {
     }
 }
 
+/// Those of [`HOSTS`] that the catalog knows as app areas, whatever its entries say today.
+fn app_areas() -> Vec<&'static str> {
+    let is_app_area = |host: &&str| {
+        let host = Hostname::parse(host).ok();
+        let found = host.as_ref().and_then(|it| catalog().lookup(it, ""));
+        found.is_some_and(|it| it.app.is_some() && it.surface == Surface::Use)
+    };
+    HOSTS.into_iter().filter(is_app_area).collect()
+}
+
 /// The events of one batch: of one user, in some of the user's apps, nearly all visits.
-fn events(random: &mut Random, n_events: usize, at: &str) -> String {
+fn events(random: &mut Random, hosts: &[&str], n_events: usize, at: &str) -> String {
     let user = random.below(N_USERS);
     let mut text = String::new();
     for n in 0..n_events {
         // Few apps are used a lot, most a little.
         let rank = random.below(APPS_PER_USER) * random.below(APPS_PER_USER) / APPS_PER_USER;
-        let n_hosts = u64::try_from(HOSTS.len()).unwrap_or(1);
+        let n_hosts = u64::try_from(hosts.len()).unwrap_or(1);
         let place = usize::try_from((user + rank) % n_hosts).unwrap_or(0);
-        let host = HOSTS.get(place).copied().unwrap_or("app.slack.com");
+        let host = hosts.get(place).copied().unwrap_or_default();
         let kind = match random.below(100) {
             0..2 => r#""sign_up","method":"password""#,
             2..10 => r#""sign_in","method":"oidc:google""#,
@@ -305,8 +318,9 @@ fn run(target: &mut Target, n_events: usize, seconds: u64) -> Result<Run> {
         threads.push(std::thread::spawn(move || -> Result<(u64, Vec<f64>)> {
             let mut connection = Connection::open(address, &token)?;
             let mut random = Random(next.wrapping_mul(0x9e37_79b9) + n as u64 + 1);
+            let hosts = app_areas();
             let bodies: Vec<String> =
-                (0..64).map(|_| events(&mut random, n_events, &at)).collect();
+                (0..64).map(|_| events(&mut random, &hosts, n_events, &at)).collect();
             let mut times = Vec::new();
             for events in bodies.iter().cycle() {
                 if until <= Instant::now() {
@@ -346,6 +360,7 @@ fn run(target: &mut Target, n_events: usize, seconds: u64) -> Result<Run> {
 }
 
 fn measure(args: &Args) -> Result<()> {
+    ensure!(8 <= app_areas().len(), "the catalog knows too few of the hosts: {:?}", app_areas());
     let folder = tempfile::tempdir()?;
     let sqlite = format!("sqlite:{}", folder.path().join("bench.sqlite").display());
     let mut targets = vec![
