@@ -1,4 +1,7 @@
 //! Carries effects out: one input at a time, and nothing is sent before what it depends on is stored.
+//!
+//! Exports take values from JavaScript by value: borrowed ones would make the glue clear its table with
+//! an instruction that Debian's `wasm-opt` cannot read.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -206,7 +209,7 @@ pub fn on_managed_changed() {
 
 /// A frame went somewhere.
 #[wasm_bindgen]
-pub fn on_navigation(details: &NavigationDetails) {
+pub fn on_navigation(details: NavigationDetails) {
     if let Some(navigation) = details.reduce() {
         post(Cause::Navigated(navigation), None);
     }
@@ -214,7 +217,7 @@ pub fn on_navigation(details: &NavigationDetails) {
 
 /// A page opened a tab or a window.
 #[wasm_bindgen]
-pub fn on_tab_opened(details: &NavigationDetails) {
+pub fn on_tab_opened(details: NavigationDetails) {
     if let Some((tab, opener)) = details.opened() {
         post(Cause::TabOpened { tab, opener }, None);
     }
@@ -234,8 +237,8 @@ pub fn on_attention_moved() {
 
 /// A message of the content reader or the popup. What nobody understands is answered with `null`.
 #[wasm_bindgen]
-pub fn on_message(message: &JsValue, sender: &MessageSender) -> Promise {
-    let json = chrome::to_json(message);
+pub fn on_message(message: JsValue, sender: MessageSender) -> Promise {
+    let json = chrome::to_json(&message);
     let cause = sender.origin().and_then(|it| match it {
         Origin::Popup => PopupMessage::read(&json).map(Cause::Popup),
         Origin::Frame { .. } if MAX_MESSAGE_BYTES < json.len() => None,
