@@ -21,13 +21,18 @@ struct Case {
 
 fn cases() -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/forms");
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .expect("the folder of cases")
+        .map(|it| it.expect("a file of cases").path())
+        .collect();
     files.retain(|it| it.extension().is_some_and(|it| it == "jsonl"));
     files.sort();
-    let texts = files.iter().map(|it| fs::read_to_string(it).unwrap());
+    let texts = files.iter().map(|it| fs::read_to_string(it).expect("text"));
     texts
         .flat_map(|it| {
-            it.lines().map(|it| serde_json::from_str::<Case>(it).unwrap()).collect::<Vec<_>>()
+            it.lines()
+                .map(|it| serde_json::from_str::<Case>(it).expect("a case"))
+                .collect::<Vec<_>>()
         })
         .collect()
 }
@@ -38,7 +43,7 @@ fn kind(label: &str) -> FormKind {
         "order" => "checkout",
         it => it,
     };
-    serde_json::from_value(kind.into()).unwrap()
+    serde_json::from_value(kind.into()).expect("a label of the corpus")
 }
 
 #[test]
