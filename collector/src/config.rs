@@ -80,3 +80,33 @@ pub enum LogFormat {
     /// One JSON object a line.
     Json,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Args;
+
+    use super::*;
+
+    /// The settings as README.md lists them.
+    fn table() -> String {
+        let command = Config::augment_args(clap::Command::new("serve"));
+        let mut table =
+            "| flag | variable | default | what it sets |\n| --- | --- | --- | --- |\n".to_owned();
+        for it in command.get_arguments() {
+            let flag = it.get_long().unwrap();
+            let variable = it.get_env().unwrap().to_str().unwrap();
+            let default = it.get_default_values().first().unwrap().to_str().unwrap();
+            let help = it.get_long_help().or(it.get_help()).unwrap().to_string();
+            table += &format!("| `--{flag}` | `{variable}` | `{default}` | {help} |\n");
+        }
+        table
+    }
+
+    #[test]
+    fn the_readme_lists_every_setting_as_it_is() {
+        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+        let readme = std::fs::read_to_string(readme).unwrap();
+        let table = table();
+        assert!(readme.contains(&table), "README.md's table of settings should be:\n{table}");
+    }
+}
