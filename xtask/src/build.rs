@@ -114,6 +114,10 @@ fn bind(module: &Path) -> Result<(Files, Sizes)> {
     Ok((archive::read_folder(&folder)?, sizes))
 }
 
+/// Version 108, which Debian 12 has, writes a module with which the worker does not start: seen in
+/// Chromium 156.
+const OLDEST_WASM_OPT: u32 = 132;
+
 /// Lets `wasm-opt` make the module smaller, where there is one that can read it. It changes the size and
 /// nothing else, so its absence is no failure.
 fn optimize(module: &Path) -> Result<()> {
@@ -131,6 +135,14 @@ fn optimize(module: &Path) -> Result<()> {
         return Ok(());
     };
     let version = command::output(Command::new(program).arg("--version"))?;
+    let number = version.split_whitespace().find_map(|it| it.parse::<u32>().ok());
+    if number.is_none_or(|it| it < OLDEST_WASM_OPT) {
+        println!(
+            "{} is too old, {OLDEST_WASM_OPT} is needed; the module stays as it is.",
+            version.trim()
+        );
+        return Ok(());
+    }
     let smaller = module.with_extension("opt");
     let mut command = Command::new(program);
     command.arg("-Oz").args(FEATURES).arg(module).arg("-o").arg(&smaller);

@@ -68,8 +68,7 @@ impl Demo {
                 Way::Policy => "enrolled by managed policy",
                 Way::Link => "enrolled by a link pasted into the popup",
             };
-            progress
-                .step(&format!("{}'s day, in a Chromium {how}.", person.name));
+            progress.step(&format!("{}'s day, in a Chromium {how}.", person.name));
             sent.extend(self.play(&person, &sites, &office, way, &progress)?);
         }
         let known = office.known(sent)?;

@@ -118,28 +118,18 @@ impl Browser {
         Ok(worker)
     }
 
-    /// The service worker runs now.
-    ///
-    /// # Errors
-    /// When the browser does not answer.
-    pub fn is_worker_running(&self) -> Result<bool> {
-        let part = format!("chrome-extension://{EXTENSION_ID}/");
-        Ok(self.targets()?.iter().any(|it| {
-            it["type"] == "service_worker"
-                && it["url"].as_str().is_some_and(|url| url.contains(&part))
-        }))
-    }
-
     /// Stops the extension's service worker as Chrome does when it is idle: at once, whatever it does.
+    /// The next event may have started another one when this returns.
     ///
     /// # Errors
     /// When it still runs after the limit.
     pub fn stop_worker(&self) -> Result<()> {
         // Only a page's session knows this command.
         let page = self.first_tab()?;
+        page.command("ServiceWorker.enable", json!({}))?;
+        let running = self.running_workers()?;
         let started = Instant::now();
-        while self.is_worker_running()? {
-            page.command("ServiceWorker.enable", json!({}))?;
+        while self.running_workers()?.iter().any(|it| running.contains(it)) {
             page.command("ServiceWorker.stopAllWorkers", json!({}))?;
             if LIMIT < started.elapsed() {
                 bail!("the service worker does not stop");
@@ -147,6 +137,18 @@ impl Browser {
             std::thread::sleep(connection::POLL);
         }
         Ok(())
+    }
+
+    /// The targets of the extension's service workers; each start makes a new one.
+    fn running_workers(&self) -> Result<Vec<String>> {
+        let origin = format!("chrome-extension://{EXTENSION_ID}/");
+        let is_ours = |it: &Value| {
+            it["type"] == "service_worker"
+                && it["url"].as_str().is_some_and(|url| url.starts_with(&origin))
+        };
+        let targets = self.targets()?;
+        let ids = targets.iter().filter(|it| is_ours(it)).filter_map(|it| it["targetId"].as_str());
+        Ok(ids.map(str::to_owned).collect())
     }
 
     /// Loads an unpacked extension and answers its id.
