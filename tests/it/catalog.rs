@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use collector::catalog::catalog;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
-use shared::catalog::Surface;
 use shared::catalog::entry::VendorEntry;
 use shared::hostname::Hostname;
 use url::Url;

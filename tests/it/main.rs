@@ -1,6 +1,10 @@
 //! All tests that cross a crate, in one binary: one link, one summary line.
 
-#![expect(clippy::indexing_slicing, reason = "a test that indexes wrongly fails, as it should")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that meets what it did not expect fails, as it should"
+)]
 
 /// The protocol as golden documents.
 mod wire;

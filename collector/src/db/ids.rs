@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{LazyLock, Mutex};
 
 use chrono::{DateTime, Utc};
 use diesel::backend::Backend;
@@ -10,13 +11,16 @@ use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Binary;
 use serde::{Serialize, Serializer};
-use uuid::Uuid;
+use uuid::{ContextV7, Timestamp, Uuid};
 
-/// A version 7 UUID for something that comes to be at `now`.
+/// Counts within a millisecond, so that ids made one after the other sort so: the audit and the
+/// activities are listed by id.
+static ORDER: LazyLock<Mutex<ContextV7>> = LazyLock::new(|| Mutex::new(ContextV7::new()));
+
+/// A version 7 UUID for something that comes to be at `now`; larger than all that were made before.
 fn uuid_at(now: DateTime<Utc>) -> Uuid {
     let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
-    let timestamp =
-        uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.timestamp_subsec_nanos());
+    let timestamp = Timestamp::from_unix(&*ORDER, seconds, now.timestamp_subsec_nanos());
     Uuid::new_v7(timestamp)
 }
 
@@ -119,4 +123,16 @@ ids! {
     ApiKeyId;
     /// One line of the audit.
     AuditEntryId;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_one_moment_sort_in_the_order_in_which_they_were_made() {
+        let now = DateTime::UNIX_EPOCH;
+        let ids: Vec<AuditEntryId> = (0..1_000).map(|_| AuditEntryId::new(now)).collect();
+        assert!(ids.is_sorted());
+    }
 }

@@ -1,8 +1,9 @@
 //! Which app a site is. The same code and the same data in browser and collector.
 //!
-//! [`entry`] is what the catalog's files say, [`compile`] checks them and writes one snapshot,
-//! [`Catalog::from_snapshot`] loads it, and [`Catalog::lookup`] answers. The rules of matching are these: the longest name with a rule wins, then the longest path by whole segments, then
-//! exact over tail over suffix.
+//! [`entry`] is what the catalog's files say, [`mod@compile`] checks them and writes one snapshot,
+//! [`Catalog::from_snapshot`] loads it, and [`Catalog::lookup`] answers. The rules of matching are
+//! these: the longest name with a rule wins, then the longest path by whole segments, then exact over
+//! tail over suffix.
 
 use serde::{Deserialize, Serialize};
 

@@ -172,7 +172,7 @@ pub(super) fn write_denied<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 impl Catalog {
-    /// Loads what [`super::compile`] wrote.
+    /// Loads what [`compile`](fn@super::compile) wrote.
     ///
     /// # Errors
     /// A [`SnapshotError`] when the text is not a snapshot of a format that this version reads.
