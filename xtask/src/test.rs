@@ -34,9 +34,13 @@ impl Test {
             let flags = ["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"];
             cargo(&flags, &[("RUSTDOCFLAGS", "-D warnings")])
         });
-        let tests = ["test", "--locked", "--workspace"];
+        // Examples in the docs come first, so that the run closes on the line of a runner with tests.
+        let tests = ["test", "--locked", "--workspace", "--lib", "--bins", "--tests"];
         steps.try_run("compile the tests", || {
             cargo(&[tests.as_slice(), &["--no-run"]].concat(), &[])
+        });
+        steps.try_run("examples in the docs", || {
+            cargo(&["test", "--locked", "--workspace", "--doc"], &[])
         });
         steps.try_run("all tests and journeys on SQLite", || cargo(&tests, &[]));
         let url = server.url();
