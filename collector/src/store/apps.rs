@@ -191,14 +191,7 @@ pub fn list(
     }
     let rows: Vec<AppRow> = query.load(conn)?;
     let ids: Vec<AppId> = rows.iter().map(|it| it.app_id).collect();
-    let counts: HashMap<AppId, i64> = user_apps::table
-        .filter(user_apps::organization_id.eq(organization_id))
-        .filter(user_apps::app_id.eq_any(ids))
-        .group_by(user_apps::app_id)
-        .select((user_apps::app_id, diesel::dsl::count_star()))
-        .load(conn)?
-        .into_iter()
-        .collect();
+    let counts = count_users(conn, organization_id, &ids)?;
     Ok(rows
         .into_iter()
         .map(|app| ListedApp { n_users: counts.get(&app.app_id).copied().unwrap_or(0), app })
@@ -239,14 +232,7 @@ pub fn list_discoveries(
     let rows: Vec<(AppId, Word<DiscoveryState>, NaiveDateTime)> = query.load(conn)?;
     let ids: Vec<AppId> = rows.iter().map(|it| it.0).collect();
     let mut found = find_all(conn, organization_id, &ids)?;
-    let counts: HashMap<AppId, i64> = user_apps::table
-        .filter(user_apps::organization_id.eq(organization_id))
-        .filter(user_apps::app_id.eq_any(ids))
-        .group_by(user_apps::app_id)
-        .select((user_apps::app_id, diesel::dsl::count_star()))
-        .load(conn)?
-        .into_iter()
-        .collect();
+    let counts = count_users(conn, organization_id, &ids)?;
     Ok(rows
         .into_iter()
         .filter_map(|(id, state, first_seen_at)| {
@@ -257,5 +243,21 @@ pub fn list_discoveries(
                 n_users: counts.get(&id).copied().unwrap_or(0),
             })
         })
+        .collect())
+}
+
+/// How many users have an account in each of these apps; apps without any are absent.
+fn count_users(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    ids: &[AppId],
+) -> Result<HashMap<AppId, i64>, StoreError> {
+    Ok(user_apps::table
+        .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::app_id.eq_any(ids))
+        .group_by(user_apps::app_id)
+        .select((user_apps::app_id, diesel::dsl::count_star()))
+        .load(conn)?
+        .into_iter()
         .collect())
 }
