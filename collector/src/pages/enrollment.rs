@@ -89,7 +89,7 @@ pub async fn create_link(
     answer::page(&EnrollmentPage {
         title: "Enrollment link",
         lead: format!("For {recipient}. It works for 7 days, and only to connect a browser."),
-        caller: CallerFrame::new(&caller, &organization),
+        caller: CallerFrame::new(&caller, &organization, "/"),
         secret_name: "The link",
         secret,
         recipient,
@@ -126,7 +126,7 @@ pub async fn create_key(
     answer::page(&EnrollmentPage {
         title: "Enrollment key",
         lead: "For the managed policy of all browsers. It does not end by itself.".to_owned(),
-        caller: CallerFrame::new(&caller, &organization),
+        caller: CallerFrame::new(&caller, &organization, "/"),
         secret_name: "The key",
         secret: token.text().to_owned(),
         recipient: String::new(),

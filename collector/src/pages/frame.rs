@@ -3,6 +3,21 @@
 use super::caller::Caller;
 use crate::store::organizations::Organization;
 
+/// The pages that the navigation names, in its order: label and path. A new page adds its line here
+/// and passes its path to [`CallerFrame::new`].
+const SECTIONS: &[(&str, &str)] = &[("Overview", "/")];
+
+/// One link of the navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// What it says.
+    pub label: &'static str,
+    /// Where it leads.
+    pub path: &'static str,
+    /// The page shown belongs to it.
+    pub is_here: bool,
+}
+
 /// The header of a page.
 #[derive(Clone, Debug)]
 pub struct CallerFrame {
@@ -14,17 +29,21 @@ pub struct CallerFrame {
     pub may_change: bool,
     /// For the page's forms.
     pub form_token: String,
+    /// The navigation.
+    pub sections: Vec<Link>,
 }
 
 impl CallerFrame {
-    /// The header for this person.
+    /// The header for this person, on a page that belongs to the section at `path`.
     #[must_use]
-    pub fn new(caller: &Caller, organization: &Organization) -> CallerFrame {
+    pub fn new(caller: &Caller, organization: &Organization, path: &str) -> CallerFrame {
+        let link = |&(label, to)| Link { label, path: to, is_here: to == path };
         CallerFrame {
             organization_name: organization.name.clone(),
             email: caller.admin.email.clone(),
             may_change: caller.may_change(),
             form_token: caller.form_token(),
+            sections: SECTIONS.iter().map(link).collect(),
         }
     }
 }

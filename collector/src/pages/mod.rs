@@ -10,6 +10,7 @@ pub mod sign_in;
 
 pub mod caller;
 pub mod frame;
+pub mod list;
 pub mod words;
 
 pub mod answer;

@@ -159,7 +159,7 @@ pub async fn show(
     let (organization, data) = found.ok_or(ApiError::NotFound)?;
     let server_url = enrollment::server_url(&request);
     let view = View::new(&organization, &data, now);
-    answer::page(&view.page(CallerFrame::new(&caller, &organization), &server_url))
+    answer::page(&view.page(CallerFrame::new(&caller, &organization, "/"), &server_url))
 }
 
 fn first_day(calendar: &Calendar) -> NaiveDate {
