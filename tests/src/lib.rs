@@ -11,8 +11,11 @@ pub mod caller;
 pub mod database;
 pub mod factory;
 
+mod forward;
+
 pub mod browser;
 pub mod lookalike;
+pub mod provider;
 pub mod recorder;
 pub mod updates;
 

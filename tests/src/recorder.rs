@@ -10,10 +10,11 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
-use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+
+use crate::forward::{ask, headers_of};
 
 /// One request as it left the browser.
 #[derive(Clone, Debug)]
@@ -210,13 +211,7 @@ async fn forward(
 ) -> HttpResponse {
     let method = request.method().to_string();
     let path = request.uri().path_and_query().map_or("/", |it| it.as_str()).to_owned();
-    let headers: Vec<(String, String)> = request
-        .headers()
-        .iter()
-        .map(|(name, value)| {
-            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        })
-        .collect();
+    let headers = headers_of(&request);
     let is_gzip = headers.iter().any(|(name, value)| name == "content-encoding" && value == "gzip");
     let text = unpack(&body, is_gzip);
 
@@ -246,56 +241,4 @@ fn unpack(body: &[u8], is_gzip: bool) -> String {
         return text;
     }
     String::from_utf8_lossy(body).into_owned()
-}
-
-struct Answer {
-    status: u16,
-    headers: Vec<(String, Vec<u8>)>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn into_response(self) -> HttpResponse {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_GATEWAY);
-        let mut response = HttpResponse::build(status);
-        for (name, value) in self.headers {
-            response.append_header((name, value));
-        }
-        response.body(self.body)
-    }
-}
-
-/// Headers that belong to one connection, or that each side sets by itself.
-const HOP_BY_HOP: [&str; 6] = [
-    "connection",
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "accept-encoding",
-    "content-encoding",
-];
-
-fn ask(method: &str, url: &str, headers: &[(String, String)], body: &[u8]) -> Result<Answer> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .timeout_global(Some(Duration::from_secs(20)))
-        .build()
-        .into();
-    let mut request = ureq::http::Request::builder().method(method).uri(url);
-    for (name, value) in headers {
-        // The body goes on as it came, so its encoding stays.
-        if !HOP_BY_HOP.contains(&name.as_str()) || name == "content-encoding" {
-            request = request.header(name, value);
-        }
-    }
-    let mut response = agent.run(request.body(body)?)?;
-    let headers = response
-        .headers()
-        .iter()
-        .filter(|(name, _)| !HOP_BY_HOP.contains(&name.as_str()))
-        .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
-        .collect();
-    let body = response.body_mut().with_config().limit(16 * 1024 * 1024).read_to_vec()?;
-    Ok(Answer { status: response.status().as_u16(), headers, body })
 }

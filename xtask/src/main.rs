@@ -24,6 +24,7 @@ mod wasm_sections;
 
 mod command;
 mod postgres;
+mod providers;
 mod system;
 mod wasm_toolchain;
 mod workspace;
@@ -46,6 +47,7 @@ enum Command {
     Package(package::Package),
     Demo(demo::Demo),
     Test(test::Test),
+    Providers(providers::Providers),
     Catalog(catalog::Catalog),
     Eval(eval::Eval),
     Train(train::Train),
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Command::Package(it) => it.run(),
         Command::Demo(it) => it.run(),
         Command::Test(it) => it.run(),
+        Command::Providers(it) => it.run(),
         Command::Catalog(it) => it.run(),
         Command::Eval(it) => it.run(),
         Command::Train(it) => it.run(),

@@ -30,6 +30,14 @@ pub(crate) const POSTGRES: Need = Need {
     is_there: || crate::postgres::programs().is_some(),
 };
 
+/// What the identity providers of the journeys run on.
+pub(crate) const NODE: Need =
+    Need { what: "Node", packages: &["nodejs"], is_there: || command::find(&["node"]).is_some() };
+
+/// What installs them.
+pub(crate) const NPM: Need =
+    Need { what: "npm", packages: &["npm"], is_there: || command::find(&["npm"]).is_some() };
+
 /// What the collector is linked with.
 pub(crate) const LIBPQ: Need = Need {
     what: "the PostgreSQL client library",

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::package::Package;
 use crate::postgres::Server;
 use crate::system;
-use crate::{command, wasm_toolchain};
+use crate::{command, providers, wasm_toolchain};
 
 /// Run everything: format, lints, docs, and all tests, browser journeys included, on SQLite and on
 /// PostgreSQL. What is missing is set up first. A step that cannot run is a failure.
@@ -52,7 +52,15 @@ impl Test {
 }
 
 fn set_up() -> Result<()> {
-    system::ensure(&[&system::C_COMPILER, &system::LIBPQ, &system::POSTGRES, &system::CHROMIUM])?;
+    system::ensure(&[
+        &system::C_COMPILER,
+        &system::LIBPQ,
+        &system::POSTGRES,
+        &system::CHROMIUM,
+        &system::NODE,
+        &system::NPM,
+    ])?;
+    providers::ensure()?;
     wasm_toolchain::ensure().map(|_| ())
 }
 

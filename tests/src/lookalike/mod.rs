@@ -8,8 +8,9 @@
 
 mod server;
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::dev::ServerHandle;
 use anyhow::{Context, Result};
@@ -29,10 +30,14 @@ pub struct Account {
     pub password: String,
 }
 
+/// Hosts behind which another server answers, by name, with its address on loopback.
+type Forwards = Arc<Mutex<BTreeMap<String, String>>>;
+
 /// The running server. Dropping it stops it.
 pub struct Sites {
     port: u16,
     certificate_fingerprint: String,
+    forwards: Forwards,
     handle: ServerHandle,
 }
 
@@ -56,8 +61,15 @@ impl Sites {
 
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("no port for the sites")?;
         let port = listener.local_addr()?.port();
-        let handle = server::start(listener, tls, accounts)?;
-        Ok(Sites { port, certificate_fingerprint: fingerprint, handle })
+        let forwards = Forwards::default();
+        let handle = server::start(listener, tls, accounts, forwards.clone())?;
+        Ok(Sites { port, certificate_fingerprint: fingerprint, forwards, handle })
+    }
+
+    /// From now on another server, such as `http://127.0.0.1:4000`, answers for this host.
+    pub fn forward(&self, host: &str, url: &str) {
+        let mut forwards = self.forwards.lock().unwrap_or_else(PoisonError::into_inner);
+        forwards.insert(host.to_owned(), url.to_owned());
     }
 
     /// Where all hosts are.

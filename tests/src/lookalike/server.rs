@@ -1,7 +1,8 @@
 //! Which host answers what.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
@@ -11,13 +12,15 @@ use anyhow::{Context, Result};
 use rustls::ServerConfig;
 use url::form_urlencoded;
 
-use super::Account;
+use super::{Account, Forwards};
+use crate::forward::{ask, headers_of};
 
 /// Runs the server in a thread of its own and answers the handle that stops it.
 pub(super) fn start(
     listener: TcpListener,
     tls: ServerConfig,
     accounts: Vec<Account>,
+    forwards: Forwards,
 ) -> Result<ServerHandle> {
     let (sender, receiver) = mpsc::channel();
     let accounts = Arc::new(accounts);
@@ -26,6 +29,7 @@ pub(super) fn start(
             let server = HttpServer::new(move || {
                 App::new()
                     .app_data(web::Data::from(accounts.clone()))
+                    .app_data(web::Data::from(forwards.clone()))
                     .default_service(web::to(answer))
             })
             .workers(1)
@@ -43,12 +47,30 @@ pub(super) fn start(
 async fn answer(
     request: HttpRequest,
     accounts: web::Data<Vec<Account>>,
+    forwards: web::Data<Mutex<BTreeMap<String, String>>>,
     body: web::Bytes,
 ) -> HttpResponse {
     let host = request.connection_info().host().to_owned();
     let host = host.split(':').next().unwrap_or_default();
+    let forward = forwards.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned();
+    if let Some(url) = forward {
+        return pass_on(&request, host, url, body).await;
+    }
     let sent = Sent { accounts: &accounts, body: &body, query: request.query_string() };
     route(request.method().as_str(), host, request.path(), &sent)
+}
+
+/// Sends a request on, with what a reverse proxy says about where it came from.
+async fn pass_on(request: &HttpRequest, host: &str, url: String, body: web::Bytes) -> HttpResponse {
+    let method = request.method().to_string();
+    let url = format!("{url}{}", request.uri().path_and_query().map_or("/", |it| it.as_str()));
+    let mut headers = headers_of(request);
+    headers.push(("x-forwarded-proto".to_owned(), "https".to_owned()));
+    headers.push(("x-forwarded-host".to_owned(), host.to_owned()));
+    match web::block(move || ask(&method, &url, &headers, &body)).await {
+        Ok(Ok(answer)) => answer.into_response(),
+        _ => HttpResponse::BadGateway().finish(),
+    }
 }
 
 /// The map of the little internet.
