@@ -1,7 +1,7 @@
 //! The account of what was sent: the exact JSON, newest first, for 30 days.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
+use shared::json;
 
 /// How long an entry is kept (`product.md`).
 const KEPT_DAYS: i64 = 30;
@@ -9,38 +9,40 @@ const KEPT_DAYS: i64 = 30;
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// Everything that was sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger(Vec<Entry>);
 
+json::wrapper!(Ledger);
+
 /// One request that carried something about a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// When it was first sent.
     pub at: DateTime<Utc>,
     /// The batch's number; none for an enrollment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
     /// Where to: origin and path.
     pub to: String,
     /// The exact bytes, but for the enrollment key.
     pub json: String,
     /// What the collector answered, in its words where it had something to object.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
 }
 
+json::record!(Entry { at, sequence: optional, to, json, answer: optional });
+
 /// What became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
     /// Events that count.
-    #[serde(default)]
     pub n_accepted: u32,
     /// Events that do not, and why; or why the whole was refused.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objections: Vec<String>,
 }
+
+json::record!(Answer { status, n_accepted: optional, objections: optional });
 
 impl Ledger {
     /// Notes that something is about to be sent. A retry is the same entry.

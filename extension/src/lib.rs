@@ -19,7 +19,6 @@ pub mod policy;
 pub mod session;
 pub mod usage;
 
-mod json;
 pub mod messages;
 pub mod state;
 

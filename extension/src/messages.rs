@@ -3,12 +3,10 @@
 //! Everything from the reader comes out of a page that we do not control: it is parsed, capped and
 //! believed only as far as a page may be.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use shared::forms::{FormSketch, PageSketch, Sketch};
+use shared::json::{self, Value};
 use shared::signin::{Account, Typed};
 
-use crate::json;
 use crate::state::State;
 
 /// Longest message of a page that is read at all.
@@ -34,12 +32,12 @@ impl ReaderMessage {
     /// Reads `{"t": "focus"}` or `{"t": "submit", "sketch": ..., "typed": ...}`; none for anything else.
     #[must_use]
     pub fn read(json: &str) -> Option<ReaderMessage> {
-        let mut message: Value = serde_json::from_str(json).ok()?;
+        let message = Value::parse(json)?;
         match message.get("t")?.as_str()? {
             "focus" => Some(ReaderMessage::Focus),
             "submit" => Some(ReaderMessage::Submit {
-                sketch: Box::new(json::read_value(message.get_mut("sketch")?.take())?),
-                typed: json::read_value(message.get_mut("typed")?.take())?,
+                sketch: Box::new(json::read_value(message.get("sketch")?)?),
+                typed: json::read_value(message.get("typed")?)?,
             }),
             _ => None,
         }
@@ -47,8 +45,7 @@ impl ReaderMessage {
 }
 
 /// Facts about what was typed, as the reader states them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TypedFacts {
     /// A password field was not empty.
     pub password: bool,
@@ -60,9 +57,10 @@ pub struct TypedFacts {
     pub address: Option<String>,
 }
 
+json::record!(TypedFacts: optional { password, equal, identifier, address });
+
 /// What kind of identifier was typed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Identifier {
     /// None.
     #[default]
@@ -76,6 +74,14 @@ pub enum Identifier {
     /// An address, while it was not known which domains are work.
     Unjudged,
 }
+
+json::words!(pub Identifier {
+    None: "none",
+    Name: "name",
+    Other: "other",
+    Work: "work",
+    Unjudged: "unjudged",
+});
 
 impl TypedFacts {
     /// Believes an address only if it is a work address here too. None when it cannot be said whose
@@ -100,14 +106,15 @@ impl TypedFacts {
 }
 
 /// The reader's answer to the worker's `{"t": "describe"}`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
     /// The page.
     pub page: PageSketch,
     /// Its forms that could ask for credentials.
     pub forms: Vec<FormSketch>,
 }
+
+json::record!(Shown: optional { page, forms });
 
 impl Shown {
     /// The visible forms, each with its page.
@@ -127,11 +134,13 @@ impl Shown {
 }
 
 /// What the worker answers to the reader.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReaderAnswer {
     /// Lower-case work domains; empty where nothing is reported.
     pub domains: Vec<String>,
 }
+
+json::record!(ReaderAnswer { domains });
 
 /// A message of the popup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +160,7 @@ impl PopupMessage {
     /// Reads `{"t": "state"}`, `{"t": "enroll", "link": ...}` or `{"t": "self_test"}`.
     #[must_use]
     pub fn read(json: &str) -> Option<PopupMessage> {
-        let message: Value = serde_json::from_str(json).ok()?;
+        let message = Value::parse(json)?;
         match message.get("t")?.as_str()? {
             "state" => Some(PopupMessage::State),
             "enroll" => {
@@ -165,28 +174,29 @@ impl PopupMessage {
     /// The message as [`PopupMessage::read`] reads it.
     #[must_use]
     pub fn write(&self) -> String {
-        let message = match self {
-            PopupMessage::State => json!({ "t": "state" }),
-            PopupMessage::Enroll { link } => json!({ "t": "enroll", "link": link }),
-            PopupMessage::SelfTest => json!({ "t": "self_test" }),
-        };
-        message.to_string()
+        match self {
+            PopupMessage::State => r#"{"t":"state"}"#.to_owned(),
+            PopupMessage::Enroll { link } => {
+                [r#"{"t":"enroll","link":"#, &json::quoted(link), "}"].concat()
+            }
+            PopupMessage::SelfTest => r#"{"t":"self_test"}"#.to_owned(),
+        }
     }
 }
 
 /// What the worker answers to the popup.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PopupAnswer {
     /// How it is going now.
     pub state: State,
     /// Why a pasted link was not taken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<LinkProblem>,
 }
 
+json::record!(PopupAnswer { state, problem: optional });
+
 /// Why a pasted link was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkProblem {
     /// It is none.
     Shape,
@@ -195,3 +205,5 @@ pub enum LinkProblem {
     /// The organization's policy decides.
     Policy,
 }
+
+json::words!(pub LinkProblem { Shape: "shape", Email: "email", Policy: "policy" });

@@ -4,10 +4,8 @@
 //! same bytes, so that it counts once however often it arrives.
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Timelike, Utc};
-use serde::{Deserialize, Serialize};
+use shared::json;
 use shared::wire::{self, Event, EventKind};
-
-use crate::json;
 
 /// Most bytes of stored events (`product.md`, defaults).
 const MAX_BYTES: usize = 5 * 1024 * 1024;
@@ -17,24 +15,22 @@ const FRAME_BYTES: usize = 512;
 const MAX_REFUSALS: u32 = 5;
 
 /// The queue. Stored as a whole after every change.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outbox {
     waiting: Vec<Event>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     sealed: Option<Sealed>,
     /// The last number given to a batch of this installation.
     last_sequence: u64,
     /// When the next batch is due.
-    #[serde(skip_serializing_if = "Option::is_none")]
     flush_at: Option<DateTime<Utc>>,
     /// Events of one batch at most; halved when the collector finds a batch too large.
-    #[serde(skip_serializing_if = "Option::is_none")]
     max_events: Option<usize>,
 }
 
+json::record!(Outbox: optional { waiting, sealed, last_sequence, flush_at, max_events });
+
 /// A batch on its way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
     /// Its number.
     pub sequence: u64,
@@ -43,9 +39,10 @@ pub struct Sealed {
     /// Events inside.
     pub n_events: u32,
     /// How often the collector called it unreadable.
-    #[serde(default)]
     n_refusals: u32,
 }
+
+json::record!(Sealed { sequence, body, n_events, n_refusals: optional });
 
 impl Outbox {
     /// Adds an event that is due at `flush_at` the latest.
@@ -111,7 +108,7 @@ impl Outbox {
                 event.before_enrollment = event.at < cut_to_minute(enrolled_at);
             }
             self.last_sequence += 1;
-            let batch = wire::Batch {
+            let mut batch = wire::Batch {
                 sequence: self.last_sequence,
                 sent_at: now.trunc_subsecs(0),
                 extension_version: extension_version.to_owned(),
@@ -119,7 +116,7 @@ impl Outbox {
             };
             self.sealed = Some(Sealed {
                 sequence: batch.sequence,
-                body: serde_json::to_string(&batch).expect("a batch has nothing but plain values"),
+                body: json::write(&mut batch),
                 n_events: u32::try_from(batch.events.len()).unwrap_or(u32::MAX),
                 n_refusals: 0,
             });
@@ -128,12 +125,13 @@ impl Outbox {
         self.sealed.as_ref()
     }
 
-    fn n_fitting(&self) -> usize {
+    fn n_fitting(&mut self) -> usize {
         let max_events = self.max_events.unwrap_or(wire::MAX_EVENTS);
         let mut n_bytes = FRAME_BYTES;
-        let fitting = self.waiting.iter().take(max_events).take_while(|it| {
-            // `,"before_enrollment":true` may still be added.
-            n_bytes += serde_json::to_string(it).map_or(0, |it| it.len() + 28);
+        // `,"before_enrollment":true` may still be added.
+        let sizes = self.waiting.iter_mut().map(|it| json::write(it).len() + 28);
+        let fitting = sizes.take(max_events).take_while(|it| {
+            n_bytes += it;
             n_bytes <= wire::MAX_BODY_BYTES
         });
         fitting.count().max(1)
@@ -202,8 +200,9 @@ impl Outbox {
     }
 
     fn shed(&mut self, max_bytes: usize) {
-        let size = |it: &Event| serde_json::to_string(it).map_or(0, |it| it.len() + 1);
-        let mut n_bytes: usize = self.waiting.iter().map(size).sum();
+        let sizes: Vec<usize> =
+            self.waiting.iter_mut().map(|it| json::write(it).len() + 1).collect();
+        let mut n_bytes: usize = sizes.iter().sum();
         if n_bytes <= max_bytes {
             return;
         }
@@ -216,7 +215,7 @@ impl Outbox {
         };
         let mut order: Vec<(u8, DateTime<Utc>, usize, usize)> = Vec::new();
         let mut visited = Vec::new();
-        for (index, event) in self.waiting.iter().enumerate().rev() {
+        for (index, (event, size)) in self.waiting.iter().zip(sizes).enumerate().rev() {
             let name = (&event.site, &event.account);
             let has_newer = event.kind == EventKind::Visit
                 && match visited.binary_search(&name) {
@@ -226,7 +225,7 @@ impl Outbox {
                         false
                     }
                 };
-            order.push((rank(event, has_newer), event.at, index, size(event)));
+            order.push((rank(event, has_newer), event.at, index, size));
         }
         order.sort_unstable();
         let mut dropped = vec![false; self.waiting.len()];
@@ -367,8 +366,7 @@ mod tests {
         outbox.push(event(EventKind::Visit, "b.example.com", 2), at(0));
         outbox.push(event(EventKind::SignInAttempt, "c.example.com", 3), at(0));
         outbox.push(event(EventKind::Visit, "d.example.com", 4), at(0));
-        let size =
-            serde_json::to_string(&event(EventKind::Visit, "b.example.com", 1)).unwrap().len();
+        let size = json::write(&mut event(EventKind::Visit, "b.example.com", 1)).len();
         outbox.shed(size * 4 + 40);
         assert_eq!(
             sites(&outbox),

@@ -104,7 +104,7 @@ mod tests {
     fn check(addresses: &[&str], expected: Expect) {
         let lines: Vec<String> = addresses
             .iter()
-            .map(|it| reduce(it).map_or("-".to_owned(), |it| serde_json::to_string(&it).unwrap()))
+            .map(|it| reduce(it).map_or("-".to_owned(), |mut it| shared::json::write(&mut it)))
             .collect();
         expected.assert_eq(&(lines.join("\n") + "\n"));
     }
@@ -156,9 +156,9 @@ mod tests {
                 "https://idp.example/authorize?client_id=1&redirect_uri=https://tool.example/cb&prompt=login+create",
             ],
             expect![[r#"
-                {"host":"accounts.google.com","path":"/o/oauth2/v2/auth","keys":["client_id","redirect_uri","scope","state"],"authorization":{"redirect_host":"www.notion.so","is_silent":false,"asks_identity":true,"is_sign_up":false}}
-                {"host":"idp.example","path":"/authorize","keys":["client_id","redirect_uri","prompt","scope"],"authorization":{"redirect_host":"tool.example","is_silent":true,"asks_identity":false,"is_sign_up":false}}
-                {"host":"idp.example","path":"/authorize","keys":["client_id","redirect_uri","prompt"],"authorization":{"redirect_host":"tool.example","is_silent":false,"is_sign_up":true}}
+                {"host":"accounts.google.com","path":"/o/oauth2/v2/auth","keys":["client_id","redirect_uri","scope","state"],"authorization":{"redirect_host":"www.notion.so","asks_identity":true}}
+                {"host":"idp.example","path":"/authorize","keys":["client_id","redirect_uri","prompt","scope"],"authorization":{"redirect_host":"tool.example","is_silent":true,"asks_identity":false}}
+                {"host":"idp.example","path":"/authorize","keys":["client_id","redirect_uri","prompt"],"authorization":{"redirect_host":"tool.example","is_sign_up":true}}
             "#]],
         );
     }

@@ -1,77 +1,79 @@
 //! What the organization set by managed policy, or by an enrollment link where there is no policy.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use shared::address::EmailAddress;
 use shared::hostname::Hostname;
+use shared::json::{self, Json, Pass, Value, read_value};
 use shared::wire::{Identity, IdentityMethod, Mode, UnknownSites};
 
-use crate::json::read_value;
 use crate::page::decode;
 
 /// The managed policy, keys as in `manifest/managed_schema.json`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// The collector.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub server_url: Option<ServerUrl>,
     /// The shared secret that enrolls.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub enrollment_key: Option<String>,
     /// The loosest mode that is allowed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
     /// Domains whose addresses are work addresses.
     pub work_domains: Vec<String>,
     /// Ways of signing in that are offered.
     pub identity_methods: Vec<String>,
     /// The person who uses this profile.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_email: Option<EmailAddress>,
     /// Hosts that are never reported, in addition to all other lists.
     pub deny_sites: Vec<String>,
     /// What happens with sites that no rule claims.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_sites: Option<UnknownSites>,
     /// The person may pause reporting.
     pub allow_pause: bool,
     /// Whom to ask.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub help_contact: Option<String>,
     /// The organization's name, for people to read.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub organization_name: Option<String>,
 }
+
+json::record!(Policy: optional {
+    server_url as "serverUrl",
+    enrollment_key as "enrollmentKey",
+    mode,
+    work_domains as "workDomains",
+    identity_methods as "identityMethods",
+    user_email as "userEmail",
+    deny_sites as "denySites",
+    unknown_sites as "unknownSites",
+    allow_pause as "allowPause",
+    help_contact as "helpContact",
+    organization_name as "organizationName",
+});
 
 impl Policy {
     /// Reads what the browser hands out. A value of the wrong type or form counts as absent, as Chrome
     /// itself drops it: one bad value must not disable the others.
     #[must_use]
     pub fn parse(json: &str) -> Policy {
-        let Ok(Value::Object(values)) = serde_json::from_str(json) else {
-            return Policy::default();
-        };
+        let Some(values) = Value::parse(json) else { return Policy::default() };
         let text = |key| unwrapped(&values, key).and_then(Value::as_str).map(str::to_owned);
         let texts = |key| -> Vec<String> {
-            let list = unwrapped(&values, key).and_then(Value::as_array);
-            let list = list.into_iter().flatten().filter_map(Value::as_str);
-            list.map(|it| it.trim().to_ascii_lowercase()).filter(|it| !it.is_empty()).collect()
+            let list = unwrapped(&values, key).into_iter().flat_map(Value::items);
+            list.filter_map(Value::as_str)
+                .map(|it| it.trim().to_ascii_lowercase())
+                .filter(|it| !it.is_empty())
+                .collect()
         };
         Policy {
             server_url: text("serverUrl").and_then(|it| ServerUrl::parse(&it)),
             enrollment_key: text("enrollmentKey")
                 .map(|it| it.trim().to_owned())
                 .filter(|it| !it.is_empty()),
-            mode: unwrapped(&values, "mode").cloned().and_then(read_value),
+            mode: unwrapped(&values, "mode").and_then(read_value),
             work_domains: texts("workDomains"),
             identity_methods: texts("identityMethods"),
             user_email: text("userEmail").and_then(|it| EmailAddress::parse(&it).ok()),
             deny_sites: texts("denySites"),
-            unknown_sites: unwrapped(&values, "unknownSites").cloned().and_then(read_value),
-            allow_pause: unwrapped(&values, "allowPause")
-                .and_then(Value::as_bool)
-                .unwrap_or_default(),
+            unknown_sites: unwrapped(&values, "unknownSites").and_then(read_value),
+            allow_pause: unwrapped(&values, "allowPause") == Some(&Value::Bool(true)),
             help_contact: text("helpContact"),
             organization_name: text("organizationName"),
         }
@@ -85,14 +87,25 @@ impl Policy {
 }
 
 /// A value as it is, or inside the `{"Value": ...}` that Google's admin console writes around it.
-fn unwrapped<'a>(values: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+fn unwrapped<'a>(values: &'a Value<'a>, key: &str) -> Option<&'a Value<'a>> {
     let value = values.get(key)?;
     Some(value.get("Value").unwrap_or(value))
 }
 
 /// Where a collector is: `https`, or `http` on this machine; without a path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerUrl(String);
+
+impl Json for ServerUrl {
+    /// A host that nobody has (RFC 2606).
+    fn blank() -> ServerUrl {
+        ServerUrl("https://blank.invalid".to_owned())
+    }
+
+    fn pass(&mut self, pass: &mut Pass<'_>) {
+        pass.parsed(self, |it| it.0.clone(), ServerUrl::parse);
+    }
+}
 
 impl ServerUrl {
     /// Reads an origin; a slash at the end is forgiven.
@@ -121,16 +134,17 @@ impl ServerUrl {
 
 /// What an admin gives to people where there is no managed policy:
 /// `https://COLLECTOR/enroll#key=rce_...&email=maria@northwind.example`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnrollmentLink {
     /// The collector.
     pub server_url: ServerUrl,
     /// The shared secret that enrolls.
     pub key: String,
     /// The person to whom the link was given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<EmailAddress>,
 }
+
+json::record!(EnrollmentLink { server_url, key, email: optional });
 
 /// Why a pasted text is not an [`EnrollmentLink`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -219,7 +233,7 @@ mod tests {
     use super::*;
 
     fn check(json: &str, expected: Expect) {
-        expected.assert_eq(&serde_json::to_string(&Policy::parse(json)).unwrap());
+        expected.assert_eq(&json::write(&mut Policy::parse(json)));
     }
 
     #[test]
@@ -228,7 +242,7 @@ mod tests {
             r#"{"serverUrl": "ftp://collector.example", "enrollmentKey": 7, "mode": "loose",
                 "workDomains": ["Northwind.example", "", 3], "userEmail": "Maria@Northwind.example"}"#,
             expect![[
-                r#"{"workDomains":["northwind.example"],"identityMethods":[],"userEmail":"maria@northwind.example","denySites":[],"allowPause":false}"#
+                r#"{"workDomains":["northwind.example"],"userEmail":"maria@northwind.example"}"#
             ]],
         );
     }
@@ -239,7 +253,7 @@ mod tests {
             r#"{"serverUrl": {"Value": "https://collector.northwind.example/"}, "mode": {"Value": "unauthenticated"},
                 "denySites": {"Value": ["union.example"]}, "allowPause": {"Value": true}}"#,
             expect![[
-                r#"{"serverUrl":"https://collector.northwind.example","mode":"unauthenticated","workDomains":[],"identityMethods":[],"denySites":["union.example"],"allowPause":true}"#
+                r#"{"serverUrl":"https://collector.northwind.example","mode":"unauthenticated","denySites":["union.example"],"allowPause":true}"#
             ]],
         );
     }

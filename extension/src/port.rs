@@ -1,6 +1,7 @@
 //! Everything that reaches the agent, and everything that it asks for: two closed lists.
 
 use chrono::{DateTime, Utc};
+use shared::json;
 use shared::signin::{Navigation, Page};
 
 use crate::messages::{PopupAnswer, PopupMessage, ReaderAnswer, ReaderMessage, Shown};
@@ -78,10 +79,7 @@ pub enum Cause {
 }
 
 /// Why a request is made. At most one of each is under way.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Purpose {
     /// Exchange the enrollment key for a token.
     Enroll,
@@ -94,6 +92,14 @@ pub enum Purpose {
     /// Send events.
     Batch,
 }
+
+json::words!(pub Purpose {
+    Enroll: "enroll",
+    Heartbeat: "heartbeat",
+    Configuration: "configuration",
+    Catalog: "catalog",
+    Batch: "batch",
+});
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]

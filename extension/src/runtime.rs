@@ -7,13 +7,13 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use js_sys::{Function, Promise};
+use shared::json::{self, Json};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
 use crate::agent::Agent;
 use crate::chrome::{self, Area, MessageSender, NavigationDetails, Origin};
 use crate::clock;
-use crate::json;
 use crate::messages::{MAX_MESSAGE_BYTES, PopupMessage, ReaderMessage, Shown};
 use crate::port::{Answer, Cause, Effect, Input, Key, Request, Stored};
 
@@ -113,8 +113,8 @@ async fn carry_out(effects: Vec<Effect>, mut reply: Option<Reply>) {
                     post(Cause::Attention(attended), None);
                 }
             }),
-            Effect::AnswerReader(answer) => give(&mut reply, &answer),
-            Effect::AnswerPopup(answer) => give(&mut reply, &answer),
+            Effect::AnswerReader(mut answer) => give(&mut reply, &mut answer),
+            Effect::AnswerPopup(mut answer) => give(&mut reply, &mut *answer),
             Effect::WakeAt(at) => {
                 let now_ms = clock::now().timestamp_millis();
                 let delay_ms = (at.timestamp_millis() - now_ms).max(0);
@@ -134,10 +134,9 @@ async fn carry_out(effects: Vec<Effect>, mut reply: Option<Reply>) {
     }
 }
 
-fn give(reply: &mut Option<Reply>, answer: &impl serde::Serialize) {
+fn give(reply: &mut Option<Reply>, answer: &mut dyn Json) {
     if let Some(reply) = reply.take() {
-        let json = serde_json::to_string(answer).unwrap_or_default();
-        reply.with(&chrome::from_json(&json));
+        reply.with(&chrome::from_json(&json::write(answer)));
     }
 }
 

@@ -1,7 +1,7 @@
 //! This installation, and how talking to the collector goes.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
+use shared::json;
 use shared::wire::Mode;
 
 use crate::policy::ServerUrl;
@@ -15,7 +15,7 @@ const BACK_OFF_CAP_S: f64 = 30.0 * 60.0;
 const RETRY_AFTER_CAP_S: u32 = 60 * 60;
 
 /// What the collector knows this browser profile as.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enrollment {
     /// The collector.
     pub server_url: ServerUrl,
@@ -30,31 +30,33 @@ pub struct Enrollment {
     /// Since when.
     pub enrolled_at: DateTime<Utc>,
     /// The token no longer works, or a new link was pasted: enroll again.
-    #[serde(default)]
     pub is_over: bool,
 }
 
+json::record!(Enrollment {
+    server_url,
+    organization_id,
+    organization_name,
+    installation_id,
+    token,
+    enrolled_at,
+    is_over: optional,
+});
+
 /// How talking to the collector goes. Stored, so that a stopped worker goes on where it was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
     /// When the next heartbeat is due.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub heartbeat_at: Option<DateTime<Utc>>,
     /// The last answer of the collector to anything.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub answered_at: Option<DateTime<Utc>>,
     /// The last batch that was accepted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub reported_at: Option<DateTime<Utc>>,
     /// Since when nobody answers.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub unreachable_since: Option<DateTime<Utc>>,
     /// The newest configuration that the collector spoke of.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub configuration_version: Option<String>,
     /// The mode in force, as the collector last said.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
     /// Seconds between two batches.
     pub flush_seconds: u32,
@@ -63,14 +65,27 @@ pub struct Contact {
     /// The collector's clock minus ours, in seconds.
     pub clock_off_s: i64,
     /// Why there is no point in trying.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
     /// How often a refused token made this browser enroll again under the key in force.
     pub n_reenrolled: u32,
     /// Retries.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub back_offs: Vec<BackOff>,
 }
+
+json::record!(Contact = Contact::default() => {
+    heartbeat_at: optional,
+    answered_at: optional,
+    reported_at: optional,
+    unreachable_since: optional,
+    configuration_version: optional,
+    mode: optional,
+    flush_seconds: optional,
+    heartbeat_seconds: optional,
+    clock_off_s: optional,
+    refusal: optional,
+    n_reenrolled: optional,
+    back_offs: optional,
+});
 
 impl Default for Contact {
     fn default() -> Contact {
@@ -92,8 +107,7 @@ impl Default for Contact {
 }
 
 /// Why there is no point in trying.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The collector does not know this enrollment key.
     Key(String),
@@ -101,8 +115,10 @@ pub enum Refusal {
     Token,
 }
 
+json::variants!(Refusal { Key(it): "key", Token: "token" });
+
 /// When a kind of request may be tried again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackOff {
     /// Which kind.
     pub purpose: Purpose,
@@ -111,6 +127,8 @@ pub struct BackOff {
     /// Not before.
     pub until: DateTime<Utc>,
 }
+
+json::record!(BackOff { purpose, n_failures, until });
 
 impl Contact {
     /// Not before.
@@ -153,13 +171,15 @@ impl Contact {
 }
 
 /// This browser session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// Its begin, as far as the extension saw it.
     pub started_at: DateTime<Utc>,
     /// The managed storage was read since.
     pub is_policy_known: bool,
 }
+
+json::record!(Session { started_at, is_policy_known });
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,13 @@
 //! How it is going, for the person whose browser it is.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use shared::json;
 use shared::wire::Mode;
 
 use crate::ledger::Entry;
 
 /// What the popup shows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// In one word.
     pub condition: Condition,
@@ -41,9 +41,26 @@ pub struct State {
     pub ledger: Vec<Entry>,
 }
 
+json::record!(State {
+    condition,
+    organization: optional,
+    user: optional,
+    collector: optional,
+    help_contact: optional,
+    set_by_policy,
+    takes_link,
+    mode: optional,
+    reported_at: optional,
+    answered_at: optional,
+    clock_off_minutes,
+    n_queued,
+    version,
+    checks,
+    ledger,
+});
+
 /// Why it reports, or does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// The browser has not handed out the policy yet; it may take seconds.
     Starting,
@@ -71,26 +88,22 @@ pub enum Condition {
     Reporting,
 }
 
-impl Condition {
-    /// The word in the texts' names.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Condition::Starting => "starting",
-            Condition::PolicyMissing => "policy_missing",
-            Condition::PolicyIncomplete => "policy_incomplete",
-            Condition::KeyRefused => "key_refused",
-            Condition::Revoked => "revoked",
-            Condition::Enrolling => "enrolling",
-            Condition::Unreachable => "unreachable",
-            Condition::ClockWrong => "clock_wrong",
-            Condition::WaitingForConfiguration => "waiting_for_configuration",
-            Condition::NotSignedIn => "not_signed_in",
-            Condition::Disabled => "disabled",
-            Condition::Reporting => "reporting",
-        }
-    }
+json::words!(pub Condition {
+    Starting: "starting",
+    PolicyMissing: "policy_missing",
+    PolicyIncomplete: "policy_incomplete",
+    KeyRefused: "key_refused",
+    Revoked: "revoked",
+    Enrolling: "enrolling",
+    Unreachable: "unreachable",
+    ClockWrong: "clock_wrong",
+    WaitingForConfiguration: "waiting_for_configuration",
+    NotSignedIn: "not_signed_in",
+    Disabled: "disabled",
+    Reporting: "reporting",
+});
 
+impl Condition {
     /// How much it matters.
     #[must_use]
     pub fn outcome(self) -> Outcome {
@@ -106,8 +119,7 @@ impl Condition {
 }
 
 /// One step of the self-test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
     /// Policy or link is there.
     Policy,
@@ -123,24 +135,17 @@ pub enum Check {
     Mode,
 }
 
-impl Check {
-    /// The word in the texts' names.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Check::Policy => "policy",
-            Check::Network => "network",
-            Check::Key => "key",
-            Check::Clock => "clock",
-            Check::Configuration => "configuration",
-            Check::Mode => "mode",
-        }
-    }
-}
+json::words!(pub Check {
+    Policy: "policy",
+    Network: "network",
+    Key: "key",
+    Clock: "clock",
+    Configuration: "configuration",
+    Mode: "mode",
+});
 
 /// How a step went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Well.
     Good,
@@ -150,14 +155,8 @@ pub enum Outcome {
     Bad,
 }
 
-impl Outcome {
-    /// The word in styles and texts' names.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Outcome::Good => "good",
-            Outcome::Waiting => "waiting",
-            Outcome::Bad => "bad",
-        }
-    }
-}
+json::words!(pub Outcome {
+    Good: "good",
+    Waiting: "waiting",
+    Bad: "bad",
+});

@@ -5,12 +5,12 @@
 use std::cell::RefCell;
 
 use chrono::{DateTime, Utc};
+use shared::json;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Document, Element, Event, HtmlInputElement};
 
 use crate::chrome::{self, localized};
-use crate::json;
 use crate::ledger::Entry;
 use crate::messages::{LinkProblem, PopupAnswer, PopupMessage};
 use crate::state::State;

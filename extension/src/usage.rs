@@ -1,29 +1,28 @@
 //! Which apps were used when, and with which kind of account, as far as this browser must remember it
 //! to say little: one visit per app and day, and nothing where a private account is in use.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 use shared::address::EmailAddress;
+use shared::json;
 use shared::signin::Account;
 
 /// Apps, by slug, and unknown sites with a sign-in, by registrable domain.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage(BTreeMap<String, AppUsage>);
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage(Vec<AppUsage>);
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+json::wrapper!(Usage);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct AppUsage {
-    #[serde(skip_serializing_if = "Mark::is_none")]
+    name: String,
     mark: Mark,
-    #[serde(skip_serializing_if = "Option::is_none")]
     visited_at: Option<DateTime<Utc>>,
 }
 
+json::record!(AppUsage { name, mark, visited_at: optional });
+
 /// With which kind of account a person last signed in to an app.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Mark {
     /// Not seen.
     #[default]
@@ -34,11 +33,7 @@ pub enum Mark {
     Work(EmailAddress),
 }
 
-impl Mark {
-    fn is_none(&self) -> bool {
-        *self == Mark::None
-    }
-}
+json::variants!(Mark { None: "none", Personal: "personal", Work(address): "work" });
 
 /// What to do about a visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +47,23 @@ pub enum Visit {
 }
 
 impl Usage {
+    fn find(&self, name: &str) -> Option<&AppUsage> {
+        self.0.iter().find(|it| it.name == name)
+    }
+
+    fn entry(&mut self, name: &str) -> &mut AppUsage {
+        let known = self.0.iter().position(|it| it.name == name);
+        let place = known.unwrap_or_else(|| {
+            self.0.push(AppUsage { name: name.to_owned(), mark: Mark::None, visited_at: None });
+            self.0.len() - 1
+        });
+        self.0.get_mut(place).expect("it was found or pushed right here")
+    }
+
     /// The mark of an app or site.
     #[must_use]
     pub fn mark(&self, name: &str) -> &Mark {
-        self.0.get(name).map_or(&Mark::None, |it| &it.mark)
+        self.find(name).map_or(&Mark::None, |it| &it.mark)
     }
 
     /// A sign-in with this account was seen. A user name, or nothing, says nothing new.
@@ -65,13 +73,13 @@ impl Usage {
             Account::Work(address) => Mark::Work(address.clone()),
             Account::Name | Account::Unseen => return,
         };
-        self.0.entry(name.to_owned()).or_default().mark = mark;
+        self.entry(name).mark = mark;
     }
 
     /// Whether a visit now is worth an event.
     #[must_use]
     pub fn judge_visit(&self, name: &str, interval: TimeDelta, now: DateTime<Utc>) -> Visit {
-        match self.0.get(name).and_then(|it| it.visited_at) {
+        match self.find(name).and_then(|it| it.visited_at) {
             None => Visit::First,
             Some(it) if it.date_naive() != now.date_naive() => Visit::First,
             Some(it) if interval <= now - it => Visit::Later,
@@ -83,7 +91,7 @@ impl Usage {
 
     /// A visit was recorded.
     pub fn visited(&mut self, name: &str, now: DateTime<Utc>) {
-        self.0.entry(name.to_owned()).or_default().visited_at = Some(now);
+        self.entry(name).visited_at = Some(now);
     }
 }
 
@@ -116,7 +124,7 @@ mod tests {
         assert_eq!(usage.mark("notion"), &Mark::Work(maria));
         usage.signed_in("notion", &Account::Personal);
         assert_eq!(usage.mark("notion"), &Mark::Personal);
-        let stored = serde_json::to_string(&usage).unwrap();
-        assert_eq!(serde_json::from_str::<Usage>(&stored).unwrap(), usage);
+        let stored = json::write(&mut usage);
+        assert_eq!(json::read(&stored), Some(usage));
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::hostname::{Hostname, HostnameError};
+use crate::json::{Json, Pass};
 
 /// An e-mail address, lower-case. Stricter than RFC 5321 allows: what people type at apps.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +91,17 @@ impl<'de> Deserialize<'de> for EmailAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         EmailAddress::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Json for EmailAddress {
+    /// An address that nobody has (RFC 2606).
+    fn blank() -> EmailAddress {
+        EmailAddress("nobody@blank.invalid".to_owned())
+    }
+
+    fn pass(&mut self, pass: &mut Pass<'_>) {
+        pass.parsed(self, |it| it.0.clone(), |it| EmailAddress::parse(it).ok());
     }
 }
 

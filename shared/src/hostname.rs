@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::json::{Json, Pass};
+
 /// A DNS name, lower-case ASCII (internationalized names in their `xn--` form), without port and
 /// without a dot at the end. Neither an address literal nor a single label is a [`Hostname`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,6 +125,17 @@ impl<'de> Deserialize<'de> for Hostname {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Hostname::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Json for Hostname {
+    /// A name that nobody has (RFC 2606).
+    fn blank() -> Hostname {
+        Hostname("blank.invalid".to_owned())
+    }
+
+    fn pass(&mut self, pass: &mut Pass<'_>) {
+        pass.parsed(self, |it| it.0.clone(), |it| Hostname::parse(it).ok());
     }
 }
 

@@ -7,13 +7,14 @@
 //! nothing about HTTP servers, databases, the DOM or `chrome.*`.
 //!
 //! Reading order: [`wire`] is the protocol, [`hostname`] and [`address`] are its two parsed strings,
-//! [`catalog`] says which app a site is, [`forms`] and [`signin`] decide what happened on a page, and
+//! [`json`] reads and writes it in the browser, [`catalog`] says which app a site is, [`forms`] and [`signin`] decide what happened on a page, and
 //! [`activity`] decides what it means for a user-app record.
 
 pub mod wire;
 
 pub mod address;
 pub mod hostname;
+pub mod json;
 
 pub mod catalog;
 

@@ -117,3 +117,11 @@ fn the_committed_forms_are_ours_and_as_many_as_promised() {
         assert!(cases.iter().any(|it| twin(&it)), "{} has no twin", signup.id);
     }
 }
+
+#[test]
+fn the_browser_reads_a_form_as_everyone_else_does() {
+    for case in cases() {
+        let text = serde_json::to_string(&case.sketch).unwrap();
+        assert_eq!(shared::json::read::<Sketch>(&text).as_ref(), Some(&case.sketch), "{}", case.id);
+    }
+}

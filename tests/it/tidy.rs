@@ -100,6 +100,10 @@ fn collector_and_extension_do_not_know_each_other() {
     for name in ["collector", "diesel", "actix-web", "tokio", "regex", "psl", "url"] {
         assert!(!extension.contains(name), "extension uses {name}");
     }
+    // Its JSON is `shared::json`: readers and writers that serde derives were half of the module.
+    for name in ["serde", "serde_json"] {
+        assert!(!extension.contains(name), "extension uses {name}");
+    }
 }
 
 #[test]

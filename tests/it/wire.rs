@@ -3,13 +3,20 @@
 
 use expect_test::{ExpectFile, expect_file};
 use serde::{Serialize, de::DeserializeOwned};
+use shared::json::{self, Json};
 use shared::wire;
 
-/// The golden document parses, and says the same when written again.
-fn check_golden<T: Serialize + DeserializeOwned>(golden: ExpectFile) {
+/// The golden document parses, and says the same when written again. The browser reads and writes it as
+/// the collector does, to the byte.
+fn check_golden<T: Serialize + DeserializeOwned + Json>(golden: ExpectFile) {
     let text = golden.data();
     let value: T = serde_json::from_str(&text).unwrap();
     golden.assert_eq(&(serde_json::to_string_pretty(&value).unwrap() + "\n"));
+
+    let mut in_browser: T = json::read(&text).expect("the browser reads what the collector writes");
+    let in_collector = serde_json::to_string(&value).unwrap();
+    assert_eq!(json::write(&mut in_browser), in_collector);
+    assert_eq!(serde_json::to_string(&in_browser).unwrap(), in_collector);
 }
 
 /// A request with a field that the protocol does not know is refused.

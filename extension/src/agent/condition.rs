@@ -1,6 +1,7 @@
 //! The agent's state in words.
 
 use chrono::{DateTime, Utc};
+use shared::json::{self, Value};
 use shared::wire::Mode;
 
 use super::{Agent, POLICY_GRACE};
@@ -127,14 +128,13 @@ impl Agent {
 
     /// What the policy set, as people may read it; the key is a secret and shows only that it is there.
     fn set_by_policy(&self) -> Vec<(String, String)> {
-        let Ok(serde_json::Value::Object(values)) = serde_json::to_value(&self.policy) else {
-            return Vec::new();
-        };
-        let text = |value: &serde_json::Value| match value {
-            serde_json::Value::String(it) => Some(it.clone()),
-            serde_json::Value::Bool(true) => Some("✓".to_owned()),
-            serde_json::Value::Array(it) if !it.is_empty() => {
-                let items: Vec<&str> = it.iter().filter_map(serde_json::Value::as_str).collect();
+        let text = json::write(&mut self.policy.clone());
+        let Some(Value::Record(values)) = Value::parse(&text) else { return Vec::new() };
+        let text = |value: &Value<'_>| match value {
+            Value::Text(it) => Some(it.as_ref().to_owned()),
+            Value::Bool(true) => Some("✓".to_owned()),
+            Value::List(_) => {
+                let items: Vec<&str> = value.items().filter_map(Value::as_str).collect();
                 Some(items.join(", "))
             }
             _ => None,
@@ -144,7 +144,7 @@ impl Agent {
             .filter_map(|(key, value)| {
                 let value = text(value)?;
                 let value = if key == "enrollmentKey" { "✓".to_owned() } else { value };
-                Some((key.clone(), value))
+                Some((key.as_ref().to_owned(), value))
             })
             .collect()
     }

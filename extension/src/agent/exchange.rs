@@ -1,15 +1,14 @@
 //! Talking to the collector: what to ask when, and what the answers mean.
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use serde::Serialize;
 use shared::catalog::Catalog;
+use shared::json::{read, write};
 use shared::wire::{
     self, BatchResponse, Configuration, EnrollRequest, EnrollResponse, Heartbeat,
     HeartbeatResponse, Identity, Mode, Problem, code,
 };
 
 use super::{Agent, InFlight};
-use crate::json::read;
 use crate::ledger::{self, Entry};
 use crate::policy::Source;
 use crate::port::{Answer, Effect, Key, Purpose, Request};
@@ -120,14 +119,14 @@ impl Agent {
             mode: source.mode,
             identity: self.identity(source),
         };
-        let body = write(&request);
+        let body = write(&mut request);
         request.enrollment_key = KEY_LEFT_OUT.to_owned();
-        self.note(wire::ENROLL_PATH, source, None, &write(&request), now);
+        self.note(wire::ENROLL_PATH, source, None, &write(&mut request), now);
         body
     }
 
     fn heartbeat(&mut self, source: &Source, now: DateTime<Utc>) -> String {
-        let body = write(&Heartbeat {
+        let body = write(&mut Heartbeat {
             sent_at: now.trunc_subsecs(0),
             installation: self.facts.clone(),
             mode: source.mode,
@@ -392,8 +391,4 @@ impl Agent {
 
 fn within(seconds: u32) -> u32 {
     seconds.clamp(*INTERVALS_S.start(), *INTERVALS_S.end())
-}
-
-fn write<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("wire types have nothing but plain values")
 }

@@ -12,13 +12,11 @@ mod observing;
 mod tests;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use shared::catalog::Catalog;
+use shared::json::{self, Json};
 use shared::signin::{Candidates, Observation, SignIns};
 use shared::wire::{Configuration, InstallationFacts, Mode};
 
-use crate::json;
 use crate::ledger::Ledger;
 use crate::messages::{LinkProblem, PopupAnswer, PopupMessage, ReaderAnswer, ReaderMessage};
 use crate::outbox::Outbox;
@@ -65,11 +63,13 @@ pub struct Agent {
 }
 
 /// What was seen of a sign-in before there was a catalog to judge it by.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 struct Undecided {
     at: DateTime<Utc>,
     observation: Observation,
 }
+
+json::record!(Undecided { at, observation });
 
 /// A request under way.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Agent {
     /// older version may have written it.
     #[must_use]
     pub fn load(facts: InstallationFacts, mut stored: Stored, now: DateTime<Utc>) -> Agent {
-        fn read<T: DeserializeOwned>(stored: &Stored, key: Key) -> Option<T> {
+        fn read<T: Json>(stored: &Stored, key: Key) -> Option<T> {
             stored.text(key).and_then(json::read)
         }
         let catalog_text = stored.take(Key::Catalog);
@@ -167,25 +167,23 @@ impl Agent {
     }
 
     fn stored(&mut self, key: Key) -> Option<String> {
-        fn write<T: Serialize>(value: &T) -> Option<String> {
-            Some(serde_json::to_string(value).expect("our own types have nothing but plain values"))
-        }
+        let write = |value: &mut dyn Json| Some(json::write(value));
         match key {
-            Key::Policy => write(&self.policy),
-            Key::Link => self.link.as_ref().and_then(write),
-            Key::Enrollment => self.enrollment.as_ref().and_then(write),
-            Key::Configuration => self.configuration.as_ref().and_then(write),
+            Key::Policy => write(&mut self.policy),
+            Key::Link => self.link.as_mut().and_then(|it| write(it)),
+            Key::Enrollment => self.enrollment.as_mut().and_then(|it| write(it)),
+            Key::Configuration => self.configuration.as_mut().and_then(|it| write(it)),
             // The text is needed once, for storing; the compiled form stays.
             Key::Catalog => self.catalog_text.take(),
             Key::CatalogVersion => self.catalog_version.clone(),
-            Key::Outbox => write(&self.outbox),
-            Key::Ledger => write(&self.ledger),
-            Key::Usage => write(&self.usage),
-            Key::Candidates => write(&self.candidates),
-            Key::Undecided => write(&self.undecided),
-            Key::Contact => write(&self.contact),
-            Key::SignIns => write(&self.sign_ins),
-            Key::Session => write(&self.session),
+            Key::Outbox => write(&mut self.outbox),
+            Key::Ledger => write(&mut self.ledger),
+            Key::Usage => write(&mut self.usage),
+            Key::Candidates => write(&mut self.candidates),
+            Key::Undecided => write(&mut self.undecided),
+            Key::Contact => write(&mut self.contact),
+            Key::SignIns => write(&mut self.sign_ins),
+            Key::Session => write(&mut self.session),
         }
     }
 

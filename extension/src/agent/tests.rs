@@ -189,7 +189,7 @@ impl Browser {
                     self.sent.push(request);
                 }
                 Effect::Describe { tab, frame } => {
-                    let shown: Option<Shown> = serde_json::from_value(self.shown.clone()).unwrap();
+                    let shown: Option<Shown> = shared::json::read(&self.shown.to_string()).unwrap();
                     causes.push(Cause::Described { tab, frame, shown });
                 }
                 Effect::LookAround => {

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Audience, Surface};
+use crate::json;
 
 /// `catalog/vendors/<letter>/<vendor>.toml`: everything about one vendor, since its products share
 /// hosts and sign-in and must be reviewed together.
@@ -135,6 +136,8 @@ pub struct LabelConventions {
     pub inside: Vec<String>,
 }
 
+json::record!(LabelConventions { r#use as "use", signin, site, public, api, inside });
+
 /// What the first one or two segments of a path mean, where no rule names a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -148,6 +151,8 @@ pub struct PathConventions {
     /// On bare and `www` hosts that a rule calls use: the vendor's own pages.
     pub site: Vec<String>,
 }
+
+json::record!(PathConventions { r#use as "use", signin, api, site });
 
 /// `catalog/identity_providers.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

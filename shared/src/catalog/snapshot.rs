@@ -11,12 +11,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::entry::{LabelConventions, PathConventions};
 use super::index::{Answer, Index, Tenant};
 use super::suffixes::Suffixes;
 use super::{App, Audience, Catalog, Surface};
+use crate::json::{self, Value};
 
 /// The layout that this code reads and writes.
 pub(super) const FORMAT: u32 = 1;
@@ -25,8 +26,8 @@ pub(super) const FORMAT: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// Not JSON, or other keys.
-    #[error("the catalog snapshot is not readable: {0}")]
-    Json(#[from] serde_json::Error),
+    #[error("the catalog snapshot is not JSON, or a part is missing")]
+    Shape,
     /// Written by another version of the product.
     #[error("the catalog snapshot has format {got}, this version reads format {FORMAT}")]
     Format {
@@ -41,28 +42,22 @@ pub enum SnapshotError {
     },
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct Snapshot<'a> {
     pub(super) format: u32,
-    #[serde(borrow)]
     pub(super) version: Cow<'a, str>,
     /// Apps by category, one a line.
-    #[serde(borrow)]
     pub(super) apps: BTreeMap<String, Cow<'a, str>>,
     /// Rules that belong to no app, separated by spaces.
-    #[serde(borrow)]
     pub(super) rules: Cow<'a, str>,
     /// `slug|patterns`.
-    #[serde(borrow)]
     pub(super) identity_providers: Vec<Cow<'a, str>>,
     pub(super) labels: LabelConventions,
     pub(super) paths: PathConventions,
     /// Names by category; groups separated by `|`, each with the part that its names share first:
     /// `com chase citi|de dkb`. The group `*` holds words.
-    #[serde(borrow)]
     pub(super) denied: BTreeMap<String, Cow<'a, str>>,
     /// [`Suffixes::to_text`].
-    #[serde(borrow)]
     pub(super) suffixes: Cow<'a, str>,
 }
 
@@ -177,14 +172,19 @@ impl Catalog {
     /// # Errors
     /// A [`SnapshotError`] when the text is not a snapshot of a format that this version reads.
     pub fn from_snapshot(text: &str) -> Result<Catalog, SnapshotError> {
-        let snapshot: Snapshot<'_> = serde_json::from_str(text)?;
-        if snapshot.format != FORMAT {
-            return Err(SnapshotError::Format { got: snapshot.format });
+        let snapshot = Value::parse(text).ok_or(SnapshotError::Shape)?;
+        let part = |name: &str| snapshot.get(name).ok_or(SnapshotError::Shape);
+        let text = |name: &str| part(name)?.as_str().ok_or(SnapshotError::Shape);
+        let got = json::read_value(part("format")?).ok_or(SnapshotError::Shape)?;
+        if got != FORMAT {
+            return Err(SnapshotError::Format { got });
         }
         let bad = |line: &str| SnapshotError::Line { got: line.chars().take(80).collect() };
 
         let mut read = Vec::new();
-        for (category, lines) in &snapshot.apps {
+        let mut categories = Vec::new();
+        for (category, lines) in part("apps")?.texts() {
+            categories.push(category.to_owned());
             for line in lines.lines() {
                 read.push(read_app(line, category).ok_or_else(|| bad(line))?);
             }
@@ -201,15 +201,15 @@ impl Catalog {
             }
             apps.push(app);
         }
-        for rule in snapshot.rules.split(' ').filter(|it| !it.is_empty()) {
+        for rule in text("rules")?.split(' ').filter(|it| !it.is_empty()) {
             let (answer, pattern, tenant) = read_rule("", rule).ok_or_else(|| bad(rule))?;
             index.insert(&pattern, answer, tenant, None);
         }
         let mut deny_words = Vec::new();
-        let mut deny_categories = Vec::with_capacity(snapshot.denied.len());
-        for (category, hosts) in &snapshot.denied {
+        let mut deny_categories = Vec::new();
+        for (category, hosts) in part("denied")?.texts() {
             let at = u8::try_from(deny_categories.len()).map_err(|_| bad(category))?;
-            deny_categories.push(category.clone());
+            deny_categories.push(category.to_owned());
             for group in hosts.split('|') {
                 let mut labels = group.split(' ');
                 let rest = labels.next().ok_or_else(|| bad(group))?;
@@ -223,9 +223,10 @@ impl Catalog {
             }
         }
 
-        let mut provider_index = Index::with_capacity(snapshot.identity_providers.len() * 4);
-        let mut identity_providers = Vec::with_capacity(snapshot.identity_providers.len());
-        for line in &snapshot.identity_providers {
+        let providers = part("identity_providers")?;
+        let mut provider_index = Index::with_capacity(providers.items().count() * 4);
+        let mut identity_providers = Vec::new();
+        for line in providers.items().filter_map(Value::as_str) {
             let owner = u32::try_from(identity_providers.len()).ok();
             let (slug, patterns) = line.split_once('|').ok_or_else(|| bad(line))?;
             identity_providers.push(slug.to_owned());
@@ -235,18 +236,21 @@ impl Catalog {
             }
         }
 
+        let suffixes = text("suffixes")?;
         Ok(Catalog {
-            version: snapshot.version.into_owned(),
-            categories: snapshot.apps.into_keys().collect(),
+            version: text("version")?.to_owned(),
+            categories,
             apps,
             index,
             deny_categories,
             deny_words,
             identity_providers,
             provider_index,
-            conventions: super::conventions::Table::new(&snapshot.labels, &snapshot.paths),
-            suffixes: Suffixes::from_text(&snapshot.suffixes)
-                .ok_or_else(|| bad(&snapshot.suffixes))?,
+            conventions: super::conventions::Table::new(
+                &json::read_value(part("labels")?).ok_or(SnapshotError::Shape)?,
+                &json::read_value(part("paths")?).ok_or(SnapshotError::Shape)?,
+            ),
+            suffixes: Suffixes::from_text(suffixes).ok_or_else(|| bad(suffixes))?,
         })
     }
 }

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::json;
+
 /// A form and its page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -15,6 +17,8 @@ pub struct Sketch {
     /// The form.
     pub form: FormSketch,
 }
+
+json::record!(Sketch: optional { page, form });
 
 /// The page around a form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +35,8 @@ pub struct PageSketch {
     /// The path of the page's address, without query.
     pub url_path: String,
 }
+
+json::record!(PageSketch: optional { title, lang, h1, npw, url_path });
 
 /// A form, or the smallest group of elements that acts as one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +84,11 @@ pub struct FormSketch {
     pub hid: bool,
 }
 
+json::record!(FormSketch: optional {
+    tag, id, name, cls, action, method, al, role, anc, heads, before, prev, text, fields, hidden,
+    buttons, links, ntext, captcha, hid,
+});
+
 /// One field of a form. There is no place for a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -117,6 +128,10 @@ pub struct FieldSketch {
     pub nopt: u32,
 }
 
+json::record!(FieldSketch: optional {
+    tag, kind as "type", name, id, cls, ac, ph, al, label, title, maxlen, im, req, pat, hid, nopt,
+});
+
 /// One button of a form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -136,6 +151,8 @@ pub struct ButtonSketch {
     pub cls: String,
 }
 
+json::record!(ButtonSketch: optional { tag, kind as "type", text, id, name, cls });
+
 /// One link inside a form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -145,6 +162,8 @@ pub struct LinkSketch {
     /// The path it leads to, without query.
     pub h: String,
 }
+
+json::record!(LinkSketch: optional { t, h });
 
 impl Sketch {
     /// The sketch within the caps of the format: a page may send as much as it likes, we read this much.

@@ -11,6 +11,7 @@ use super::{
     step::{self, Step},
     veto,
 };
+use crate::json;
 
 /// What a form is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,6 +36,18 @@ pub enum FormKind {
     /// Everything else: settings, sharing, ...
     Other,
 }
+
+json::words!(pub FormKind {
+    Login: "login",
+    Signup: "signup",
+    PasswordReset: "password_reset",
+    Newsletter: "newsletter",
+    Contact: "contact",
+    EventRegistration: "event_registration",
+    Checkout: "checkout",
+    Search: "search",
+    Other: "other",
+});
 
 impl FormKind {
     /// All kinds, in the order in which the classifier counts them.

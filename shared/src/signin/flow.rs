@@ -1,38 +1,37 @@
 //! One person's way through one sign-in.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 
 use super::{Account, DETOUR_WINDOW, EVIDENCE_WINDOW, Page};
 use crate::hostname::Hostname;
+use crate::json;
 use crate::wire::SignInMethod;
 
 /// What is known about one tab.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tab {
     pub(super) id: i32,
     /// Where its top frame is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) page: Option<Page>,
     /// The tab whose page opened it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) opener: Option<i32>,
     /// The sign-in under way.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) flow: Option<Flow>,
 }
 
+json::record!(Tab { id, page: optional, opener: optional, flow: optional });
+
 /// What the person set out to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Intent {
     SignIn,
     SignUp,
 }
 
+json::words!(pub(super) Intent { SignIn: "sign_in", SignUp: "sign_up" });
+
 /// How far it got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// The first page of several was submitted; no proof of a person yet.
     Identifier,
@@ -48,17 +47,27 @@ pub(super) enum Step {
     AwaitingApp,
 }
 
+json::words!(pub(super) Step {
+    Identifier: "identifier",
+    Submitted: "submitted",
+    Code: "code",
+    AtProvider: "at_provider",
+    Returned: "returned",
+    AwaitingApp: "awaiting_app",
+});
+
 /// The identity providers of a flow, in the order in which they were reached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Federation {
     pub(super) is_saml: bool,
     pub(super) hosts: Vec<Hostname>,
     /// The catalog's name of the last provider that it knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) slug: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+json::record!(Federation { is_saml, hosts, slug: optional });
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Flow {
     pub(super) intent: Intent,
     pub(super) step: Step,
@@ -66,23 +75,33 @@ pub(super) struct Flow {
     pub(super) page: Page,
     pub(super) frame: i32,
     pub(super) account: Account,
-    #[serde(default)]
     pub(super) typed_password: bool,
-    #[serde(default)]
     pub(super) asked_code: bool,
-    #[serde(default)]
     pub(super) offers_passkey: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) federation: Option<Federation>,
     /// A navigation happened since the last submit.
-    #[serde(default)]
     pub(super) has_moved: bool,
     pub(super) at: DateTime<Utc>,
     pub(super) deadline: DateTime<Utc>,
     /// When to look at the page again, soonest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) looks: Vec<DateTime<Utc>>,
 }
+
+json::record!(Flow {
+    intent,
+    step,
+    page,
+    frame,
+    account,
+    typed_password: optional,
+    asked_code: optional,
+    offers_passkey: optional,
+    federation: optional,
+    has_moved: optional,
+    at,
+    deadline,
+    looks: optional,
+});
 
 /// After a submit: soon, for pages that answer at once, and at the end of the window.
 const LOOKS_AFTER_SUBMIT_MS: &[i64] = &[900, 2_500, 6_000, 13_500];

@@ -1,7 +1,6 @@
 //! The transitions.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 
 use super::flow::{Federation, Flow, Intent, Step, Tab};
 use super::words::{is_sign_in_route, is_sign_up_route, looks_mailed};
@@ -11,6 +10,7 @@ use super::{
 };
 use crate::catalog::{Catalog, Surface};
 use crate::hostname::Hostname;
+use crate::json;
 use crate::wire::{EventKind, SignInMethod};
 
 /// Most tabs, mailed links and passwordless sign-ups that are followed at one time.
@@ -23,8 +23,7 @@ const CODE_KEYS: &[&str] = &["code", "id_token", "access_token", "credential"];
 const ANSWER_WINDOW: TimeDelta = TimeDelta::seconds(2);
 
 /// Every sign-in under way in this browser. Lives in the session's storage.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SignIns {
     /// In the order in which they were first heard of.
     tabs: Vec<Tab>,
@@ -34,23 +33,28 @@ pub struct SignIns {
     recent: Vec<Recent>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+json::record!(SignIns: optional { tabs, links, recent });
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct MailedLink {
     page: Page,
     account: Account,
     intent: Intent,
     until: DateTime<Utc>,
     /// A page of this site was reached; evidence is awaited in this tab.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     opened_in: Option<i32>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+json::record!(MailedLink { page, account, intent, until, opened_in: optional });
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Recent {
     host: Hostname,
     slug: Option<String>,
     at: DateTime<Utc>,
 }
+
+json::record!(Recent { host, slug: optional, at });
 
 /// What one observation is judged with.
 struct Context<'a> {

@@ -18,11 +18,11 @@ mod words;
 mod tests;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::address::EmailAddress;
 use crate::forms::{self, FormKind, LOGIN_FROM, SIGNUP_FROM, Sketch, Verdict};
 use crate::hostname::Hostname;
+use crate::json;
 use crate::wire::{EventKind, SignInMethod};
 
 pub use machine::SignIns;
@@ -47,19 +47,19 @@ const CANDIDATE_DAYS: i64 = 30;
 const DEBOUNCE: TimeDelta = TimeDelta::seconds(2);
 
 /// Where a frame is, as much as the machine may know: no query values, no fragment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// The host.
     pub host: Hostname,
     /// The path.
     pub path: String,
     /// Names of the query's and fragment's parameters.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
     /// What an address with `client_id` asks for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization: Option<Authorization>,
 }
+
+json::record!(Page { host, path, keys: optional, authorization: optional });
 
 impl Page {
     /// A page without parameters.
@@ -74,25 +74,22 @@ impl Page {
 }
 
 /// What an OAuth or OpenID Connect authorization request asks for. The client's id is not kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Authorization {
     /// Host of `redirect_uri`: the app, or a broker.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect_host: Option<Hostname>,
     /// `prompt=none`: a renewal that shows nothing.
-    #[serde(default)]
     pub is_silent: bool,
     /// `scope` asks who the person is; none where there is no `scope`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asks_identity: Option<bool>,
     /// `prompt=create` or `screen_hint=signup`.
-    #[serde(default)]
     pub is_sign_up: bool,
 }
 
+json::record!(Authorization: optional { redirect_host, is_silent, asks_identity, is_sign_up });
+
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Observation {
     /// A person submitted a form.
     Submitted(Submission),
@@ -116,8 +113,17 @@ pub enum Observation {
     Passed,
 }
 
+json::variants!(Observation {
+    Submitted(it): "submitted",
+    Described(it): "described",
+    Navigated(it): "navigated",
+    TabOpened { tab, opener }: "tab_opened",
+    TabClosed { tab }: "tab_closed",
+    Passed: "passed",
+});
+
 /// A submitted form.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Submission {
     /// The tab.
     pub tab: i32,
@@ -131,8 +137,10 @@ pub struct Submission {
     pub typed: Typed,
 }
 
+json::record!(Submission { tab, frame, page, form, typed });
+
 /// What is left of a form once it is classified.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FormFacts {
     /// The verdict's kind.
     pub kind: FormKind,
@@ -145,6 +153,8 @@ pub struct FormFacts {
     /// The browser may offer a passkey here.
     pub offers_passkey: bool,
 }
+
+json::record!(FormFacts { kind, p, has_password, asks_code, offers_passkey });
 
 impl FormFacts {
     /// The facts of one classified form.
@@ -179,22 +189,20 @@ impl FormFacts {
 }
 
 /// What was typed into a submitted form, as facts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Typed {
     /// A password field was not empty.
-    #[serde(default)]
     pub password: bool,
     /// Two password fields were equal and not empty.
-    #[serde(default)]
     pub equal_passwords: bool,
     /// Whose account.
-    #[serde(default)]
     pub account: Account,
 }
 
+json::record!(Typed: optional { password, equal_passwords, account });
+
 /// Whose account it is, as far as it was seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Account {
     /// Nothing was seen.
     #[default]
@@ -206,6 +214,13 @@ pub enum Account {
     /// An address of a work domain.
     Work(EmailAddress),
 }
+
+json::variants!(Account {
+    Unseen: "unseen",
+    Name: "name",
+    Personal: "personal",
+    Work(address): "work",
+});
 
 impl Account {
     /// What a later step adds to what an earlier one said: an address beats a name, and the last
@@ -219,7 +234,7 @@ impl Account {
 }
 
 /// The forms of a page, after it was asked.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Description {
     /// The tab.
     pub tab: i32,
@@ -231,8 +246,10 @@ pub struct Description {
     pub says_check_your_inbox: bool,
 }
 
+json::record!(Description { tab, frame, forms, says_check_your_inbox });
+
 /// Where a tab went, and how.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Navigation {
     /// The tab.
     pub tab: i32,
@@ -241,6 +258,8 @@ pub struct Navigation {
     /// The person typed the address, picked a bookmark or went back: nothing led here.
     pub by_hand: bool,
 }
+
+json::record!(Navigation { tab, page, by_hand });
 
 /// The answer of [`SignIns::observe`].
 #[derive(Clone, Debug, PartialEq)]
@@ -273,12 +292,16 @@ pub struct Decision {
 
 /// Passwordless sign-ups that nothing has confirmed yet. They never leave the browser: one form alone
 /// cannot be told from a newsletter (T14).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Candidates(Vec<Candidate>);
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+json::wrapper!(Candidates);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Candidate {
     page: Page,
     account: Account,
     at: DateTime<Utc>,
 }
+
+json::record!(Candidate { page, account, at });

@@ -175,8 +175,8 @@ fn check_with(catalog: &Catalog, trace: &str, expected: Expect) {
         let now = start + TimeDelta::seconds(second.parse().unwrap());
         let observation = observation(tab.parse().unwrap(), verb, options);
         // The worker may be stopped after every event: what it knows is what it stored.
-        let stored = serde_json::to_string(&sign_ins).unwrap();
-        sign_ins = serde_json::from_str(&stored).unwrap();
+        let stored = crate::json::write(&mut sign_ins);
+        sign_ins = crate::json::read(&stored).unwrap();
         for finding in sign_ins.observe(&mut candidates, &observation, catalog, now) {
             let Finding::Decided(it) = finding else { continue };
             let method = it.method.map_or("-".to_owned(), |it| it.to_string());

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{SignInMethod, Site};
 use crate::address::EmailAddress;
+use crate::json;
 
 /// What is sent together. The same number always carries the same bytes, so a batch may arrive any
 /// number of times and counts once.
@@ -23,6 +24,8 @@ pub struct Batch<E = Event> {
     /// At most [`super::MAX_EVENTS`].
     pub events: Vec<E>,
 }
+
+json::record!(Batch { sequence, sent_at, extension_version, events });
 
 /// One observation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +49,15 @@ pub struct Event {
     pub before_enrollment: bool,
 }
 
+json::record!(Event {
+    kind,
+    site,
+    at,
+    method: optional,
+    account: optional,
+    before_enrollment: optional,
+});
+
 /// What an [`Event`] observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,18 +72,12 @@ pub enum EventKind {
     SignInAttempt,
 }
 
-impl EventKind {
-    /// The word on the wire and in the database.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            EventKind::SignIn => "sign_in",
-            EventKind::SignUp => "sign_up",
-            EventKind::Visit => "visit",
-            EventKind::SignInAttempt => "sign_in_attempt",
-        }
-    }
-}
+json::words!(pub EventKind {
+    SignIn: "sign_in",
+    SignUp: "sign_up",
+    Visit: "visit",
+    SignInAttempt: "sign_in_attempt",
+});
 
 /// The answer to [`Batch`]: everything not named in `rejected` is durably committed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +94,8 @@ pub struct BatchResponse {
     pub flush_seconds: u32,
 }
 
+json::record!(BatchResponse { sequence, duplicate, n_accepted, rejected, flush_seconds });
+
 /// Why one event does not count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedEvent {
@@ -98,3 +106,5 @@ pub struct RejectedEvent {
     /// What was got and what is allowed, for people to read.
     pub detail: String,
 }
+
+json::record!(RejectedEvent { index, code, detail });

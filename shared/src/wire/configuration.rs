@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Mode;
+use crate::json;
 
 /// The organization's settings as far as a browser needs them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,19 @@ pub struct Configuration {
     pub help_contact: Option<String>,
 }
 
+json::record!(Configuration {
+    version,
+    organization_name,
+    mode,
+    work_domains,
+    deny_sites,
+    unknown_sites,
+    catalog_version,
+    flush_seconds,
+    heartbeat_seconds,
+    help_contact: optional,
+});
+
 /// What happens with sites that no rule of the catalog claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,3 +54,5 @@ pub enum UnknownSites {
     /// Sent only when a work sign-in or sign-up completed there.
     WorkSignIns,
 }
+
+json::words!(pub UnknownSites { Off: "off", WorkSignIns: "work_sign_ins" });

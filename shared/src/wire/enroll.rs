@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::address::EmailAddress;
+use crate::json;
 
 /// Exchanges an enrollment key for an installation token, once per installation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub struct EnrollRequest {
     pub identity: Option<Identity>,
 }
 
+json::record!(EnrollRequest { enrollment_key, sent_at, installation, mode, identity: optional });
+
 /// The answer to [`EnrollRequest`]. The token is shown this once and stored hashed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnrollResponse {
@@ -37,6 +40,14 @@ pub struct EnrollResponse {
     pub server_time: DateTime<Utc>,
 }
 
+json::record!(EnrollResponse {
+    organization_id,
+    organization_name,
+    installation_id,
+    installation_token,
+    server_time,
+});
+
 /// What an installation says about itself. Never more precise than what support needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +60,8 @@ pub struct InstallationFacts {
     pub os: String,
 }
 
+json::record!(InstallationFacts { extension_version, browser, os });
+
 /// How reports are tied to people. The collector can make it stricter than the policy, never looser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,6 +73,12 @@ pub enum Mode {
     /// Nothing but heartbeats leaves the browser.
     Disabled,
 }
+
+json::words!(pub Mode {
+    Unauthenticated: "unauthenticated",
+    Authenticated: "authenticated",
+    Disabled: "disabled",
+});
 
 impl Mode {
     /// The stricter of two modes.
@@ -79,6 +98,8 @@ pub struct Identity {
     pub method: IdentityMethod,
 }
 
+json::record!(Identity { email, method });
+
 /// Where an installation's identity comes from, strongest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -94,3 +115,11 @@ pub enum IdentityMethod {
     /// An OpenID Connect sign-in.
     Oidc,
 }
+
+json::words!(pub IdentityMethod {
+    Link: "link",
+    Profile: "profile",
+    Policy: "policy",
+    MagicLink: "magic_link",
+    Oidc: "oidc",
+});

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Identity, InstallationFacts, Mode};
+use crate::json;
 
 /// Sent every `heartbeat_seconds`, in every mode.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub struct Heartbeat {
     pub n_queued: u32,
 }
 
+json::record!(Heartbeat { sent_at, installation, mode, identity: optional, n_queued });
+
 /// The answer to [`Heartbeat`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeartbeatResponse {
@@ -36,3 +39,11 @@ pub struct HeartbeatResponse {
     /// Seconds between two heartbeats.
     pub heartbeat_seconds: u32,
 }
+
+json::record!(HeartbeatResponse {
+    server_time,
+    mode,
+    configuration_version,
+    flush_seconds,
+    heartbeat_seconds,
+});

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::json::{Json, Pass};
+
 /// How a person signed in or up. On the wire a word: `password`, `passkey`, `magic_link`,
 /// `one_time_code`, `oidc`, `oidc:google`, `saml`, `saml:okta`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,5 +91,15 @@ impl<'de> Deserialize<'de> for SignInMethod {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Json for SignInMethod {
+    fn blank() -> SignInMethod {
+        SignInMethod::Password
+    }
+
+    fn pass(&mut self, pass: &mut Pass<'_>) {
+        pass.parsed(self, SignInMethod::to_string, |it| it.parse().ok());
     }
 }

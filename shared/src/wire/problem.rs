@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::json;
+
 /// The body of every answer that is not a success, as `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -15,6 +17,8 @@ pub struct Problem {
     /// What was got and what is allowed, for people to read.
     pub detail: String,
 }
+
+json::record!(Problem { kind as "type", title, status, detail });
 
 /// The problems on which the extension branches. The words are part of the API and never change.
 pub mod code {

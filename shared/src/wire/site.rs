@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::hostname::{Hostname, HostnameError};
+use crate::json::{Json, Pass};
 
 /// A hostname, plus the path prefix of a catalog rule where such a rule matched
 /// (`acme.atlassian.net/wiki`); never any other part of a URL.
@@ -101,5 +102,15 @@ impl<'de> Deserialize<'de> for Site {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Json for Site {
+    fn blank() -> Site {
+        Site::from(Hostname::blank())
+    }
+
+    fn pass(&mut self, pass: &mut Pass<'_>) {
+        pass.parsed(self, Site::to_string, |it| it.parse().ok());
     }
 }
