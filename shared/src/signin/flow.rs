@@ -78,6 +78,8 @@ pub(super) struct Flow {
     pub(super) typed_password: bool,
     pub(super) asked_code: bool,
     pub(super) offers_passkey: bool,
+    /// A mailed link led here.
+    pub(super) by_mail: bool,
     pub(super) federation: Option<Federation>,
     /// A navigation happened since the last submit.
     pub(super) has_moved: bool,
@@ -96,6 +98,7 @@ json::record!(Flow {
     typed_password: optional,
     asked_code: optional,
     offers_passkey: optional,
+    by_mail: optional,
     federation: optional,
     has_moved: optional,
     at,
@@ -119,6 +122,7 @@ impl Flow {
             typed_password: false,
             asked_code: false,
             offers_passkey: false,
+            by_mail: false,
             federation: None,
             has_moved: false,
             at: now,
@@ -176,6 +180,7 @@ impl Flow {
         match &self.federation {
             Some(it) if it.is_saml => Some(SignInMethod::Saml(it.slug.clone())),
             Some(it) => Some(SignInMethod::Oidc(it.slug.clone())),
+            None if self.by_mail => Some(SignInMethod::MagicLink),
             None if self.typed_password => Some(SignInMethod::Password),
             None if self.asked_code => Some(SignInMethod::OneTimeCode),
             None if self.offers_passkey => Some(SignInMethod::Passkey),

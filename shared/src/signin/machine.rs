@@ -41,11 +41,9 @@ struct MailedLink {
     account: Account,
     intent: Intent,
     until: DateTime<Utc>,
-    /// A page of this site was reached; evidence is awaited in this tab.
-    opened_in: Option<i32>,
 }
 
-json::record!(MailedLink { page, account, intent, until, opened_in: optional });
+json::record!(MailedLink { page, account, intent, until });
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Recent {
@@ -253,7 +251,6 @@ impl SignIns {
     }
 
     fn described(&mut self, description: &Description, context: &mut Context<'_>) {
-        self.look_at_mailed_links(description, context);
         let mut tabs = self.tabs.iter_mut();
         let Some(tab) = tabs.find(|it| it.id == description.tab) else { return };
         let Some(mut flow) = tab.flow.take() else { return };
@@ -263,6 +260,7 @@ impl SignIns {
             it.still_asks() || (it.has_password && !flow.has_moved && flow.typed_password)
         });
         let at_inbox = description.says_check_your_inbox && !still_asks;
+        let by_mail = flow.by_mail.then(|| flow.page.clone());
         tab.flow = match flow.step {
             Step::AtProvider | Step::AwaitingApp => Some(flow),
             Step::Identifier | Step::Submitted | Step::Code if asks_code => {
@@ -278,7 +276,6 @@ impl SignIns {
                     account: flow.account,
                     intent: flow.intent,
                     until: context.now + DETOUR_WINDOW + TimeDelta::minutes(5),
-                    opened_in: None,
                 };
                 self.links.push(link);
                 None
@@ -293,23 +290,22 @@ impl SignIns {
             Step::Code if at_inbox => Some(flow),
             // The identifier alone proves nobody, unless the app lets the person in.
             Step::Identifier => {
-                let is_app = flow.has_moved && context.surface(&page) == Some(Surface::Use);
-                if is_app && !is_sign_in_route(&page.path) {
-                    context.succeed(flow, &page)
-                } else {
-                    Some(flow)
-                }
+                let is_inside = flow.has_moved
+                    && !is_sign_in_route(&page.path)
+                    && (context.surface(&page) == Some(Surface::Use)
+                        || context.is_let_in_by_passkey(&flow, &page));
+                if is_inside { context.succeed(flow, &page) } else { Some(flow) }
             }
             _ if is_renewal(&mut self.recent, &flow, context.now) => None,
             Step::Submitted | Step::Code | Step::Returned => context.succeed(flow, &page),
         };
+        // A link that let someone in is used up.
+        if let Some(page) = by_mail.filter(|_| tab.flow.is_none()) {
+            self.links.retain(|it| !joined(&it.page, &page, context.catalog));
+        }
     }
 
     fn closed(&mut self, tab: i32, context: &mut Context<'_>) {
-        self.links
-            .iter_mut()
-            .filter(|it| it.opened_in == Some(tab))
-            .for_each(|it| it.opened_in = None);
         let Some(place) = self.tabs.iter().position(|it| it.id == tab) else { return };
         let Some(flow) = self.tabs.remove(place).flow else { return };
         match flow.step {
@@ -354,7 +350,8 @@ impl SignIns {
     fn open_mailed_links(&mut self, navigation: &Navigation, context: &mut Context<'_>) {
         let page = &navigation.page;
         let mut opened = Vec::new();
-        self.links.retain_mut(|it| {
+        let mut awaited = None;
+        self.links.retain(|it| {
             if !joined(&it.page, page, context.catalog) {
                 return true;
             }
@@ -363,34 +360,18 @@ impl SignIns {
                 return false;
             }
             if looks_mailed(&page.path, &page.keys) {
-                it.opened_in = Some(navigation.tab);
+                let mut flow = Flow::new(it.intent, Step::Submitted, page.clone(), context.now);
+                flow.account = it.account.clone();
+                flow.by_mail = true;
+                awaited = Some(flow);
             }
             true
         });
         for link in opened {
             context.decide_mailed(&link, page.clone());
         }
-        let waits = self.links.iter().any(|it| it.opened_in == Some(navigation.tab));
-        if waits {
-            context.findings.push(Finding::Look { tab: navigation.tab, frame: 0 });
-        }
-    }
-
-    fn look_at_mailed_links(&mut self, description: &Description, context: &mut Context<'_>) {
-        if description.forms.iter().any(|it| it.still_asks() || it.asks_code)
-            || description.says_check_your_inbox
-        {
-            return;
-        }
-        let page = self.page(description.tab).cloned();
-        let (opened, waiting) = std::mem::take(&mut self.links)
-            .into_iter()
-            .partition(|it| it.opened_in == Some(description.tab));
-        self.links = waiting;
-        let opened: Vec<MailedLink> = opened;
-        for link in &opened {
-            let page = page.clone().unwrap_or_else(|| link.page.clone());
-            context.decide_mailed(link, page);
+        if let Some(flow) = awaited {
+            self.tab(navigation.tab).flow.get_or_insert(flow);
         }
     }
 }
@@ -398,6 +379,15 @@ impl SignIns {
 impl Context<'_> {
     fn surface(&self, page: &Page) -> Option<Surface> {
         self.catalog.lookup(&page.host, &page.path).map(|it| it.surface)
+    }
+
+    /// The form offered a passkey, and a page of the same site asks for nothing more: seen at a second
+    /// look, since a step that asks for a password may be slow to appear.
+    fn is_let_in_by_passkey(&self, flow: &Flow, page: &Page) -> bool {
+        flow.offers_passkey
+            && flow.looks.len() <= 2
+            && self.surface(page).is_none()
+            && same_place(&flow.page.host, &page.host, self.catalog)
     }
 
     /// Signed in or up by all evidence. The app may still have to appear: on a vendor's sign-in host,
@@ -457,6 +447,7 @@ impl Context<'_> {
     /// The window ended without evidence.
     fn give_up(&mut self, flow: &Flow) {
         let is_attempt = flow.intent == Intent::SignIn
+            && !flow.by_mail
             && match flow.step {
                 // Back with a code in hand, but the page could not be asked.
                 Step::Returned if flow.page.has_key(CODE_KEYS) => {

@@ -345,7 +345,50 @@ fn a_mailed_link_may_open_in_another_tab() {
          95 3 go tool.example/enter ?token
          96 3 see",
         expect![[r#"
-            96: sign_in tool.example/enter magic_link Work(maria) at 96
+            96: sign_in tool.example/enter magic_link Work(maria) at 95
+        "#]],
+    );
+}
+
+#[test]
+fn a_mailed_link_that_leads_back_to_the_form_is_nothing() {
+    check(
+        "0 1 go tool.example/login
+         4 1 submit tool.example/login login work
+         5 1 see inbox
+         95 3 go tool.example/enter ?token
+         96 3 go tool.example/login
+         97 3 see login
+         120 3 wait",
+        expect![""],
+    );
+}
+
+#[test]
+fn a_passkey_lets_in_where_nothing_more_is_asked() {
+    check(
+        "0 1 go tool.example/login
+         4 1 submit tool.example/login login work passkey
+         6 1 go tool.example/boards
+         7 1 see
+         9 1 wait
+         9 1 see",
+        expect![[r#"
+            9: sign_in tool.example/login passkey Work(maria) at 4
+        "#]],
+    );
+    check(
+        "0 1 go tool.example/login
+         4 1 submit tool.example/login login work passkey
+         6 1 go tool.example/challenge
+         7 1 see
+         9 1 wait
+         9 1 see login password
+         12 1 submit tool.example/challenge login password
+         14 1 go tool.example/boards
+         15 1 see",
+        expect![[r#"
+            15: sign_in tool.example/login password Work(maria) at 12
         "#]],
     );
 }
