@@ -4,8 +4,6 @@
 //! Everything that must stay in the browser carries a word that occurs nowhere else ([`PLANTED`]):
 //! passwords, page titles, page texts, paths, queries, the personal address, the newsletter's address.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 
 use crate::browser::Page;
@@ -92,6 +90,8 @@ pub enum Text {
     PersonalAddress,
     /// The address for mailing lists.
     NewsletterAddress,
+    /// Something else that must stay in the browser.
+    Secret(&'static str),
 }
 
 /// What the collector may know afterward.
@@ -257,32 +257,41 @@ impl Scene {
     /// When the page is not what the person expects, with what it shows.
     pub fn play(&self, tab: &Page<'_>) -> Result<()> {
         for action in &self.actions {
-            self.act(action, tab)
+            action
+                .act(self.who, tab)
                 .with_context(|| format!("{} {}: {action:?}", self.who.name, self.what))?;
         }
         Ok(())
     }
+}
 
-    fn act(&self, action: &Action, tab: &Page<'_>) -> Result<()> {
-        match action {
+impl Action {
+    /// Does it.
+    ///
+    /// # Errors
+    /// When the page is not what the person expects, with what it shows.
+    pub fn act(&self, who: Person, tab: &Page<'_>) -> Result<()> {
+        match self {
             Action::GoTo(address) => tab.go_to(address),
-            Action::Type(field, text) => tab.type_into(field, self.text(*text)),
+            Action::Type(field, text) => tab.type_into(field, text.of(who)),
             Action::Click(element) => tab.click(element),
             Action::Enter => tab.press_enter(),
-            Action::See(element) => {
-                let is_there = format!("!!document.querySelector({element:?})");
-                tab.wait_within(&is_there, Duration::from_secs(20))
-            }
+            Action::See(element) => tab.wait_for_element(element),
         }
     }
+}
 
-    fn text(&self, text: Text) -> &'static str {
-        match text {
-            Text::WorkAddress => self.who.work_address,
-            Text::Password => self.who.password,
+impl Text {
+    /// What this person types.
+    #[must_use]
+    pub fn of(self, who: Person) -> &'static str {
+        match self {
+            Text::WorkAddress => who.work_address,
+            Text::Password => who.password,
             Text::WrongPassword => WRONG_PASSWORD,
             Text::PersonalAddress => PERSONAL_ADDRESS,
             Text::NewsletterAddress => NEWSLETTER_ADDRESS,
+            Text::Secret(it) => it,
         }
     }
 }

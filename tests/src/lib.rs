@@ -22,3 +22,4 @@ pub mod updates;
 pub mod account;
 pub mod day;
 pub mod desk;
+pub mod journey;

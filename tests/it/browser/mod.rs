@@ -7,6 +7,7 @@
 mod admin;
 mod day;
 mod enrollment;
+mod forms;
 mod trouble;
 
 use anyhow::{Context, Result};
@@ -15,7 +16,7 @@ use tests::app::{Served, TestApp};
 use tests::browser::can_set_policies;
 use tests::day::{Person, Scene};
 use tests::desk::{Collector, Desk, Way, built_extension};
-use tests::lookalike::Sites;
+use tests::lookalike::{Place, Sites};
 use tests::recorder::Recorder;
 
 /// Everything around one browser.
@@ -28,10 +29,14 @@ struct World {
 
 impl World {
     fn new() -> Result<World> {
+        World::with_places(Vec::new())
+    }
+
+    fn with_places(places: Vec<Place>) -> Result<World> {
         let app = TestApp::live();
         let served = app.serve();
         let recorder = Recorder::start(&served.origin())?;
-        let sites = Sites::start(tests::day::accounts())?;
+        let sites = Sites::with_places(tests::day::accounts(), places)?;
         Ok(World { app, recorder, sites, _served: served })
     }
 

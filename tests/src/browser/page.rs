@@ -105,7 +105,16 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Waits for the first visible element of a CSS selector and clicks its middle.
+    /// Waits until there is an element of this selector, see [`Page::click`].
+    ///
+    /// # Errors
+    /// When there is none in time, with what the page shows instead.
+    pub fn wait_for_element(&self, selector: &str) -> Result<()> {
+        self.wait_for(&format!("!!{}[0]", find(selector)))
+    }
+
+    /// Waits for the first visible element of a CSS selector and clicks its middle. `a >> b` is `b` in the
+    /// open shadow root or the frame that is `a`.
     ///
     /// # Errors
     /// When there is no such element in time.
@@ -130,7 +139,8 @@ impl<'a> Page<'a> {
     /// When there is no such field in time.
     pub fn type_into(&self, selector: &str, text: &str) -> Result<()> {
         self.click(selector)?;
-        self.wait_for(&format!("document.activeElement === document.querySelector({selector:?})"))?;
+        let find = find(selector);
+        self.wait_for(&format!("(([it]) => it?.getRootNode().activeElement === it)({find})"))?;
         for character in text.chars() {
             let key = character.to_string();
             let down = json!({ "type": "keyDown", "key": key, "text": key, "unmodifiedText": key });
@@ -151,6 +161,20 @@ impl<'a> Page<'a> {
             });
             self.command("Input.dispatchKeyEvent", key)?;
         }
+        Ok(())
+    }
+
+    /// Gives the tab a passkey device of its own, which says yes to everything.
+    ///
+    /// # Errors
+    /// When the page does not answer.
+    pub fn add_passkey_device(&self) -> Result<()> {
+        self.command("WebAuthn.enable", json!({}))?;
+        let device = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
+            "hasUserVerification": true, "isUserVerified": true, "automaticPresenceSimulation": true,
+        });
+        self.command("WebAuthn.addVirtualAuthenticator", json!({ "options": device }))?;
         Ok(())
     }
 
@@ -198,14 +222,14 @@ impl<'a> Page<'a> {
     fn middle_of(&self, selector: &str) -> Result<(f64, f64)> {
         // A field that is still moving or has no size yet is not there for a person either.
         let find = format!(
-            "(() => {{
-                const it = document.querySelector({selector:?});
+            "(([it, x, y]) => {{
                 if (!it || it.disabled) return null;
                 it.scrollIntoView({{ block: 'center', behavior: 'instant' }});
                 const box = it.getBoundingClientRect();
                 if (box.width === 0 || box.height === 0) return null;
-                return [box.x + box.width / 2, box.y + box.height / 2];
-            }})()"
+                return [x + box.x + box.width / 2, y + box.y + box.height / 2];
+            }})({})",
+            find(selector)
         );
         let started = Instant::now();
         loop {
@@ -224,6 +248,25 @@ impl<'a> Page<'a> {
             std::thread::sleep(connection::POLL);
         }
     }
+}
+
+/// The element of a selector, and where the corner of its frame is; as JavaScript.
+fn find(selector: &str) -> String {
+    let parts: Vec<&str> = selector.split(" >> ").collect();
+    let parts = serde_json::to_string(&parts).expect("texts are JSON");
+    format!(
+        "((parts) => {{
+            let [root, it, x, y] = [document, null, 0, 0];
+            for (const part of parts) {{
+                it = root?.querySelector(part);
+                if (part === parts.at(-1)) break;
+                const box = it?.contentDocument && it.getBoundingClientRect();
+                if (box) [x, y] = [x + box.x + it.clientLeft, y + box.y + it.clientTop];
+                root = it?.contentDocument || it?.shadowRoot;
+            }}
+            return [it, x, y];
+        }})({parts})"
+    )
 }
 
 impl Drop for Page<'_> {

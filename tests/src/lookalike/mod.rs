@@ -6,7 +6,10 @@
 //!
 //! What it does not do: keep sessions. Whoever knows an app's address sees the app.
 
+mod place;
 mod server;
+
+pub use place::{Place, checks, checks_script, leads, page, strict_page, takes};
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -30,14 +33,19 @@ pub struct Account {
     pub password: String,
 }
 
-/// Hosts behind which another server answers, by name, with its address on loopback.
-type Forwards = Arc<Mutex<BTreeMap<String, String>>>;
+/// What is known and shown.
+struct Play {
+    accounts: Vec<Account>,
+    places: Vec<Place>,
+    /// Hosts behind which another server answers, by name, with its address on loopback.
+    forwards: Mutex<BTreeMap<String, String>>,
+}
 
 /// The running server. Dropping it stops it.
 pub struct Sites {
     port: u16,
     certificate_fingerprint: String,
-    forwards: Forwards,
+    play: Arc<Play>,
     handle: ServerHandle,
 }
 
@@ -47,6 +55,14 @@ impl Sites {
     /// # Errors
     /// When no port is free.
     pub fn start(accounts: Vec<Account>) -> Result<Sites> {
+        Sites::with_places(accounts, Vec::new())
+    }
+
+    /// The same, and places that win over those of the day.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn with_places(accounts: Vec<Account>, places: Vec<Place>) -> Result<Sites> {
         let key = KeyPair::generate()?;
         let fingerprint = STANDARD.encode(Sha256::digest(key.subject_public_key_info()));
         // Chromium trusts the key by its fingerprint, so the name does not matter.
@@ -61,14 +77,14 @@ impl Sites {
 
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("no port for the sites")?;
         let port = listener.local_addr()?.port();
-        let forwards = Forwards::default();
-        let handle = server::start(listener, tls, accounts, forwards.clone())?;
-        Ok(Sites { port, certificate_fingerprint: fingerprint, forwards, handle })
+        let play = Arc::new(Play { accounts, places, forwards: Mutex::default() });
+        let handle = server::start(listener, tls, play.clone())?;
+        Ok(Sites { port, certificate_fingerprint: fingerprint, play, handle })
     }
 
     /// From now on another server, such as `http://127.0.0.1:4000`, answers for this host.
     pub fn forward(&self, host: &str, url: &str) {
-        let mut forwards = self.forwards.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut forwards = self.play.forwards.lock().unwrap_or_else(PoisonError::into_inner);
         forwards.insert(host.to_owned(), url.to_owned());
     }
 

@@ -1,8 +1,7 @@
 //! Which host answers what.
 
-use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, PoisonError, mpsc};
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
@@ -12,25 +11,21 @@ use anyhow::{Context, Result};
 use rustls::ServerConfig;
 use url::form_urlencoded;
 
-use super::{Account, Forwards};
+use super::place::Answer;
+use super::{Account, Play};
 use crate::forward::{ask, headers_of};
 
 /// Runs the server in a thread of its own and answers the handle that stops it.
 pub(super) fn start(
     listener: TcpListener,
     tls: ServerConfig,
-    accounts: Vec<Account>,
-    forwards: Forwards,
+    play: Arc<Play>,
 ) -> Result<ServerHandle> {
     let (sender, receiver) = mpsc::channel();
-    let accounts = Arc::new(accounts);
     std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let server = HttpServer::new(move || {
-                App::new()
-                    .app_data(web::Data::from(accounts.clone()))
-                    .app_data(web::Data::from(forwards.clone()))
-                    .default_service(web::to(answer))
+                App::new().app_data(web::Data::from(play.clone())).default_service(web::to(answer))
             })
             .workers(1)
             .disable_signals()
@@ -44,20 +39,19 @@ pub(super) fn start(
     receiver.recv().context("the look-alike sites did not start")
 }
 
-async fn answer(
-    request: HttpRequest,
-    accounts: web::Data<Vec<Account>>,
-    forwards: web::Data<Mutex<BTreeMap<String, String>>>,
-    body: web::Bytes,
-) -> HttpResponse {
+async fn answer(request: HttpRequest, play: web::Data<Play>, body: web::Bytes) -> HttpResponse {
     let host = request.connection_info().host().to_owned();
     let host = host.split(':').next().unwrap_or_default();
-    let forward = forwards.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned();
+    let forward = play.forwards.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned();
     if let Some(url) = forward {
         return pass_on(&request, host, url, body).await;
     }
-    let sent = Sent { accounts: &accounts, body: &body, query: request.query_string() };
-    route(request.method().as_str(), host, request.path(), &sent)
+    let sent = Sent { accounts: &play.accounts, body: &body, query: request.query_string() };
+    let (method, path) = (request.method().as_str(), request.path());
+    match play.places.iter().find(|it| it.is_at(method, host, path)) {
+        Some(place) => sent.answer(place.answer),
+        None => route(method, host, path, &sent),
+    }
 }
 
 /// Sends a request on, with what a reverse proxy says about where it came from.
@@ -207,6 +201,17 @@ impl Sent<'_> {
         form_urlencoded::parse(self.body).any(|(name, value)| {
             name == "password" && self.accounts.iter().any(|it| it.password == value)
         })
+    }
+
+    fn answer(&self, answer: Answer) -> HttpResponse {
+        match answer {
+            Answer::Page(html) => page(OPEN, html),
+            Answer::StrictPage(html) => page(STRICT, html),
+            Answer::To(address) => to(address),
+            Answer::IfRight(address, _) if self.is_right() => to(address),
+            Answer::IfRight(_, otherwise) => page(OPEN, otherwise),
+            Answer::Checked => self.answer_script(),
+        }
     }
 
     fn answer_script(&self) -> HttpResponse {
