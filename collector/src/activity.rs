@@ -13,7 +13,9 @@ use crate::store::audit::{self, Actor, Object};
 use crate::store::organizations::Organization;
 use crate::store::user_apps::UserAppRow;
 use crate::store::word::word;
-use crate::store::{StoreError, due_assessments, installations, user_app_sources, user_apps};
+use crate::store::{
+    StoreError, due_assessments, installations, mappings, user_app_sources, user_apps,
+};
 
 /// User-apps with what their facts mean at `now`. What the rows hold is an older answer: a status may
 /// have turned since, and a reason changes with the user's newest heartbeat.
@@ -31,9 +33,11 @@ pub fn assess_rows(
     let users: Vec<UserId> = users.into_iter().collect();
     let apps: BTreeSet<AppId> = rows.iter().map(|it| it.app_id).collect();
     let apps: Vec<AppId> = apps.into_iter().collect();
+    let aliases = mappings::aliases(conn, organization_id)?;
+    let kept_under = aliases.with_sources(&apps);
     let mut facts: HashMap<(UserId, AppId), Vec<SourceFacts>> = HashMap::new();
-    for it in user_app_sources::list(conn, organization_id, &users, &apps, None)? {
-        facts.entry((it.user_id, it.app_id)).or_default().push(it.facts);
+    for it in user_app_sources::list(conn, organization_id, &users, &kept_under, None)? {
+        facts.entry((it.user_id, aliases.resolve(it.app_id))).or_default().push(it.facts);
     }
     let heartbeats = installations::newest_heartbeats(conn, organization_id, &users)?;
     let assess_row = |row: UserAppRow| {
@@ -43,6 +47,42 @@ pub fn assess_rows(
         (row, assess(facts, organization.thresholds(), now))
     };
     Ok(rows.into_iter().map(assess_row).collect())
+}
+
+/// Writes down what the facts of these user-apps mean now, after something but an event has changed what
+/// belongs to them. A user-app that has no row gets one.
+///
+/// # Errors
+/// When the database refuses.
+pub fn refresh(
+    conn: &mut DbConnection,
+    organization: &Organization,
+    keys: &BTreeSet<(UserId, AppId)>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let organization_id = organization.organization_id;
+    let keys_in_order: Vec<(UserId, AppId)> = keys.iter().copied().collect();
+    for keys in keys_in_order.chunks(500) {
+        user_apps::insert_missing(conn, organization_id, keys)?;
+        let wanted: BTreeSet<(UserId, AppId)> = keys.iter().copied().collect();
+        let users: BTreeSet<UserId> = keys.iter().map(|it| it.0).collect();
+        let apps: BTreeSet<AppId> = keys.iter().map(|it| it.1).collect();
+        let users: Vec<UserId> = users.into_iter().collect();
+        let apps: Vec<AppId> = apps.into_iter().collect();
+        let mut rows = user_apps::find_all(conn, organization_id, &users, &apps)?;
+        rows.retain(|it| wanted.contains(&(it.user_id, it.app_id)));
+        let mut due = Vec::new();
+        for (row, answer) in assess_rows(conn, organization, rows, now)? {
+            let (user_id, app_id) = (row.user_id, row.app_id);
+            user_apps::update_assessment(conn, organization_id, user_id, app_id, &answer)?;
+            due.extend(answer.changes_at.map(|it| (user_id, app_id, it.date_naive())));
+        }
+        due_assessments::insert(conn, organization_id, &due)?;
+    }
+    Ok(())
 }
 
 /// What a sweep did.
@@ -111,7 +151,12 @@ fn sweep_step(
     let apps: Vec<AppId> = apps.into_iter().collect();
     let rows = user_apps::find_all(conn, organization_id, &users, &apps)?;
     let wanted: BTreeSet<(UserId, AppId)> = due.iter().map(|it| (it.user_id, it.app_id)).collect();
-    let rows = rows.into_iter().filter(|it| wanted.contains(&(it.user_id, it.app_id))).collect();
+    // What is read under another app has no status of its own.
+    let aliases = mappings::aliases(conn, organization_id)?;
+    let is_wanted = |it: &UserAppRow| {
+        wanted.contains(&(it.user_id, it.app_id)) && !aliases.is_hidden(it.app_id)
+    };
+    let rows = rows.into_iter().filter(is_wanted).collect();
     let mut swept = Swept::default();
     let mut changes_on: HashMap<(UserId, AppId), NaiveDate> = HashMap::new();
     for (row, assessment) in assess_rows(conn, organization, rows, now)? {

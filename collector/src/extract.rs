@@ -16,6 +16,9 @@ use crate::callers::Caller;
 use crate::db::OrganizationId;
 use crate::problem::ApiError;
 use crate::server::Collector;
+use crate::store::api_keys::ApiKeyRow;
+use crate::store::audit::Actor;
+use crate::store::word::ActorKind;
 use crate::store::{Page, StoreError, api_keys};
 use crate::tokens::{Token, TokenHash, TokenKind};
 
@@ -132,25 +135,52 @@ impl FromRequest for Reader {
     type Future = Extracted<Reader>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let token = bearer(request).and_then(|it| Token::parse(TokenKind::ApiKey, it).ok());
-        let collector = request.app_data::<web::Data<Collector>>().cloned();
+        let key = api_key(request, "read");
+        Box::pin(async move { Ok(Reader { organization_id: key.await?.organization_id }) })
+    }
+}
+
+/// A program whose API key was accepted for changing something.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    /// What it may change.
+    pub organization_id: OrganizationId,
+    /// The key, for the audit.
+    pub actor: Actor,
+}
+
+impl FromRequest for Writer {
+    type Error = ApiError;
+    type Future = Extracted<Writer>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let key = api_key(request, "write");
         Box::pin(async move {
-            let token = token.ok_or(ApiError::ApiKeyRefused)?;
-            let collector = collector.ok_or(ApiError::Unavailable(None))?;
-            let organization_id = token.organization_id();
-            let key = collector
-                .db
-                .run(move |conn| api_keys::find_by_hash(conn, organization_id, &token.hash()))
-                .await
-                .map_err(|error: StoreError| ApiError::from(error))?;
-            let now = collector.clock.now();
-            let key = key.filter(|it| it.is_valid(now)).ok_or(ApiError::ApiKeyRefused)?;
-            if !key.has_scope("read") {
-                return Err(ApiError::ScopeMissing("read"));
-            }
-            Ok(Reader { organization_id })
+            let key = key.await?;
+            let name = format!("{} ({})", key.name, key.hint);
+            let actor = Actor { kind: ActorKind::ApiKey, name };
+            Ok(Writer { organization_id: key.organization_id, actor })
         })
     }
+}
+
+/// The key of a request, if it has this scope.
+fn api_key(request: &HttpRequest, scope: &'static str) -> Extracted<ApiKeyRow> {
+    let token = bearer(request).and_then(|it| Token::parse(TokenKind::ApiKey, it).ok());
+    let collector = request.app_data::<web::Data<Collector>>().cloned();
+    Box::pin(async move {
+        let token = token.ok_or(ApiError::ApiKeyRefused)?;
+        let collector = collector.ok_or(ApiError::Unavailable(None))?;
+        let organization_id = token.organization_id();
+        let key = collector
+            .db
+            .run(move |conn| api_keys::find_by_hash(conn, organization_id, &token.hash()))
+            .await
+            .map_err(|error: StoreError| ApiError::from(error))?;
+        let now = collector.clock.now();
+        let key = key.filter(|it| it.is_valid(now)).ok_or(ApiError::ApiKeyRefused)?;
+        if key.has_scope(scope) { Ok(key) } else { Err(ApiError::ScopeMissing(scope)) }
+    })
 }
 
 /// The part of a list that a caller asks for.

@@ -100,7 +100,8 @@ mod tests {
             help_contact: None,
             work_domains: Vec::new(),
             deny_sites: Vec::new(),
-            mapped_sites: Vec::new(),
+            site_rules: shared::catalog::SiteRules::default(),
+            discovery_limits: crate::store::discoveries::Limits { min_users: 1, min_sign_ins: 1 },
             extension_source_id: SourceId::from_bytes([1; 16]),
         }
     }

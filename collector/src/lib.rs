@@ -19,6 +19,7 @@ pub mod api;
 
 pub mod activity;
 pub mod ingest;
+pub mod triage;
 
 pub mod callers;
 pub mod identity;

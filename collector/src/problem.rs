@@ -10,6 +10,7 @@ use shared::wire::{Problem, code};
 
 use crate::db::DbError;
 use crate::store::StoreError;
+use crate::triage::TriageError;
 
 /// Everything that can go wrong from a caller's point of view.
 #[derive(Debug, thiserror::Error)]
@@ -268,6 +269,15 @@ impl From<StoreError> for ApiError {
             StoreError::Db(error) => error.into(),
             StoreError::Query(error) => DbError::Query(error).into(),
             StoreError::Inconsistent(_) => ApiError::Internal(error.into()),
+        }
+    }
+}
+
+impl From<TriageError> for ApiError {
+    fn from(error: TriageError) -> ApiError {
+        match error {
+            TriageError::Store(error) => error.into(),
+            TriageError::Refused(text) => ApiError::Invalid(text),
         }
     }
 }

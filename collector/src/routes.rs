@@ -19,8 +19,21 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at(wire::BATCHES_PATH).route(post().to(api::batches::create)))
         .service(at("/v1/user-apps").route(get().to(api::user_apps::list)))
         .service(at("/v1/users").route(get().to(api::users::list)))
-        .service(at("/v1/apps").route(get().to(api::apps::list)))
-        .service(at("/v1/discoveries").route(get().to(api::apps::list_discoveries)))
+        .service(
+            at("/v1/apps")
+                .route(get().to(api::apps::list))
+                .route(post().to(api::discoveries::create_app)),
+        )
+        .service(
+            at("/v1/apps/{app_id}/catalog-file").route(get().to(api::discoveries::catalog_file)),
+        )
+        .service(at("/v1/discoveries").route(get().to(api::discoveries::list)))
+        .service(at("/v1/discoveries/decisions").route(post().to(api::discoveries::decide)))
+        .service(
+            at("/v1/mappings")
+                .route(get().to(api::discoveries::list_mappings))
+                .route(post().to(api::discoveries::create_mappings)),
+        )
         .service(at("/v1/installations").route(get().to(api::installations::list)))
         .service(at("/v1/activities").route(get().to(api::activities::list)))
         // Last, since it takes every address that nothing above has taken.
@@ -35,6 +48,17 @@ pub fn configure(app: &mut ServiceConfig) {
                         .route(post().to(pages::sign_in::create)),
                 )
                 .service(at("/sign-out").route(post().to(pages::sign_in::remove)))
+                .service(
+                    at("/discoveries")
+                        .route(get().to(pages::discoveries::show))
+                        .route(post().to(pages::discoveries::decide)),
+                )
+                .service(at("/own-apps").route(post().to(pages::discoveries::create_app)))
+                .service(
+                    at("/own-apps/{app_id}/catalog-file")
+                        .route(get().to(pages::discoveries::catalog_file)),
+                )
+                .service(at("/discovery-limits").route(post().to(pages::discoveries::set_limits)))
                 .service(at("/enroll").route(get().to(pages::enrollment::show)))
                 .service(at("/enrollment-links").route(post().to(pages::enrollment::create_link)))
                 .service(at("/enrollment-keys").route(post().to(pages::enrollment::create_key)))

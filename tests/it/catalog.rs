@@ -8,6 +8,7 @@ use collector::catalog::catalog;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use shared::catalog::entry::VendorEntry;
+use shared::catalog::{File, Sources};
 use shared::hostname::Hostname;
 use url::Url;
 
@@ -44,6 +45,33 @@ fn answer(url: &str) -> String {
             it.app.map_or("no app", |it| it.slug.as_str()),
             it.site
         ),
+    }
+}
+
+struct Toml;
+
+impl shared::catalog::Reader for Toml {
+    fn read<T: serde::de::DeserializeOwned>(&self, text: &str) -> Result<T, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+}
+
+/// A file that somebody brings is one that the catalog takes: readable, in its canonical form, without a
+/// mistake.
+pub(crate) fn check_contribution(place: &str, text: &str) {
+    let entry: VendorEntry = toml::from_str(text).unwrap();
+    assert_eq!(entry.to_toml(), text);
+    let mut files = vec![File { path: place.to_owned(), text: text.to_owned() }];
+    for name in ["conventions.toml", "identity_providers.toml", "public_suffix_list.dat"] {
+        let text = std::fs::read_to_string(folder().join(name)).unwrap();
+        files.push(File { path: format!("catalog/{name}"), text });
+    }
+    let sources = Sources::gather(&files, &Toml).unwrap();
+    let compiled = shared::catalog::compile(&sources, |_| "version".to_owned()).unwrap();
+    assert_eq!(compiled.load().unwrap().apps().len(), entry.app.len());
+    for source in entry.app.iter().flat_map(|it| &it.evidence.sources) {
+        let known = std::fs::read_to_string(folder().join("SOURCES.md")).unwrap();
+        assert!(known.contains(&format!("`{source}`")), "{source}");
     }
 }
 

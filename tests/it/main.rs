@@ -27,6 +27,9 @@ mod schema;
 /// Taking batches in.
 mod ingest;
 
+/// Custom apps, mappings and the triage of discoveries.
+mod triage;
+
 /// Any order of the same batches.
 mod replay;
 

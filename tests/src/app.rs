@@ -37,6 +37,8 @@ pub struct TestApp {
     pub enrollment_key: Token,
     /// Reads the API.
     pub api_key: Token,
+    /// Changes things through the API.
+    pub write_key: Token,
     /// Lives as long as the app.
     database: TestDatabase,
 }
@@ -68,15 +70,25 @@ impl TestApp {
         let organization_id = OrganizationId::new(now);
         let enrollment_key = Token::generate(TokenKind::EnrollmentKey, organization_id);
         let api_key = Token::generate(TokenKind::ApiKey, organization_id);
+        let write_key = Token::generate(TokenKind::ApiKey, organization_id);
         let mut conn = db::connect(database.url()).expect("the database is there");
         db::write(&mut conn, |conn| {
             organizations::insert(conn, organization_id, &northwind(), now)?;
             enrollment_keys::insert(conn, &enrollment_key, "tests", None, now)?;
             api_keys::insert(conn, &api_key, "tests", "read", now)?;
+            api_keys::insert(conn, &write_key, "tests", "write", now)?;
             Ok::<_, collector::store::StoreError>(())
         })
         .expect("an empty database takes an organization");
-        TestApp { collector, clock: manual, organization_id, enrollment_key, api_key, database }
+        TestApp {
+            collector,
+            clock: manual,
+            organization_id,
+            enrollment_key,
+            api_key,
+            write_key,
+            database,
+        }
     }
 
     /// Where its data is.

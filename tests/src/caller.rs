@@ -48,6 +48,12 @@ impl TestApp {
         Caller { app: self, token: Some(self.api_key.text().to_owned()) }
     }
 
+    /// A program that changes things through the API.
+    #[must_use]
+    pub fn writer(&self) -> Caller<'_> {
+        Caller { app: self, token: Some(self.write_key.text().to_owned()) }
+    }
+
     /// A new installation, enrolled with this request.
     pub async fn enroll_with(&self, request: &EnrollRequest) -> Caller<'_> {
         let answer = self.stranger().post(ENROLL_PATH, request).await;

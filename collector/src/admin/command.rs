@@ -198,6 +198,8 @@ pub struct CreateApiKey {
 pub enum ScopeArg {
     /// Read everything of its organization.
     Read,
+    /// Change what an admin may change through the API: apps, mappings, discoveries.
+    Write,
 }
 
 impl ScopeArg {
@@ -206,6 +208,7 @@ impl ScopeArg {
     pub fn as_str(self) -> &'static str {
         match self {
             ScopeArg::Read => "read",
+            ScopeArg::Write => "write",
         }
     }
 }
@@ -269,6 +272,12 @@ pub struct SetOrganization {
     /// What happens with sites that no rule claims.
     #[arg(long, value_enum)]
     pub unknown_sites: Option<UnknownSitesArg>,
+    /// Users that a discovery needs to appear in the triage queue.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=1_000_000))]
+    pub discovery_min_users: Option<i32>,
+    /// Sign-ins and sign-ups, taken together, that it needs.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=1_000_000))]
+    pub discovery_min_sign_ins: Option<i32>,
     /// The zone whose days are usage days, such as Europe/Berlin.
     #[arg(long, value_name = "ZONE", value_parser = parse_zone)]
     pub time_zone: Option<Tz>,

@@ -8,6 +8,7 @@ use super::command::{NewOrganizationArgs, SetOrganization, WhichOrganization};
 use super::{AdminError, Answer, actor, find_organization, say};
 use crate::db::{DbConnection, OrganizationId};
 use crate::store::audit::Object;
+use crate::store::discoveries::Limits;
 use crate::store::organizations::{NewOrganization, Organization};
 use crate::store::word::word;
 use crate::store::{self, StoreError};
@@ -82,6 +83,16 @@ pub(super) fn set(
         changes.insert("flush_seconds".to_owned(), json!(flush));
         changes.insert("heartbeat_seconds".to_owned(), json!(heartbeat));
     }
+    if set.discovery_min_users.is_some() || set.discovery_min_sign_ins.is_some() {
+        let old = before.discovery_limits;
+        let limits = Limits {
+            min_users: set.discovery_min_users.unwrap_or(old.min_users),
+            min_sign_ins: set.discovery_min_sign_ins.unwrap_or(old.min_sign_ins),
+        };
+        store::organizations::update_discovery_limits(conn, id, limits)?;
+        changes.insert("discovery_min_users".to_owned(), json!(limits.min_users));
+        changes.insert("discovery_min_sign_ins".to_owned(), json!(limits.min_sign_ins));
+    }
     if changes.is_empty() {
         return Err(AdminError::NothingToSet);
     }
@@ -154,6 +165,14 @@ fn settings(conn: &mut DbConnection, id: OrganizationId) -> Result<Answer, Admin
     say(&mut text, format_args!("Work domains   {}", list(&it.work_domains)));
     say(&mut text, format_args!("Denied sites   {}", list(&it.deny_sites)));
     say(&mut text, format_args!("Unknown sites  {}", word(it.unknown_sites)));
+    let limits = it.discovery_limits;
+    say(
+        &mut text,
+        format_args!(
+            "Discoveries    from {} users and {} sign-ins on",
+            limits.min_users, limits.min_sign_ins
+        ),
+    );
     say(&mut text, format_args!("Time zone      {}", it.time_zone.name()));
     say(&mut text, format_args!("Help contact   {}", it.help_contact.as_deref().unwrap_or("-")));
     say(&mut text, format_args!("Reports        every {} s", it.flush_seconds));
@@ -165,6 +184,8 @@ fn settings(conn: &mut DbConnection, id: OrganizationId) -> Result<Answer, Admin
         "work_domains": it.work_domains,
         "deny_sites": it.deny_sites,
         "unknown_sites": word(it.unknown_sites),
+        "discovery_min_users": limits.min_users,
+        "discovery_min_sign_ins": limits.min_sign_ins,
         "time_zone": it.time_zone.name(),
         "help_contact": it.help_contact,
         "flush_seconds": it.flush_seconds,

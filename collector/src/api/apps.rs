@@ -1,7 +1,6 @@
-//! Apps as the organization knows them, and the queue of what it does not know yet.
+//! Apps as the organization knows them.
 
 use actix_web::{HttpResponse, web};
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{List, PageQuery};
@@ -11,7 +10,7 @@ use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::StoreError;
 use crate::store::apps::{self, AppRow};
-use crate::store::word::{AppKind, DiscoveryState, Word};
+use crate::store::word::{AppKind, Word};
 
 /// One app in JSON.
 #[derive(Clone, Debug, Serialize)]
@@ -61,36 +60,4 @@ pub async fn list(
     let list = List::new(rows, page.limit, |it| cursor(it.app.app_id.as_bytes()));
     Ok(HttpResponse::Ok()
         .json(list.map(|it| ListedAppItem { app: AppItem::new(&it.app), n_users: it.n_users })))
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct DiscoveryItem {
-    app_id: AppId,
-    site: Option<String>,
-    state: Word<DiscoveryState>,
-    first_seen_at: DateTime<Utc>,
-    n_users: i64,
-}
-
-/// Discoveries, by id.
-///
-/// # Errors
-/// [`ApiError::Invalid`] for a page that cannot be.
-pub async fn list_discoveries(
-    collector: web::Data<Collector>,
-    reader: Reader,
-    web::Query(query): web::Query<PageQuery>,
-) -> Result<HttpResponse, ApiError> {
-    let page = query.page(|it| it.try_into().ok().map(AppId::from_bytes))?;
-    let list = move |conn: &mut _| apps::list_discoveries(conn, reader.organization_id, page);
-    let rows = collector.db.run(list).await;
-    let rows = rows.map_err(|error: StoreError| ApiError::from(error))?;
-    let list = List::new(rows, page.limit, |it| cursor(it.app.app_id.as_bytes()));
-    Ok(HttpResponse::Ok().json(list.map(|it| DiscoveryItem {
-        app_id: it.app.app_id,
-        site: it.app.site,
-        state: Word(it.state),
-        first_seen_at: it.first_seen_at,
-        n_users: it.n_users,
-    })))
 }

@@ -24,6 +24,7 @@ pub(super) fn configuration_of(organization: &Organization, mode: Mode) -> Confi
         work_domains: organization.work_domains.clone(),
         deny_sites: organization.deny_sites.clone(),
         unknown_sites: organization.unknown_sites,
+        site_rules: organization.site_rules.iter().cloned().collect(),
         catalog_version: catalog::version().to_owned(),
         flush_seconds: organization.flush_seconds,
         heartbeat_seconds: organization.heartbeat_seconds,

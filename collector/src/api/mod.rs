@@ -8,6 +8,7 @@ pub mod heartbeats;
 
 pub mod activities;
 pub mod apps;
+pub mod discoveries;
 pub mod installations;
 pub mod user_apps;
 pub mod users;

@@ -17,6 +17,8 @@ diesel::table! {
         minimum_extension_version -> Nullable<Text>,
         help_contact -> Nullable<Text>,
         created_at -> Timestamp,
+        discovery_min_users -> Integer,
+        discovery_min_sign_ins -> Integer,
     }
 }
 
@@ -88,6 +90,9 @@ diesel::table! {
         state -> Text,
         first_seen_at -> Timestamp,
         decided_at -> Nullable<Timestamp>,
+        n_sign_ins -> Integer,
+        n_sign_ups -> Integer,
+        last_seen_at -> Nullable<Timestamp>,
     }
 }
 
@@ -97,6 +102,7 @@ diesel::table! {
         site -> Text,
         app_id -> Binary,
         created_at -> Timestamp,
+        kind -> Text,
     }
 }
 

@@ -13,14 +13,16 @@ use shared::wire::EventKind;
 use super::queue::{Job, Outcome};
 use super::read::Fact;
 use super::window::{Verdict, Window};
+use crate::activity;
 use crate::db::{self, AppId, DbConnection, InstallationId, OrganizationId, SourceId, UserId};
 use crate::store::activities::{self, NewActivity};
 use crate::store::apps::{self, AppKey};
+use crate::store::discoveries::{self, Seen};
 use crate::store::installations::{self, SequenceRow};
 use crate::store::organizations::Organization;
 use crate::store::user_app_sources::{self, NewestDates, UserAppSource};
 use crate::store::user_apps::{self, UserAppUpdate};
-use crate::store::{StoreError, due_assessments, sources, users};
+use crate::store::{StoreError, due_assessments, mappings, sources, users};
 
 /// Ids that a writer has seen, so that a known user or app needs no query. Forgotten every minute:
 /// another collector may have made two users one.
@@ -257,6 +259,8 @@ struct Plan {
     user_apps: BTreeMap<(UserId, AppId), Touched>,
     usage_days: BTreeSet<(UserId, AppId, NaiveDate)>,
     activities: Vec<NewActivity>,
+    /// Sign-ins and sign-ups at sites that wait in the triage queue.
+    discovered: BTreeMap<AppId, Seen>,
 }
 
 impl Plan {
@@ -270,6 +274,7 @@ impl Plan {
             user_apps: BTreeMap::new(),
             usage_days: BTreeSet::new(),
             activities: Vec::new(),
+            discovered: BTreeMap::new(),
         };
         for (job, fact) in facts(jobs) {
             let account = fact.account.as_ref().and_then(|it| users.get(it)).copied();
@@ -277,8 +282,23 @@ impl Plan {
             // An event without an identity or an app was refused when it was read.
             let Some((user_id, app_id)) = ids else { continue };
             plan.add(organization, job, fact, user_id, app_id);
+            plan.add_discovered(fact, app_id);
         }
         plan
+    }
+
+    fn add_discovered(&mut self, fact: &Fact, app_id: AppId) {
+        let (n_sign_ins, n_sign_ups) = match fact.kind {
+            EventKind::SignIn => (1, 0),
+            EventKind::SignUp => (0, 1),
+            EventKind::Visit | EventKind::SignInAttempt => return,
+        };
+        if matches!(fact.app, AppKey::Discovered(_)) {
+            let seen = self.discovered.entry(app_id).or_default();
+            seen.n_sign_ins += n_sign_ins;
+            seen.n_sign_ups += n_sign_ups;
+            seen.last_at = seen.last_at.max(fact.at);
+        }
     }
 
     fn add(
@@ -379,6 +399,19 @@ fn write_plan(
     if !plan.activities.is_empty() {
         activities::insert(conn, organization_id, source_id, &plan.activities)?;
     }
+    for (&app_id, &seen) in &plan.discovered {
+        discoveries::add(conn, organization_id, app_id, seen)?;
+    }
+    // What a mapping joins is assessed from all that it joins.
+    let aliases = mappings::aliases(conn, organization_id)?;
+    let is_joined = |app_id| aliases.is_hidden(app_id) || !aliases.sources(app_id).is_empty();
+    let joined = plan
+        .user_apps
+        .keys()
+        .filter(|(_, app_id)| is_joined(*app_id))
+        .map(|(user_id, app_id)| (*user_id, aliases.resolve(*app_id)))
+        .collect();
+    activity::refresh(conn, organization, &joined, now)?;
     Ok(())
 }
 

@@ -171,7 +171,7 @@ fn app(
     if is_denied {
         return Err(EventError::DeniedSite);
     }
-    let Some(found) = catalog.lookup(host, site.path()) else {
+    let Some(found) = catalog.lookup_with(&organization.site_rules, host, site.path()) else {
         if catalog.identity_provider(host, site.path()).is_some() {
             return Err(EventError::NotAnApp);
         }
@@ -181,14 +181,17 @@ fn app(
     if app.audience == Audience::Sensitive {
         return Err(EventError::DeniedSite);
     }
-    match (kind, found.surface) {
+    match (kind, found.kind_of_page()) {
         (_, Surface::Use) => {}
         (EventKind::Visit, _) => return Err(EventError::NotTheAppArea),
         (_, Surface::Signin | Surface::Site) => {}
         // Signing in at what an app's customers publish is no use of the app.
         (_, Surface::Public | Surface::Api) => return Err(EventError::NotAnApp),
     }
-    Ok(AppKey::Catalog(app.slug.clone()))
+    // Facts about a site that the organization claims are kept under the site, so that the claim can be
+    // taken back.
+    let key = if found.is_own { AppKey::Discovered } else { AppKey::Catalog };
+    Ok(key(app.slug.clone()))
 }
 
 fn unknown_app(
@@ -199,14 +202,11 @@ fn unknown_app(
 ) -> Result<AppKey, EventError> {
     let domain = catalog.registrable_domain(host);
     let domain = domain.as_ref().unwrap_or(host).as_str();
-    let is_mapped = organization.mapped_sites.iter().any(|it| host.is_within(it));
-    if !is_mapped {
-        if organization.unknown_sites == UnknownSites::Off {
-            return Err(EventError::UnknownSiteOff);
-        }
-        if !matches!(kind, EventKind::SignIn | EventKind::SignUp) {
-            return Err(EventError::UnknownSite);
-        }
+    if organization.unknown_sites == UnknownSites::Off {
+        return Err(EventError::UnknownSiteOff);
+    }
+    if !matches!(kind, EventKind::SignIn | EventKind::SignUp) {
+        return Err(EventError::UnknownSite);
     }
     Ok(AppKey::Discovered(domain.to_owned()))
 }

@@ -4,6 +4,7 @@
 //! from `shared::activity::assess` at the moment of reading, never from a column alone. Pages change
 //! nothing but by forms that carry a token, and only for admins, not for viewers.
 
+pub mod discoveries;
 pub mod enrollment;
 pub mod overview;
 pub mod sign_in;

@@ -152,7 +152,8 @@ pub async fn show(
             let Some(organization) = organizations::find(conn, id)? else { return Ok(None) };
             let calendar = Calendar::new(organization.time_zone, now);
             let limit = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
-            let data = overview::find(conn, id, limit, first_day(&calendar), now)?;
+            let limits = organization.discovery_limits;
+            let data = overview::find(conn, id, limits, limit, first_day(&calendar), now)?;
             Ok::<_, PageError>(Some((organization, data)))
         })
         .await?;

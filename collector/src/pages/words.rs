@@ -5,7 +5,7 @@ use askama::Template;
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use shared::activity::{Assessment, Reason, SourceFacts, SourceKind, Status};
-use shared::wire::{IdentityMethod, Mode, SignInMethod};
+use shared::wire::{IdentityMethod, Mode, SignInMethod, SiteRuleKind};
 
 /// What a cell says. None and unknown differ, and neither is ever 0 (T11, Z21).
 #[derive(Clone, Debug, PartialEq, Eq, Template)]
@@ -211,6 +211,17 @@ pub fn identity_method(method: IdentityMethod) -> &'static str {
         IdentityMethod::Policy => "Managed policy",
         IdentityMethod::MagicLink => "Mailed link",
         IdentityMethod::Oidc => "OpenID Connect",
+    }
+}
+
+/// What a rule of the organization says about a site.
+#[must_use]
+pub fn site_rule(kind: SiteRuleKind) -> &'static str {
+    match kind {
+        SiteRuleKind::Use => "the app",
+        SiteRuleKind::Usual => "by the usual names",
+        SiteRuleKind::Signin => "its sign-in",
+        SiteRuleKind::Site => "a page about it",
     }
 }
 

@@ -130,7 +130,7 @@ pub struct ActivityRow {
     pub time_flag: Option<Word<TimeFlag>>,
 }
 
-/// The activities of one user-app, newest first.
+/// The activities of one user-app, newest first, those at mapped sites among them.
 ///
 /// # Errors
 /// When the database refuses.
@@ -141,10 +141,12 @@ pub fn list(
     app_id: AppId,
     page: Page<(NaiveDateTime, ActivityId)>,
 ) -> Result<Vec<ActivityRow>, StoreError> {
+    let aliases = super::mappings::aliases(conn, organization_id)?;
+    let kept_under = aliases.with_sources(&[aliases.resolve(app_id)]);
     let mut query = activities::table
         .filter(activities::organization_id.eq(organization_id))
         .filter(activities::user_id.eq(user_id))
-        .filter(activities::app_id.eq(app_id))
+        .filter(activities::app_id.eq_any(kept_under))
         .select(ActivityRow::as_select())
         .order((activities::occurred_at.desc(), activities::activity_id.desc()))
         .limit(page.limit)

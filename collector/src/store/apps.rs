@@ -1,4 +1,4 @@
-//! Apps as one organization knows them, their mappings, and the triage of discoveries.
+//! Apps as one organization knows them.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use super::word::{AppKind, DiscoveryState, Word};
 use super::{Page, StoreError};
-use crate::db::schema::{apps, discoveries, mappings, user_apps};
+use crate::db::schema::{activities, apps, discoveries, licenses, mappings, user_apps};
 use crate::db::{AppId, DbConnection, OrganizationId, with_backend};
 
 /// One app.
@@ -37,7 +37,8 @@ pub struct AppRow {
 pub enum AppKey {
     /// An app of the catalog, by its slug.
     Catalog(String),
-    /// A site that nothing claims, by its registrable domain.
+    /// A site that nothing claims, by its registrable domain; or that the organization claims itself, by
+    /// the site of its rule.
     Discovered(String),
 }
 
@@ -117,7 +118,7 @@ pub fn find_by_keys(
     Ok(by_slug.chain(by_site).collect())
 }
 
-/// The app with this slug or this discovered site.
+/// The app with this slug or this discovered site, or the organization's own app of this name.
 ///
 /// # Errors
 /// When the database refuses.
@@ -128,7 +129,102 @@ pub fn find_by_name(
 ) -> Result<Option<AppId>, StoreError> {
     let keys = [AppKey::Catalog(name.to_owned()), AppKey::Discovered(name.to_owned())];
     let found = find_by_keys(conn, organization_id, &keys.iter().collect::<Vec<_>>())?;
-    Ok(keys.iter().find_map(|it| found.get(it)).copied())
+    match keys.iter().find_map(|it| found.get(it)) {
+        Some(id) => Ok(Some(*id)),
+        None => find_custom(conn, organization_id, name),
+    }
+}
+
+/// The organization's own app of this name.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_custom(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    name: &str,
+) -> Result<Option<AppId>, StoreError> {
+    Ok(apps::table
+        .filter(apps::organization_id.eq(organization_id))
+        .filter(apps::kind.eq(Word(AppKind::Custom)))
+        .filter(apps::name.eq(name))
+        .order(apps::app_id)
+        .select(apps::app_id)
+        .first(conn)
+        .optional()?)
+}
+
+/// Adds an app of the organization's own.
+///
+/// # Errors
+/// When the database refuses.
+pub fn insert_custom(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    name: &str,
+    category: &str,
+    now: DateTime<Utc>,
+) -> Result<AppId, StoreError> {
+    let app_id = AppId::new(now);
+    let row = AppRow {
+        organization_id,
+        app_id,
+        kind: Word(AppKind::Custom),
+        catalog_slug: None,
+        site: None,
+        name: name.to_owned(),
+        category: Some(category.to_owned()),
+        created_at: now.naive_utc(),
+    };
+    diesel::insert_into(apps::table).values(&row).execute(conn)?;
+    Ok(app_id)
+}
+
+/// Takes an app away that nothing refers to any more: no account, no activity, no license, no mapping.
+///
+/// # Errors
+/// When the database refuses.
+pub fn delete_unreferenced(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    app_id: AppId,
+) -> Result<(), StoreError> {
+    macro_rules! refers {
+        ($table:ident) => {
+            diesel::select(diesel::dsl::exists(
+                $table::table
+                    .filter($table::organization_id.eq(organization_id))
+                    .filter($table::app_id.eq(app_id)),
+            ))
+            .get_result::<bool>(conn)?
+        };
+    }
+    if refers!(user_apps) || refers!(mappings) || refers!(licenses) || refers!(activities) {
+        return Ok(());
+    }
+    diesel::delete(
+        apps::table
+            .filter(apps::organization_id.eq(organization_id))
+            .filter(apps::app_id.eq(app_id)),
+    )
+    .execute(conn)?;
+    Ok(())
+}
+
+/// The organization's own apps, by name.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_custom(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+) -> Result<Vec<AppRow>, StoreError> {
+    Ok(apps::table
+        .filter(apps::organization_id.eq(organization_id))
+        .filter(apps::kind.eq(Word(AppKind::Custom)))
+        .order((apps::name, apps::app_id))
+        .select(AppRow::as_select())
+        .load(conn)?)
 }
 
 /// The apps with these ids.
@@ -148,20 +244,6 @@ pub fn find_all(
     Ok(rows.into_iter().map(|it| (it.app_id, it)).collect())
 }
 
-/// The sites that the organization has mapped to an app itself.
-///
-/// # Errors
-/// When the database refuses.
-pub fn list_mappings(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-) -> Result<Vec<(String, AppId)>, StoreError> {
-    Ok(mappings::table
-        .filter(mappings::organization_id.eq(organization_id))
-        .select((mappings::site, mappings::app_id))
-        .load(conn)?)
-}
-
 /// An app in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedApp {
@@ -171,7 +253,7 @@ pub struct ListedApp {
     pub n_users: i64,
 }
 
-/// Apps, by id.
+/// Apps, by id; sites that are mapped to an app are not apps of their own.
 ///
 /// # Errors
 /// When the database refuses.
@@ -180,8 +262,10 @@ pub fn list(
     organization_id: OrganizationId,
     page: Page<AppId>,
 ) -> Result<Vec<ListedApp>, StoreError> {
+    let hidden = super::mappings::aliases(conn, organization_id)?.hidden();
     let mut query = apps::table
         .filter(apps::organization_id.eq(organization_id))
+        .filter(apps::app_id.ne_all(hidden))
         .select(AppRow::as_select())
         .order(apps::app_id)
         .limit(page.limit)
@@ -195,54 +279,6 @@ pub fn list(
     Ok(rows
         .into_iter()
         .map(|app| ListedApp { n_users: counts.get(&app.app_id).copied().unwrap_or(0), app })
-        .collect())
-}
-
-/// A discovered app in the triage queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedDiscovery {
-    /// The app under which its facts are kept.
-    pub app: AppRow,
-    /// Where its triage stands.
-    pub state: DiscoveryState,
-    /// When it was first seen.
-    pub first_seen_at: DateTime<Utc>,
-    /// How many users have an account in it.
-    pub n_users: i64,
-}
-
-/// Discoveries, by the id of their app.
-///
-/// # Errors
-/// When the database refuses.
-pub fn list_discoveries(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    page: Page<AppId>,
-) -> Result<Vec<ListedDiscovery>, StoreError> {
-    let mut query = discoveries::table
-        .filter(discoveries::organization_id.eq(organization_id))
-        .select((discoveries::app_id, discoveries::state, discoveries::first_seen_at))
-        .order(discoveries::app_id)
-        .limit(page.limit)
-        .into_boxed::<super::Backend>();
-    if let Some(after) = page.after {
-        query = query.filter(discoveries::app_id.gt(after));
-    }
-    let rows: Vec<(AppId, Word<DiscoveryState>, NaiveDateTime)> = query.load(conn)?;
-    let ids: Vec<AppId> = rows.iter().map(|it| it.0).collect();
-    let mut found = find_all(conn, organization_id, &ids)?;
-    let counts = count_users(conn, organization_id, &ids)?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(id, state, first_seen_at)| {
-            Some(ListedDiscovery {
-                app: found.remove(&id)?,
-                state: state.0,
-                first_seen_at: first_seen_at.and_utc(),
-                n_users: counts.get(&id).copied().unwrap_or(0),
-            })
-        })
         .collect())
 }
 

@@ -258,6 +258,29 @@ pub fn lock_sequences(
     ))
 }
 
+/// Makes batches of all the organization's installations wait until this transaction ends. On SQLite they
+/// do anyway.
+///
+/// # Errors
+/// When the database refuses.
+pub fn lock_all(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+) -> Result<(), StoreError> {
+    by_backend!(conn,
+        postgres: c => {
+            installations::table
+                .filter(installations::organization_id.eq(organization_id))
+                .order(installations::installation_id)
+                .select(installations::installation_id)
+                .for_update()
+                .load::<InstallationId>(c)?;
+        },
+        sqlite: _c => {},
+    );
+    Ok(())
+}
+
 /// Writes down up to where batches are committed.
 ///
 /// # Errors

@@ -18,6 +18,8 @@ pub mod installations;
 pub mod overview;
 
 pub mod apps;
+pub mod discoveries;
+pub mod mappings;
 pub mod users;
 
 pub mod activities;

@@ -4,10 +4,12 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use diesel::prelude::*;
 use shared::activity::{SourceKind, Thresholds};
+use shared::catalog::SiteRules;
 use shared::wire::{Mode, UnknownSites};
 
+use super::discoveries::Limits;
 use super::word::Word;
-use super::{StoreError, apps, sources};
+use super::{StoreError, mappings, sources};
 use crate::db::schema::{deny_sites, organization_work_domains, organizations};
 use crate::db::{DbConnection, OrganizationId, SourceId};
 
@@ -42,8 +44,10 @@ pub struct Organization {
     pub work_domains: Vec<String>,
     /// Hostnames that are never reported, in alphabetical order.
     pub deny_sites: Vec<String>,
-    /// Sites that it mapped to an app itself.
-    pub mapped_sites: Vec<String>,
+    /// What it says about sites itself.
+    pub site_rules: SiteRules,
+    /// What it takes for a discovery to appear in the queue.
+    pub discovery_limits: Limits,
     /// The source under which the extension's facts are kept.
     pub extension_source_id: SourceId,
 }
@@ -85,6 +89,8 @@ struct OrganizationRow {
     minimum_extension_version: Option<String>,
     help_contact: Option<String>,
     created_at: NaiveDateTime,
+    discovery_min_users: i32,
+    discovery_min_sign_ins: i32,
 }
 
 /// Creates an organization with its work domains and its extension source.
@@ -113,6 +119,8 @@ pub fn insert(
         minimum_extension_version: None,
         help_contact: None,
         created_at: now.naive_utc(),
+        discovery_min_users: 1,
+        discovery_min_sign_ins: 1,
     };
     diesel::insert_into(organizations::table).values(&row).execute(conn)?;
     for domain in &new.work_domains {
@@ -280,6 +288,25 @@ pub fn update_intervals(
     Ok(())
 }
 
+/// Sets what it takes for a discovery to appear in the queue.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_discovery_limits(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    limits: Limits,
+) -> Result<(), StoreError> {
+    use organizations::dsl;
+    diesel::update(dsl::organizations.filter(dsl::organization_id.eq(organization_id)))
+        .set((
+            dsl::discovery_min_users.eq(limits.min_users),
+            dsl::discovery_min_sign_ins.eq(limits.min_sign_ins),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// The organization with this id.
 ///
 /// # Errors
@@ -304,8 +331,8 @@ pub fn find(
         .select(deny_sites::site)
         .order(deny_sites::site)
         .load(conn)?;
-    let mapped_sites = apps::list_mappings(conn, organization_id)?;
-    let mapped_sites = mapped_sites.into_iter().map(|(site, _)| site).collect();
+    let rules: Result<Vec<_>, _> =
+        mappings::list(conn, organization_id)?.iter().map(mappings::MappingRow::rule).collect();
     let extension_source_id = sources::find_first(conn, organization_id, SourceKind::Extension)?
         .ok_or(StoreError::Inconsistent("the organization has no extension source"))?;
     let time_zone = row
@@ -328,7 +355,11 @@ pub fn find(
         help_contact: row.help_contact,
         work_domains,
         deny_sites,
-        mapped_sites,
+        site_rules: SiteRules::new(rules?),
+        discovery_limits: Limits {
+            min_users: row.discovery_min_users,
+            min_sign_ins: row.discovery_min_sign_ins,
+        },
         extension_source_id,
     }))
 }

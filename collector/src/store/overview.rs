@@ -6,17 +6,19 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
-use diesel::dsl::{count_star, max, min};
+use diesel::dsl::{count_star, max};
 use diesel::prelude::*;
 use shared::activity::{SourceFacts, SourceKind, StatedStatus, Status};
 
 use super::apps::{self, AppRow};
+use super::discoveries::{self, Limits};
 use super::installations::{self, InstallationRow};
+use super::mappings::{self, Aliases};
 use super::users::{self, UserRow};
-use super::word::{AppKind, DiscoveryState, Word};
+use super::word::{AppKind, Word};
 use super::{Page, StoreError};
 use crate::db::schema::{
-    discoveries, installations as installations_table, usage_days, user_app_sources, user_apps,
+    installations as installations_table, usage_days, user_app_sources, user_apps,
 };
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
 
@@ -59,10 +61,12 @@ pub struct UserAppFacts {
 pub fn count_by_app(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
+    aliases: &Aliases,
     now: DateTime<Utc>,
 ) -> Result<Vec<Group<AppId>>, StoreError> {
     let rows: Vec<(AppId, Word<Status>, i64, Option<NaiveDateTime>)> = user_apps::table
         .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::app_id.ne_all(aliases.hidden()))
         .filter(user_apps::changes_at.is_null().or(user_apps::changes_at.gt(now.naive_utc())))
         .group_by((user_apps::app_id, user_apps::status))
         .select((user_apps::app_id, user_apps::status, count_star(), max(user_apps::last_used_at)))
@@ -77,10 +81,12 @@ pub fn count_by_app(
 pub fn count_by_user(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
+    aliases: &Aliases,
     now: DateTime<Utc>,
 ) -> Result<Vec<Group<UserId>>, StoreError> {
     let rows: Vec<(UserId, Word<Status>, i64, Option<NaiveDateTime>)> = user_apps::table
         .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::app_id.ne_all(aliases.hidden()))
         .filter(user_apps::changes_at.is_null().or(user_apps::changes_at.gt(now.naive_utc())))
         .group_by((user_apps::user_id, user_apps::status))
         .select((user_apps::user_id, user_apps::status, count_star(), max(user_apps::last_used_at)))
@@ -100,10 +106,12 @@ fn group<K>(row: (K, Word<Status>, i64, Option<NaiveDateTime>)) -> Group<K> {
 pub fn list_due(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
+    aliases: &Aliases,
     now: DateTime<Utc>,
 ) -> Result<Vec<UserAppKey>, StoreError> {
     Ok(user_apps::table
         .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::app_id.ne_all(aliases.hidden()))
         .filter(user_apps::changes_at.le(now.naive_utc()))
         .select((user_apps::user_id, user_apps::app_id))
         .load(conn)?)
@@ -116,12 +124,14 @@ pub fn list_due(
 pub fn list_last_used(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
+    aliases: &Aliases,
     limit: i64,
 ) -> Result<Vec<UserAppKey>, StoreError> {
     // Never used sorts first in one database and last in the other; asking first whether it was used
     // is the same in both.
     Ok(user_apps::table
         .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::app_id.ne_all(aliases.hidden()))
         .order((
             user_apps::last_used_at.is_null(),
             user_apps::last_used_at.desc(),
@@ -140,11 +150,12 @@ pub fn list_last_used(
 pub fn find_facts(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
+    aliases: &Aliases,
     keys: &[UserAppKey],
 ) -> Result<Vec<UserAppFacts>, StoreError> {
     let mut facts = Vec::with_capacity(keys.len());
     for chunk in keys.chunks(MAX_IDS) {
-        facts.extend(find_facts_of_few(conn, organization_id, chunk)?);
+        facts.extend(find_facts_of_few(conn, organization_id, aliases, chunk)?);
     }
     Ok(facts)
 }
@@ -152,24 +163,38 @@ pub fn find_facts(
 fn find_facts_of_few(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
+    aliases: &Aliases,
     keys: &[UserAppKey],
 ) -> Result<Vec<UserAppFacts>, StoreError> {
     let wanted: BTreeSet<UserAppKey> = keys.iter().copied().collect();
     let users: Vec<UserId> = distinct(keys.iter().map(|it| it.0));
     let apps: Vec<AppId> = distinct(keys.iter().map(|it| it.1));
-    let mut sources = find_sources(conn, organization_id, &users, &apps, &wanted)?;
-    let methods: Vec<(UserId, AppId, Option<String>)> = user_apps::table
+    let kept_under = aliases.with_sources(&apps);
+    let mut sources = find_sources(conn, organization_id, aliases, &users, &kept_under, &wanted)?;
+    type MethodRow = (UserId, AppId, Option<NaiveDateTime>, Option<String>);
+    let rows: Vec<MethodRow> = user_apps::table
         .filter(user_apps::organization_id.eq(organization_id))
         .filter(user_apps::user_id.eq_any(&users))
-        .filter(user_apps::app_id.eq_any(&apps))
-        .select((user_apps::user_id, user_apps::app_id, user_apps::last_sign_in_method))
+        .filter(user_apps::app_id.eq_any(&kept_under))
+        .select((
+            user_apps::user_id,
+            user_apps::app_id,
+            user_apps::last_sign_in_at,
+            user_apps::last_sign_in_method,
+        ))
         .load(conn)?;
-    let mut methods: HashMap<UserAppKey, Option<String>> =
-        methods.into_iter().map(|(user, app, method)| ((user, app), method)).collect();
+    let mut newest: HashMap<UserAppKey, (Option<NaiveDateTime>, Option<String>)> = HashMap::new();
+    for (user, app, at, method) in rows {
+        let known = newest.entry((user, aliases.resolve(app))).or_default();
+        let other = (at, method);
+        if *known < other {
+            *known = other;
+        }
+    }
     let heartbeats = installations::newest_heartbeats(conn, organization_id, &users)?;
     let facts = keys.iter().map(|key| UserAppFacts {
         key: *key,
-        last_sign_in_method: methods.remove(key).flatten(),
+        last_sign_in_method: newest.remove(key).and_then(|it| it.1),
         sources: sources.remove(key).unwrap_or_default(),
         last_heartbeat_at: heartbeats.get(&key.0).copied(),
     });
@@ -189,6 +214,7 @@ type SourceRow = (
 fn find_sources(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
+    aliases: &Aliases,
     users: &[UserId],
     apps: &[AppId],
     wanted: &BTreeSet<UserAppKey>,
@@ -210,6 +236,7 @@ fn find_sources(
     let utc = |it: Option<NaiveDateTime>| it.map(|it| it.and_utc());
     let mut sources: HashMap<UserAppKey, Vec<SourceFacts>> = HashMap::new();
     for (user, app, Word(kind), sign_up, sign_in, visit, stated) in rows {
+        let app = aliases.resolve(app);
         // Users and apps were asked for separately, so the answer holds pairs that nobody wants.
         if wanted.contains(&(user, app)) {
             sources.entry((user, app)).or_default().push(SourceFacts {
@@ -231,19 +258,22 @@ fn find_sources(
 pub fn find_usage_days(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
+    aliases: &Aliases,
     keys: &[UserAppKey],
     since: NaiveDate,
 ) -> Result<HashMap<UserAppKey, BTreeSet<NaiveDate>>, StoreError> {
     let rows: Vec<(UserId, AppId, NaiveDate)> = usage_days::table
         .filter(usage_days::organization_id.eq(organization_id))
         .filter(usage_days::user_id.eq_any(distinct(keys.iter().map(|it| it.0))))
-        .filter(usage_days::app_id.eq_any(distinct(keys.iter().map(|it| it.1))))
+        .filter(
+            usage_days::app_id.eq_any(aliases.with_sources(&distinct(keys.iter().map(|it| it.1)))),
+        )
         .filter(usage_days::used_on.ge(since))
         .select((usage_days::user_id, usage_days::app_id, usage_days::used_on))
         .load(conn)?;
     let mut days: HashMap<UserAppKey, BTreeSet<NaiveDate>> = HashMap::new();
     for (user, app, used_on) in rows {
-        days.entry((user, app)).or_default().insert(used_on);
+        days.entry((user, aliases.resolve(app))).or_default().insert(used_on);
     }
     Ok(days)
 }
@@ -255,6 +285,7 @@ pub fn find_usage_days(
 pub fn list_methods(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
+    aliases: &Aliases,
 ) -> Result<HashMap<AppId, BTreeSet<String>>, StoreError> {
     let rows: Vec<(AppId, Option<String>)> = user_apps::table
         .filter(user_apps::organization_id.eq(organization_id))
@@ -264,26 +295,9 @@ pub fn list_methods(
         .load(conn)?;
     let mut methods: HashMap<AppId, BTreeSet<String>> = HashMap::new();
     for (app, method) in rows {
-        methods.entry(app).or_default().extend(method);
+        methods.entry(aliases.resolve(app)).or_default().extend(method);
     }
     Ok(methods)
-}
-
-/// When each discovery that waits for a decision was first seen.
-///
-/// # Errors
-/// When the database refuses.
-pub fn list_open_discoveries(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-) -> Result<HashMap<AppId, DateTime<Utc>>, StoreError> {
-    let rows: Vec<(AppId, Option<NaiveDateTime>)> = discoveries::table
-        .filter(discoveries::organization_id.eq(organization_id))
-        .filter(discoveries::state.eq(Word(DiscoveryState::Open)))
-        .group_by(discoveries::app_id)
-        .select((discoveries::app_id, min(discoveries::first_seen_at)))
-        .load(conn)?;
-    Ok(rows.into_iter().filter_map(|(app, at)| Some((app, at?.and_utc()))).collect())
 }
 
 /// How many browsers each user has that were not revoked.
@@ -331,24 +345,26 @@ pub struct Overview {
     pub installations: Vec<InstallationRow>,
 }
 
-/// Reads the overview: the `n_newest` user-apps that were used last, with their days from `since`.
+/// Reads the overview: discoveries within `limits`, the `n_newest` user-apps that were used last, with their days from `since`.
 ///
 /// # Errors
 /// When the database refuses.
 pub fn find(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
+    limits: Limits,
     n_newest: i64,
     since: NaiveDate,
     now: DateTime<Utc>,
 ) -> Result<Overview, StoreError> {
-    let by_app = count_by_app(conn, organization_id, now)?;
-    let by_user = count_by_user(conn, organization_id, now)?;
-    let due = list_due(conn, organization_id, now)?;
-    let due = find_facts(conn, organization_id, &due)?;
-    let newest = list_last_used(conn, organization_id, n_newest)?;
-    let usage_days = find_usage_days(conn, organization_id, &newest, since)?;
-    let newest = find_facts(conn, organization_id, &newest)?;
+    let aliases = &mappings::aliases(conn, organization_id)?;
+    let by_app = count_by_app(conn, organization_id, aliases, now)?;
+    let by_user = count_by_user(conn, organization_id, aliases, now)?;
+    let due = list_due(conn, organization_id, aliases, now)?;
+    let due = find_facts(conn, organization_id, aliases, &due)?;
+    let newest = list_last_used(conn, organization_id, aliases, n_newest)?;
+    let usage_days = find_usage_days(conn, organization_id, aliases, &newest, since)?;
+    let newest = find_facts(conn, organization_id, aliases, &newest)?;
     let installations = installations::list(conn, organization_id, Page::first(i64::MAX))?;
     let facts = || due.iter().chain(&newest).map(|it| it.key);
     let app_ids = distinct(by_app.iter().map(|it| it.key).chain(facts().map(|it| it.1)));
@@ -370,8 +386,11 @@ pub fn find(
     Ok(Overview {
         apps,
         users,
-        methods: list_methods(conn, organization_id)?,
-        discoveries: list_open_discoveries(conn, organization_id)?,
+        methods: list_methods(conn, organization_id, aliases)?,
+        discoveries: discoveries::list_open(conn, organization_id, limits)?
+            .into_iter()
+            .map(|it| (it.app.app_id, it.first_seen_at))
+            .collect(),
         n_browsers: count_browsers(conn, organization_id)?,
         by_app,
         by_user,

@@ -1,17 +1,18 @@
 //! One user's account in one app: the hot row.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Binary, Date, Nullable, Text, Timestamp};
 use shared::activity::{Assessment, Reason, SourceKind, Status};
 
+use super::mappings::{self, Aliases};
 use super::values::{ROWS_PER_STATEMENT, values};
 use super::word::Word;
 use super::{Page, StoreError};
-use crate::db::schema::{usage_days, user_apps};
-use crate::db::{AppId, DbConnection, OrganizationId, UserId, by_backend};
+use crate::db::schema::{usage_days, user_app_sources, user_apps};
+use crate::db::{AppId, DbConnection, OrganizationId, UserId, by_backend, with_backend};
 
 /// One user-app as it is stored; status, reason, because and `changes_at` are a cached answer.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
@@ -243,6 +244,7 @@ pub fn update_assessment(
         user_apps::status_reason.eq(Word(assessment.reason)),
         user_apps::because.eq(assessment.because.map(Word)),
         user_apps::changes_at.eq(assessment.changes_at.map(|it| it.naive_utc())),
+        user_apps::last_used_at.eq(assessment.last_used_at.map(|it| it.naive_utc())),
     ))
     .execute(conn)?;
     Ok(())
@@ -257,7 +259,127 @@ pub struct Filter {
     pub app_id: Option<AppId>,
 }
 
-/// User-apps by user and app.
+/// Adds user-apps of which nothing is known yet; what is there stays.
+///
+/// # Errors
+/// When the database refuses.
+pub fn insert_missing(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    keys: &[(UserId, AppId)],
+) -> Result<(), StoreError> {
+    for (user_id, app_id) in keys {
+        let row = (
+            user_apps::organization_id.eq(organization_id),
+            user_apps::user_id.eq(user_id),
+            user_apps::app_id.eq(app_id),
+            user_apps::status.eq(Word(Status::Unknown)),
+            user_apps::status_reason.eq(Word(Reason::NoUsageSource)),
+        );
+        with_backend!(conn, c => diesel::insert_into(user_apps::table)
+            .values(row)
+            .on_conflict_do_nothing()
+            .execute(c))?;
+    }
+    Ok(())
+}
+
+/// Takes user-apps of this app away under which no source has ever kept anything: those that were there
+/// only to be read through a mapping.
+///
+/// # Errors
+/// When the database refuses.
+pub fn delete_bare(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    app_id: AppId,
+) -> Result<(), StoreError> {
+    let kept: Vec<UserId> = user_app_sources::table
+        .filter(user_app_sources::organization_id.eq(organization_id))
+        .filter(user_app_sources::app_id.eq(app_id))
+        .select(user_app_sources::user_id)
+        .load(conn)?;
+    let kept: BTreeSet<UserId> = kept.into_iter().collect();
+    let mut bare = list_users(conn, organization_id, app_id)?;
+    bare.retain(|it| !kept.contains(it));
+    for user_id in bare {
+        diesel::delete(
+            user_apps::table
+                .filter(user_apps::organization_id.eq(organization_id))
+                .filter(user_apps::user_id.eq(user_id))
+                .filter(user_apps::app_id.eq(app_id)),
+        )
+        .execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Who has a user-app of this app.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_users(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    app_id: AppId,
+) -> Result<Vec<UserId>, StoreError> {
+    Ok(user_apps::table
+        .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::app_id.eq(app_id))
+        .order(user_apps::user_id)
+        .select(user_apps::user_id)
+        .load(conn)?)
+}
+
+/// Adds the dates that are kept under mapped sites to the rows under which they are read.
+fn widen(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    aliases: &Aliases,
+    rows: &mut [UserAppRow],
+) -> Result<(), StoreError> {
+    let joined = || rows.iter().filter(|it| !aliases.sources(it.app_id).is_empty());
+    let users: BTreeSet<UserId> = joined().map(|it| it.user_id).collect();
+    let users: Vec<UserId> = users.into_iter().collect();
+    let sources: BTreeSet<AppId> =
+        joined().flat_map(|it| aliases.sources(it.app_id)).copied().collect();
+    let sources: Vec<AppId> = sources.into_iter().collect();
+    if sources.is_empty() {
+        return Ok(());
+    }
+    let mut kept: HashMap<(UserId, AppId), Vec<UserAppRow>> = HashMap::new();
+    for row in find_all(conn, organization_id, &users, &sources)? {
+        kept.entry((row.user_id, aliases.resolve(row.app_id))).or_default().push(row);
+    }
+    for row in rows {
+        for other in kept.remove(&(row.user_id, row.app_id)).unwrap_or_default() {
+            row.widen(other);
+        }
+    }
+    Ok(())
+}
+
+impl UserAppRow {
+    fn widen(&mut self, other: UserAppRow) {
+        let first = |a: Option<NaiveDateTime>, b: Option<NaiveDateTime>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        // As in an upsert: the method of the newest sign-in, of two the later word.
+        self.last_sign_in_method = (self.last_sign_in_at, self.last_sign_in_method.take())
+            .max((other.last_sign_in_at, other.last_sign_in_method))
+            .1;
+        self.first_sign_in_at = first(self.first_sign_in_at, other.first_sign_in_at);
+        self.last_sign_in_at = self.last_sign_in_at.max(other.last_sign_in_at);
+        self.first_sign_up_at = first(self.first_sign_up_at, other.first_sign_up_at);
+        self.last_sign_up_at = self.last_sign_up_at.max(other.last_sign_up_at);
+        self.first_visit_at = first(self.first_visit_at, other.first_visit_at);
+        self.last_visit_at = self.last_visit_at.max(other.last_visit_at);
+        self.last_used_at = self.last_used_at.max(other.last_used_at);
+    }
+}
+
+/// User-apps by user and app, with what is kept under mapped sites; these are in no list themselves.
 ///
 /// # Errors
 /// When the database refuses.
@@ -267,8 +389,10 @@ pub fn list(
     filter: Filter,
     page: Page<(UserId, AppId)>,
 ) -> Result<Vec<UserAppRow>, StoreError> {
+    let aliases = mappings::aliases(conn, organization_id)?;
     let mut query = user_apps::table
         .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::app_id.ne_all(aliases.hidden()))
         .select(UserAppRow::as_select())
         .order((user_apps::user_id, user_apps::app_id))
         .limit(page.limit)
@@ -277,13 +401,15 @@ pub fn list(
         query = query.filter(user_apps::user_id.eq(user_id));
     }
     if let Some(app_id) = filter.app_id {
-        query = query.filter(user_apps::app_id.eq(app_id));
+        query = query.filter(user_apps::app_id.eq(aliases.resolve(app_id)));
     }
     if let Some((user_id, app_id)) = page.after {
         let later_app = user_apps::user_id.eq(user_id).and(user_apps::app_id.gt(app_id));
         query = query.filter(user_apps::user_id.gt(user_id).or(later_app));
     }
-    Ok(query.load(conn)?)
+    let mut rows = query.load(conn)?;
+    widen(conn, organization_id, &aliases, &mut rows)?;
+    Ok(rows)
 }
 
 /// The user-apps of these users in these apps: at least the pairs that are asked for.
@@ -373,5 +499,25 @@ pub fn count_usage_days(
         .group_by((usage_days::user_id, usage_days::app_id))
         .select((usage_days::user_id, usage_days::app_id, diesel::dsl::count_star()))
         .load(conn)?;
-    Ok(rows.into_iter().map(|(user, app, n)| ((user, app), n)).collect())
+    let mut counts: HashMap<(UserId, AppId), i64> =
+        rows.into_iter().map(|(user, app, n)| ((user, app), n)).collect();
+    // A day on which several sites of one app were used is one day.
+    let aliases = mappings::aliases(conn, organization_id)?;
+    let joined: Vec<AppId> =
+        apps.iter().filter(|it| !aliases.sources(**it).is_empty()).copied().collect();
+    if !joined.is_empty() {
+        let days: Vec<(UserId, AppId, NaiveDate)> = usage_days::table
+            .filter(usage_days::organization_id.eq(organization_id))
+            .filter(usage_days::user_id.eq_any(users))
+            .filter(usage_days::app_id.eq_any(aliases.with_sources(&joined)))
+            .select((usage_days::user_id, usage_days::app_id, usage_days::used_on))
+            .load(conn)?;
+        let mut distinct: HashMap<(UserId, AppId), BTreeSet<NaiveDate>> = HashMap::new();
+        for (user_id, app_id, used_on) in days {
+            distinct.entry((user_id, aliases.resolve(app_id))).or_default().insert(used_on);
+        }
+        let n = |days: BTreeSet<NaiveDate>| i64::try_from(days.len()).unwrap_or(i64::MAX);
+        counts.extend(distinct.into_iter().map(|(key, days)| (key, n(days))));
+    }
+    Ok(counts)
 }

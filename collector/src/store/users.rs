@@ -143,8 +143,10 @@ pub fn list(
     organization_id: OrganizationId,
     page: Page<UserId>,
 ) -> Result<Vec<ListedUser>, StoreError> {
+    let hidden = super::mappings::aliases(conn, organization_id)?.hidden();
     let mut query = user_apps::table
         .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::app_id.ne_all(hidden))
         .group_by(user_apps::user_id)
         .select((user_apps::user_id, diesel::dsl::count_star()))
         .order(user_apps::user_id)

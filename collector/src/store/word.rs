@@ -7,7 +7,7 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Text;
 use serde::{Serialize, Serializer};
 use shared::activity::{Reason, SourceKind, StatedStatus, Status};
-use shared::wire::{EventKind, IdentityMethod, Mode, UnknownSites};
+use shared::wire::{EventKind, IdentityMethod, Mode, SiteRuleKind, UnknownSites};
 
 /// An enum whose values have one word each, the same in the database, in JSON and on pages.
 pub trait Words: Copy + PartialEq + Sized + 'static {
@@ -73,6 +73,12 @@ words!(Mode:
     Disabled => "disabled",
 );
 words!(UnknownSites: Off => "off", WorkSignIns => "work_sign_ins");
+words!(SiteRuleKind:
+    Use => "use",
+    Usual => "usual",
+    Signin => "signin",
+    Site => "site",
+);
 words!(IdentityMethod:
     Link => "link",
     Profile => "profile",
@@ -162,8 +168,15 @@ pub enum DiscoveryState {
     Mapped,
     /// It is none.
     Ignored,
+    /// It is never reported, by a row of `deny_sites`.
+    Denied,
 }
-words!(DiscoveryState: Open => "open", Mapped => "mapped", Ignored => "ignored");
+words!(DiscoveryState:
+    Open => "open",
+    Mapped => "mapped",
+    Ignored => "ignored",
+    Denied => "denied",
+);
 
 /// What was done to the time that a browser stated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

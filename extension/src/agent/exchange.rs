@@ -239,6 +239,7 @@ impl Agent {
         self.contact.configuration_version = None;
         self.contact.mode = None;
         self.configuration = None;
+        self.apply_site_rules();
         self.enrollment = Some(Enrollment {
             server_url: source.server_url,
             organization_id: response.organization_id,
@@ -275,6 +276,7 @@ impl Agent {
         self.contact.mode = Some(configuration.mode);
         self.contact.configuration_version = Some(configuration.version.clone());
         self.configuration = Some(configuration);
+        self.apply_site_rules();
         self.touch(Key::Configuration);
         if !self.may_report() {
             self.undecided.clear();
@@ -288,6 +290,7 @@ impl Agent {
         let Ok(catalog) = Catalog::from_snapshot(text) else { return false };
         self.catalog_version = Some(etag.unwrap_or_else(|| catalog.version().to_owned()));
         self.catalog = catalog;
+        self.apply_site_rules();
         self.catalog_text = Some(text.to_owned());
         self.touch(Key::Catalog);
         self.catalog_arrived();

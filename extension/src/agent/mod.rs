@@ -12,7 +12,7 @@ mod observing;
 mod tests;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::catalog::Catalog;
+use shared::catalog::{Catalog, SiteRules};
 use shared::json::{self, Json};
 use shared::signin::{Candidates, Observation, SignIns};
 use shared::wire::{Configuration, InstallationFacts, Mode};
@@ -90,7 +90,7 @@ impl Agent {
         let catalog_text = stored.take(Key::Catalog);
         let catalog = catalog_text.as_deref().and_then(|it| Catalog::from_snapshot(it).ok());
         let has_catalog = catalog.is_some();
-        Agent {
+        let mut agent = Agent {
             facts,
             policy: read(&stored, Key::Policy).unwrap_or_default(),
             link: read(&stored, Key::Link),
@@ -113,7 +113,15 @@ impl Agent {
             dirty: Vec::new(),
             effects: Vec::new(),
             wake_at: None,
-        }
+        };
+        agent.apply_site_rules();
+        agent
+    }
+
+    /// The organization's own rules take part in every lookup from now on.
+    fn apply_site_rules(&mut self) {
+        let rules = self.configuration.iter().flat_map(|it| it.site_rules.iter().cloned());
+        self.catalog.set_site_rules(SiteRules::new(rules));
     }
 
     /// Takes one input in.

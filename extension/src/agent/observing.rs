@@ -34,7 +34,7 @@ impl Agent {
             && self
                 .catalog
                 .lookup(&navigation.page.host, &navigation.page.path)
-                .is_some_and(|it| it.surface == Surface::Use && it.app.is_some());
+                .is_some_and(|it| it.kind_of_page() == Surface::Use && it.app.is_some());
         self.observe(Observation::Navigated(navigation), now);
         if is_use {
             self.effects.push(Effect::LookAround);
@@ -196,9 +196,10 @@ impl Agent {
         decision: &Decision,
     ) -> Option<(String, Option<Site>, Option<shared::address::EmailAddress>)> {
         let app = found.app?;
-        if !matches!(found.surface, Surface::Use | Surface::Signin)
-            || app.audience == Audience::Sensitive
-        {
+        // On a site that the organization claims itself, a sign-in counts on any of its pages, as it did
+        // while the site was unknown.
+        let is_place = matches!(found.surface, Surface::Use | Surface::Signin) || found.is_own;
+        if !is_place || app.audience == Audience::Sensitive {
             return None;
         }
         let mark = self.usage.mark(&app.slug);
@@ -239,7 +240,7 @@ impl Agent {
         }
         let Some(found) = self.catalog.lookup(&page.host, &page.path) else { return };
         let Some(app) = found.app else { return };
-        if found.surface != Surface::Use
+        if found.kind_of_page() != Surface::Use
             || app.audience == Audience::Sensitive
             || is_sign_in_route(&page.path)
         {

@@ -224,13 +224,14 @@ impl Compiler<'_> {
                 vec![
                     &labels.r#use,
                     &labels.signin,
+                    &labels.entrance,
                     &labels.site,
                     &labels.public,
                     &labels.api,
                     &labels.inside,
                 ],
             ),
-            ("paths", vec![&paths.r#use, &paths.signin, &paths.api, &paths.site]),
+            ("paths", vec![&paths.r#use, &paths.signin, &paths.entrance, &paths.api, &paths.site]),
         ];
         for (key, lists) in lists {
             let place = Place {

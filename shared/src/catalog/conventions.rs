@@ -8,6 +8,8 @@ use super::index::hash;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meaning {
     Surface(Surface),
+    /// The app's own way in: part of the app, but being there is not using it.
+    Entrance,
     /// A tool that a vendor runs for its own people.
     Inside,
 }
@@ -62,6 +64,7 @@ impl Table {
             labels: Words::new(
                 surface(&labels.r#use, Surface::Use)
                     .chain(surface(&labels.signin, Surface::Signin))
+                    .chain(labels.entrance.iter().map(|it| (it, Meaning::Entrance)))
                     .chain(surface(&labels.site, Surface::Site))
                     .chain(surface(&labels.public, Surface::Public))
                     .chain(surface(&labels.api, Surface::Api))
@@ -70,6 +73,7 @@ impl Table {
             paths: Words::new(
                 surface(&paths.r#use, Surface::Use)
                     .chain(surface(&paths.signin, Surface::Signin))
+                    .chain(paths.entrance.iter().map(|it| (it, Meaning::Entrance)))
                     .chain(surface(&paths.api, Surface::Api))
                     .chain(surface(&paths.site, Surface::Site)),
             ),
@@ -88,15 +92,15 @@ impl Table {
         for label in left.split('.') {
             match self.labels.find(label) {
                 Some(Meaning::Inside) => return None,
-                Some(Meaning::Surface(it)) => named = named.or(Some(it)),
+                Some(Meaning::Surface(it)) => named = named.or(Some((it, false))),
+                Some(Meaning::Entrance) => named = named.or(Some((Surface::Use, true))),
                 None => {}
             }
         }
-        let reading = Reading {
-            surface: named.unwrap_or(unlisted),
-            path: String::new(),
-            is_named: named.is_some(),
-        };
+        let (surface, is_entrance) = named.unwrap_or((unlisted, false));
+        let path_of_host = String::new();
+        let is_named = named.is_some();
+        let reading = Reading { surface, path: path_of_host, is_named, is_entrance };
         if reading.surface == Surface::Use
             && let Some(it) = self.entrance(path)
         {
@@ -109,14 +113,15 @@ impl Table {
     /// the vendor's site where the host is the bare name or `www` (`is_front`).
     pub(super) fn exception(&self, is_front: bool, path: &str) -> Option<Reading> {
         if is_front {
-            self.path(path).filter(|it| it.surface != Surface::Use)
+            self.path(path).filter(|it| it.surface != Surface::Use || it.is_entrance)
         } else {
             self.entrance(path)
         }
     }
 
     fn entrance(&self, path: &str) -> Option<Reading> {
-        self.path(path).filter(|it| matches!(it.surface, Surface::Signin | Surface::Api))
+        self.path(path)
+            .filter(|it| it.is_entrance || matches!(it.surface, Surface::Signin | Surface::Api))
     }
 
     /// What the first two segments of a path say, or the first.
@@ -131,6 +136,11 @@ impl Table {
             Some(Meaning::Surface(surface)) => {
                 Some(Reading { path: format!("/{word}"), ..Reading::named(surface) })
             }
+            Some(Meaning::Entrance) => Some(Reading {
+                path: format!("/{word}"),
+                is_entrance: true,
+                ..Reading::named(Surface::Use)
+            }),
             _ => None,
         })
     }
@@ -147,10 +157,12 @@ pub(super) struct Reading {
     pub(super) path: String,
     /// A word of the lists decided, so no label is a customer's name.
     pub(super) is_named: bool,
+    /// The app's own sign-in page.
+    pub(super) is_entrance: bool,
 }
 
 impl Reading {
     fn named(surface: Surface) -> Reading {
-        Reading { surface, path: String::new(), is_named: true }
+        Reading { surface, path: String::new(), is_named: true, is_entrance: false }
     }
 }

@@ -124,8 +124,10 @@ pub struct Conventions {
 pub struct LabelConventions {
     /// The app itself.
     pub r#use: Vec<String>,
-    /// Its sign-in pages.
+    /// Where other apps are given access, and where people sign in to many apps at once.
     pub signin: Vec<String>,
+    /// Its own sign-in pages.
+    pub entrance: Vec<String>,
     /// Marketing, help, docs.
     pub site: Vec<String>,
     /// What customers publish.
@@ -144,8 +146,10 @@ json::record!(LabelConventions { r#use as "use", signin, site, public, api, insi
 pub struct PathConventions {
     /// On the bare or `www` host of an app's domain: the app itself.
     pub r#use: Vec<String>,
-    /// On every host of an app: its sign-in pages.
+    /// On every host of an app: where other apps are given access.
     pub signin: Vec<String>,
+    /// On every host of an app: its own sign-in pages.
+    pub entrance: Vec<String>,
     /// On every host of an app: interfaces for machines.
     pub api: Vec<String>,
     /// On bare and `www` hosts that a rule calls use: the vendor's own pages.

@@ -3,7 +3,7 @@
 //! [`entry`] is what the catalog's files say, [`mod@compile`] checks them and writes one snapshot,
 //! [`Catalog::from_snapshot`] loads it, and [`Catalog::lookup`] answers. The rules of matching are
 //! these: the longest name with a rule wins, then the longest path by whole segments, then exact over
-//! tail over suffix.
+//! tail over suffix. An organization's own rules ([`SiteRules`]) take part, and win at equal length.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,20 +17,23 @@ mod suffixes;
 
 mod conventions;
 mod index;
+mod own;
 mod snapshot;
 
 #[cfg(test)]
 mod tests;
 
 use crate::hostname::Hostname;
-use crate::wire::Site;
+use crate::wire::{Site, SiteRuleKind};
 
 pub use compile::{CompileError, Compiled, DenyFile, Sources, VendorFile, compile};
 pub use files::{File, Reader};
+pub use own::SiteRules;
 pub use pattern::PatternError;
 pub use snapshot::{SnapshotError, slug_of};
 
 use index::{Answer, Hit, Index, Rule, Tenant};
+use own::OwnRule;
 
 /// What kind of page a rule describes (`catalog.md`, section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -79,16 +82,30 @@ pub struct App {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match<'a> {
     /// The app; none where the rule only says what the site is not (a vendor's pages, an identity
-    /// provider).
+    /// provider). Under an organization's own rule the site itself stands for the app.
     pub app: Option<&'a App>,
+    /// An organization's own rule claims the page.
+    pub is_own: bool,
     /// What kind of page it is.
     pub surface: Surface,
+    /// The app's own sign-in page: part of the app, so its surface is use, but being there is not using
+    /// it ([`Match::kind_of_page`]).
+    pub is_entrance: bool,
     /// What an event names: the hostname, plus the path prefix of the rule where it has one.
     pub site: Site,
     /// The rule as the catalog writes it: `*.atlassian.net/wiki`.
     pub rule: &'a str,
     /// The customer's part of the name, where the rule says which it is.
     pub tenant: Option<String>,
+}
+
+impl Match<'_> {
+    /// What a person does there: as [`Match::surface`], but the app's own sign-in page is one of signing
+    /// in.
+    #[must_use]
+    pub fn kind_of_page(&self) -> Surface {
+        if self.is_entrance { Surface::Signin } else { self.surface }
+    }
 }
 
 /// The compiled catalog.
@@ -99,6 +116,8 @@ pub struct Catalog {
     /// Sorted by slug.
     apps: Vec<App>,
     index: Index,
+    /// Of the one organization that asks; empty where there are many.
+    own: SiteRules,
     deny_categories: Vec<String>,
     /// Words in the label of a registrable domain, with the position of their category.
     deny_words: Vec<(String, u8)>,
@@ -112,24 +131,99 @@ impl Catalog {
     /// The rule that claims a page, if any. `path` may carry a query, which is ignored.
     #[must_use]
     pub fn lookup(&self, host: &Hostname, path: &str) -> Option<Match<'_>> {
+        self.lookup_with(&self.own, host, path)
+    }
+
+    /// As [`Catalog::lookup`], with the rules of this organization.
+    #[must_use]
+    pub fn lookup_with<'a>(
+        &'a self,
+        own: &'a SiteRules,
+        host: &Hostname,
+        path: &str,
+    ) -> Option<Match<'a>> {
         let path = path.split(['?', '#']).next().unwrap_or_default();
-        let Hit::Rule(rule) = self.index.find(host.as_str(), path)? else { return None };
+        let rule = match self.index.find(host.as_str(), path) {
+            Some(Hit::Rule(rule)) => Some(rule),
+            // Deny always wins.
+            Some(Hit::Denied) => return None,
+            None => None,
+        };
+        if let Some(claim) = own.find(host, path) {
+            let length_of = |rule: &Rule| {
+                let parts = pattern::Pattern::split(self.index.pattern(rule));
+                own::length(parts.host, parts.path)
+            };
+            if rule.is_none_or(|it| length_of(it) <= claim.length()) {
+                return self.match_of_own(claim, host, path);
+            }
+        }
+        self.match_of(rule?, host, path)
+    }
+
+    /// Makes the rules of one organization take part in every lookup.
+    pub fn set_site_rules(&mut self, rules: SiteRules) {
+        self.own = rules;
+    }
+
+    fn match_of_own<'a>(
+        &self,
+        claim: &'a OwnRule,
+        host: &Hostname,
+        path: &str,
+    ) -> Option<Match<'a>> {
+        let site = &claim.rule.site;
+        let left = host.as_str().strip_suffix(site.host().as_str()).unwrap_or_default();
+        let left = left.strip_suffix('.').unwrap_or(left);
+        let rule_path = || site.path().to_owned();
+        let (surface, prefix, is_entrance) = match claim.kind() {
+            SiteRuleKind::Use if site.path().is_empty() => {
+                match self.conventions.exception(false, path) {
+                    Some(reading) => (reading.surface, reading.path, reading.is_entrance),
+                    None => (Surface::Use, String::new(), false),
+                }
+            }
+            SiteRuleKind::Use => (Surface::Use, rule_path(), false),
+            SiteRuleKind::Usual => {
+                let reading = self.conventions.read(Surface::Use, left, path)?;
+                (reading.surface, reading.path, reading.is_entrance)
+            }
+            SiteRuleKind::Signin => (Surface::Signin, rule_path(), false),
+            SiteRuleKind::Site => (Surface::Site, rule_path(), false),
+        };
+        Some(Match {
+            app: Some(&claim.app),
+            is_own: true,
+            surface,
+            is_entrance,
+            site: Site::new(host.clone(), &prefix).unwrap_or_else(|_| host.clone().into()),
+            rule: &claim.app.slug,
+            tenant: None,
+        })
+    }
+
+    fn match_of(&self, rule: &Rule, host: &Hostname, path: &str) -> Option<Match<'_>> {
         let pattern = self.index.pattern(rule);
         let parts = pattern::Pattern::split(pattern);
         let left = host.as_str().strip_suffix(parts.host).unwrap_or_default();
         let left = left.strip_suffix('.').unwrap_or(left);
+        let mut is_entrance = false;
         let (surface, prefix, tenant) = match rule.answer {
             Answer::Unknown => return None,
             Answer::Conventional(unlisted) => {
                 let reading = self.conventions.read(unlisted, left, path)?;
                 let tenant = if reading.is_named { Tenant::None } else { rule.tenant };
+                is_entrance = reading.is_entrance;
                 (reading.surface, reading.path, tenant)
             }
             Answer::Surface(Surface::Use) if parts.path.is_empty() => {
                 let is_front = left.is_empty()
                     && (parts.host.starts_with("www.") || parts.host.matches('.').count() == 1);
                 match self.conventions.exception(is_front, path) {
-                    Some(reading) => (reading.surface, reading.path, rule.tenant),
+                    Some(reading) => {
+                        is_entrance = reading.is_entrance;
+                        (reading.surface, reading.path, rule.tenant)
+                    }
                     None => (Surface::Use, String::new(), rule.tenant),
                 }
             }
@@ -139,7 +233,9 @@ impl Catalog {
         };
         Some(Match {
             app: self.owner(rule),
+            is_own: false,
             surface,
+            is_entrance,
             site: Site::new(host.clone(), &prefix).unwrap_or_else(|_| host.clone().into()),
             rule: pattern,
             tenant: match tenant {

@@ -242,6 +242,7 @@ impl Catalog {
             categories,
             apps,
             index,
+            own: super::SiteRules::default(),
             deny_categories,
             deny_words,
             identity_providers,

@@ -108,7 +108,8 @@ fn sources() -> Sources {
             categories: words("office other"),
             labels: LabelConventions {
                 r#use: words("app"),
-                signin: words("login"),
+                signin: words("oauth"),
+                entrance: words("login"),
                 site: words("www help"),
                 public: words("forms"),
                 api: words("api"),
@@ -116,7 +117,8 @@ fn sources() -> Sources {
             },
             paths: PathConventions {
                 r#use: words("dashboard"),
-                signin: words("login oauth/authorize"),
+                signin: words("oauth/authorize"),
+                entrance: words("login"),
                 api: words("api"),
                 site: words("pricing"),
             },
@@ -235,9 +237,9 @@ fn usual_names_decide_on_the_domains_of_an_app() {
             acme.example: acme Site acme.example by *.acme.example
             www.acme.example/pricing: acme Site www.acme.example by *.acme.example
             www.acme.example/Dashboard/7: acme Use www.acme.example/dashboard by *.acme.example
-            acme.example/login: acme Signin acme.example/login by *.acme.example
+            acme.example/login: acme Use acme.example/login by *.acme.example
             help.acme.example: acme Site help.acme.example by *.acme.example
-            login.acme.example: acme Signin login.acme.example by *.acme.example
+            login.acme.example: acme Use login.acme.example by *.acme.example
             api.acme.example: acme Api api.acme.example by *.acme.example
             forms.acme.example: acme Public forms.acme.example by *.acme.example
             northwind.acme.example: acme Use northwind.acme.example by *.acme.example for northwind
@@ -268,9 +270,9 @@ fn a_host_of_use_has_pages_that_are_not() {
             plain.example/board/7: plain Use plain.example by plain.example
             plain.example/pricing/teams: plain Site plain.example/pricing by plain.example
             plain.example/dashboard: plain Use plain.example by plain.example
-            plain.example/login: plain Signin plain.example/login by plain.example
+            plain.example/login: plain Use plain.example/login by plain.example
             app.plain.example/pricing: plain Use app.plain.example by app.plain.example
-            app.plain.example/login: plain Signin app.plain.example/login by app.plain.example
+            app.plain.example/login: plain Use app.plain.example/login by app.plain.example
             app.plain.example/api: plain Api app.plain.example/api by app.plain.example
         "#]],
     );
@@ -476,4 +478,92 @@ proptest::proptest! {
             proptest::prop_assert_eq!((first.app, first.surface, first.site), (second.app, second.surface, second.site));
         }
     }
+}
+
+/// The same pages as answered with these rules of an organization.
+fn check_own(rules: &[&str], pages: &[&str], expected: Expect) {
+    let own = SiteRules::new(rules.iter().map(|it| it.parse().unwrap()));
+    let catalog = catalog();
+    let mut lines = String::new();
+    for page in pages {
+        let (host, path) = page.find('/').map_or((*page, ""), |at| page.split_at(at));
+        let host = Hostname::parse(host).unwrap();
+        lines += &match catalog.lookup_with(&own, &host, path) {
+            Some(it) => {
+                let app = it.app.map_or("-", |it| it.name.as_str());
+                let own = if it.is_own { "own " } else { "" };
+                format!("{page} {own}{app} {:?} {}\n", it.surface, it.site)
+            }
+            None => format!("{page} -\n"),
+        };
+    }
+    expected.assert_eq(&lines);
+}
+
+#[test]
+fn an_organizations_rule_wins_at_equal_length_and_loses_to_a_longer_one() {
+    check_own(
+        &["use atlassian.net/wiki", "use northwind.atlassian.net", "use plain.example"],
+        &[
+            "acme.atlassian.net/wiki/x",
+            "acme.atlassian.net/browse",
+            "northwind.atlassian.net/browse/X-1",
+            "northwind.atlassian.net/wiki",
+            "plain.example",
+            "app.plain.example",
+            "evil-plain.example",
+        ],
+        expect![[r#"
+            acme.atlassian.net/wiki/x own atlassian.net/wiki Use acme.atlassian.net/wiki
+            acme.atlassian.net/browse Jira Use acme.atlassian.net/browse
+            northwind.atlassian.net/browse/X-1 own northwind.atlassian.net Use northwind.atlassian.net
+            northwind.atlassian.net/wiki own northwind.atlassian.net Use northwind.atlassian.net
+            plain.example own plain.example Use plain.example
+            app.plain.example Plain Use app.plain.example
+            evil-plain.example -
+        "#]],
+    );
+}
+
+#[test]
+fn an_organizations_own_rules_know_paths_sign_in_pages_and_the_usual_names() {
+    check_own(
+        &[
+            "usual tally.example",
+            "use intranet.northwind.example/payroll",
+            "use wiki.northwind.example",
+            "signin login.northwind.example",
+            "site wiki.northwind.example/about",
+        ],
+        &[
+            "tally.example",
+            "www.tally.example/pricing",
+            "app.tally.example/board",
+            "eu.app.tally.example",
+            "login.tally.example",
+            "intranet.northwind.example/payroll/2026",
+            "intranet.northwind.example/payrolls",
+            "intranet.northwind.example",
+            "wiki.northwind.example/Start",
+            "wiki.northwind.example/login",
+            "wiki.northwind.example/ABOUT/us",
+            "login.northwind.example/x",
+            "northwind.example",
+        ],
+        expect![[r#"
+            tally.example own tally.example Site tally.example
+            www.tally.example/pricing own tally.example Site www.tally.example
+            app.tally.example/board own tally.example Use app.tally.example
+            eu.app.tally.example own tally.example Use eu.app.tally.example
+            login.tally.example own tally.example Use login.tally.example
+            intranet.northwind.example/payroll/2026 own intranet.northwind.example/payroll Use intranet.northwind.example/payroll
+            intranet.northwind.example/payrolls -
+            intranet.northwind.example -
+            wiki.northwind.example/Start own wiki.northwind.example Use wiki.northwind.example
+            wiki.northwind.example/login own wiki.northwind.example Use wiki.northwind.example/login
+            wiki.northwind.example/ABOUT/us own wiki.northwind.example/about Site wiki.northwind.example/about
+            login.northwind.example/x own login.northwind.example Signin login.northwind.example
+            northwind.example -
+        "#]],
+    );
 }

@@ -378,7 +378,7 @@ impl SignIns {
 
 impl Context<'_> {
     fn surface(&self, page: &Page) -> Option<Surface> {
-        self.catalog.lookup(&page.host, &page.path).map(|it| it.surface)
+        self.catalog.lookup(&page.host, &page.path).map(|it| it.kind_of_page())
     }
 
     /// The form offered a passkey, and a page of the same site asks for nothing more: seen at a second
@@ -400,7 +400,7 @@ impl Context<'_> {
         let names_an_app = self
             .catalog
             .lookup(&flow.page.host, &flow.page.path)
-            .is_none_or(|it| it.app.is_some() && it.surface != Surface::Signin);
+            .is_none_or(|it| it.app.is_some() && it.kind_of_page() != Surface::Signin);
         let is_provider =
             self.catalog.identity_provider(&flow.page.host, &flow.page.path).is_some();
         if names_an_app && !is_provider {

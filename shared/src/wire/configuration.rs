@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Mode;
+use super::{Mode, SiteRule};
 use crate::json;
 
 /// The organization's settings as far as a browser needs them.
@@ -21,6 +21,9 @@ pub struct Configuration {
     pub deny_sites: Vec<String>,
     /// What happens with sites that no rule claims.
     pub unknown_sites: UnknownSites,
+    /// The organization's own rules, in addition to the catalog's; at equal length they win.
+    #[serde(default)]
+    pub site_rules: Vec<SiteRule>,
     /// The `ETag` of the catalog snapshot to use, without quotes.
     pub catalog_version: String,
     /// Seconds between two batches.
@@ -39,6 +42,7 @@ json::record!(Configuration {
     work_domains,
     deny_sites,
     unknown_sites,
+    site_rules,
     catalog_version,
     flush_seconds,
     heartbeat_seconds,

@@ -15,6 +15,7 @@ mod heartbeat;
 mod method;
 mod problem;
 mod site;
+mod site_rule;
 
 pub use batch::{Batch, BatchResponse, Event, EventKind, RejectedEvent};
 pub use configuration::{Configuration, UnknownSites};
@@ -25,6 +26,7 @@ pub use heartbeat::{Heartbeat, HeartbeatResponse};
 pub use method::{SignInMethod, SignInMethodError};
 pub use problem::{Problem, code};
 pub use site::{Site, SiteError};
+pub use site_rule::{SiteRule, SiteRuleError, SiteRuleKind};
 
 /// `POST`, no authentication but the key in the body: [`EnrollRequest`] to [`EnrollResponse`].
 pub const ENROLL_PATH: &str = "/v1/enroll";
