@@ -32,8 +32,6 @@ struct Case {
     #[serde(default)]
     accept: Vec<String>,
     class: String,
-    /// What the page is: `app`, `signin`, `site`, `api` or `none`.
-    surface: String,
     /// Being there is using the app.
     is_usage: bool,
     expected_registrable: Option<String>,
@@ -60,6 +58,10 @@ struct Judged {
     surface: Option<Surface>,
     registrable: Option<String>,
     verdict: Verdict,
+    /// The app that was meant, by another name of its entry: a former one, or without the vendor's. It
+    /// counts as wrong, for the case's own list says which names are meant.
+    #[serde(skip)]
+    is_other_name: bool,
     #[serde(skip)]
     case: Case,
 }
@@ -118,17 +120,18 @@ fn judge(catalog: &Catalog, names: &BTreeMap<String, Vec<String>>, case: Case) -
     let app = found_app.map(|it| it.name.clone());
     let surface = found.as_ref().map(|it| it.surface);
     let registrable = host.as_ref().and_then(|it| catalog.registrable_domain(it));
+    let mut is_other_name = false;
     let verdict = match &case.expected_app_name {
         None if app.is_some() && surface == Some(Surface::Use) => Verdict::False,
         None => Verdict::Right,
         Some(expected) => match found_app {
             None => Verdict::Missed,
             Some(app) => {
-                let names = names.get(&app.slug).into_iter().flatten().chain([&app.name]);
                 let meant: Vec<String> =
                     case.accept.iter().chain([expected]).map(|it| plain(it)).collect();
-                let is_meant = names.into_iter().any(|it| meant.contains(&plain(it)));
-                if is_meant { Verdict::Right } else { Verdict::Wrong }
+                let mut others = names.get(&app.slug).into_iter().flatten();
+                is_other_name = others.any(|it| meant.contains(&plain(it)));
+                if meant.contains(&plain(&app.name)) { Verdict::Right } else { Verdict::Wrong }
             }
         },
     };
@@ -138,6 +141,7 @@ fn judge(catalog: &Catalog, names: &BTreeMap<String, Vec<String>>, case: Case) -
         surface,
         registrable: registrable.map(|it| it.to_string()),
         verdict,
+        is_other_name,
         case,
     }
 }
@@ -168,20 +172,8 @@ impl Judged {
         self.case.expected_app_name.is_some() && self.app.is_some()
     }
 
-    /// Use is answered as use, or as the app's own sign-in page, since many of the addresses that
-    /// tutorials print are just that. What is not use is not answered as use. The root of a host that
-    /// serves people and programs alike is use, whoever prints it as the address of an interface.
+    /// Use is answered as use, and nothing else is.
     fn is_surface_right(&self) -> bool {
-        let is_use = self.surface == Some(Surface::Use);
-        if self.case.is_usage {
-            return is_use || self.surface == Some(Surface::Signin);
-        }
-        let is_root = Url::parse(&self.case.url).is_ok_and(|it| it.path() == "/");
-        !is_use || (self.case.surface == "api" && is_root)
-    }
-
-    /// Use is answered as use and nothing else is, by the letter.
-    fn is_use_right(&self) -> bool {
         (self.surface == Some(Surface::Use)) == self.case.is_usage
     }
 }
@@ -209,9 +201,15 @@ fn print(judged: &[Judged]) {
             it.n, it.right, it.wrong, it.n_false, it.missed, it.answered, it.surface_right
         );
     }
-    let n_answered = judged.iter().filter(|it| it.is_answered()).count();
-    let n_strict = judged.iter().filter(|it| it.is_answered() && it.is_use_right()).count();
-    println!("\nuse answered as use and nothing else, by the letter: {n_strict} of {n_answered}");
+    let used: Vec<&Judged> =
+        judged.iter().filter(|it| it.is_answered() && it.case.is_usage).collect();
+    let n_used_right = used.iter().filter(|it| it.is_surface_right()).count();
+    println!("\nof {} cases of use with an answer, {n_used_right} are answered as use", used.len());
+    let n_others =
+        judged.iter().filter(|it| it.verdict == Verdict::Wrong && it.is_other_name).count();
+    println!(
+        "of the wrong ones, {n_others} are the app that was meant, by another name of its entry"
+    );
     for (title, verdict) in
         [("wrong app", Verdict::Wrong), ("false app", Verdict::False), ("missed", Verdict::Missed)]
     {
