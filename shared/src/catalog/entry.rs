@@ -138,7 +138,7 @@ pub struct LabelConventions {
     pub inside: Vec<String>,
 }
 
-json::record!(LabelConventions { r#use as "use", signin, site, public, api, inside });
+json::record!(LabelConventions { r#use as "use", signin, entrance, site, public, api, inside });
 
 /// What the first one or two segments of a path mean, where no rule names a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,7 +156,7 @@ pub struct PathConventions {
     pub site: Vec<String>,
 }
 
-json::record!(PathConventions { r#use as "use", signin, api, site });
+json::record!(PathConventions { r#use as "use", signin, entrance, api, site });
 
 /// `catalog/identity_providers.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

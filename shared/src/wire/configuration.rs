@@ -42,7 +42,7 @@ json::record!(Configuration {
     work_domains,
     deny_sites,
     unknown_sites,
-    site_rules,
+    site_rules: optional,
     catalog_version,
     flush_seconds,
     heartbeat_seconds,
