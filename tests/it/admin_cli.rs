@@ -181,6 +181,8 @@ fn settings_can_be_set_and_shown() {
     let lines: String = without_id.map(|(key, value)| format!("{key}: {value}\n")).collect();
     expect![[r#"
         deny_sites: ["health.example"]
+        discovery_min_sign_ins: 1
+        discovery_min_users: 1
         flush_seconds: 5
         heartbeat_seconds: 900
         help_contact: null
