@@ -161,7 +161,10 @@ impl NavigationDetails {
         // A typed address may be led on by the server; then it is the server's doing.
         let is_led = has("server_redirect") || has("client_redirect");
         let by_hand = has("forward_back") || (!is_led && (is_typed || has("from_address_bar")));
-        Some(Navigation { tab: self.tab_id(), page: page::reduce(&self.url())?, by_hand })
+        let is_repeated = matches!(kind.as_str(), "form_submit" | "reload");
+        let answers_form = is_repeated && !has("server_redirect");
+        let page = page::reduce(&self.url())?;
+        Some(Navigation { tab: self.tab_id(), page, by_hand, answers_form })
     }
 
     /// The new tab and the tab whose page opened it.

@@ -282,7 +282,7 @@ impl Browser {
     fn go(&mut self, tab: i32, address: &str) {
         self.attended = Some((tab, address.to_owned()));
         let page = reduce(address).unwrap();
-        self.act(Cause::Navigated(Navigation { tab, page, by_hand: false }));
+        self.act(Cause::Navigated(Navigation { tab, page, by_hand: false, answers_form: false }));
     }
 
     fn submit(&mut self, tab: i32, address: &str, sketch: Value, typed: Value) {
@@ -496,6 +496,7 @@ fn marketing_pages_sign_in_pages_and_other_windows_are_no_visits() {
         tab: 1,
         page: reduce("https://app.slack.com/client").unwrap(),
         by_hand: true,
+        answers_form: false,
     }));
     browser.pass(60);
     browser.check_events(expect![""]);

@@ -83,6 +83,8 @@ pub(super) struct Flow {
     pub(super) federation: Option<Federation>,
     /// A navigation happened since the last submit.
     pub(super) has_moved: bool,
+    /// The tab was led where only those get who are signed in, and the page has not said otherwise.
+    pub(super) has_landed: bool,
     pub(super) at: DateTime<Utc>,
     pub(super) deadline: DateTime<Utc>,
     /// When to look at the page again, soonest first.
@@ -101,6 +103,7 @@ json::record!(Flow {
     by_mail: optional,
     federation: optional,
     has_moved: optional,
+    has_landed: optional,
     at,
     deadline,
     looks: optional,
@@ -125,6 +128,7 @@ impl Flow {
             by_mail: false,
             federation: None,
             has_moved: false,
+            has_landed: false,
             at: now,
             deadline: now,
             looks: Vec::new(),
@@ -137,6 +141,7 @@ impl Flow {
     pub(super) fn submitted(&mut self, now: DateTime<Utc>) {
         self.at = now;
         self.has_moved = false;
+        self.has_landed = false;
         self.deadline = now + self.window();
         self.look(now, LOOKS_AFTER_SUBMIT_MS);
     }
@@ -151,6 +156,7 @@ impl Flow {
     /// From now on a detour is under way that takes as long as a person takes.
     pub(super) fn detour(&mut self, step: Step, now: DateTime<Utc>) {
         self.step = step;
+        self.has_landed = false;
         self.deadline = now + DETOUR_WINDOW;
         self.looks.clear();
     }

@@ -19,6 +19,8 @@ const MAX_FOLLOWED: usize = 200;
 /// Parameters with which an identity provider sends a person back.
 const CODE_KEYS: &[&str] = &["code", "id_token", "access_token", "credential"];
 
+/// Parameters with which a sign-in is refused.
+const ERROR_KEYS: &[&str] = &["error", "error_code"];
 /// How long a page may take to answer what it shows.
 const ANSWER_WINDOW: TimeDelta = TimeDelta::seconds(2);
 
@@ -212,6 +214,16 @@ impl SignIns {
             if opener.as_ref().is_some_and(|it| it.flow == earlier) { None } else { earlier };
         let Some(mut flow) = earlier else { return };
         let is_joined = joined(&flow.page, page, context.catalog);
+        // The app's page is left before it could be asked: having been led there has to do.
+        if let Some(landed) =
+            came_from.filter(|_| flow.has_landed && (navigation.by_hand || !is_joined))
+        {
+            match conclude(&mut self.recent, flow, &landed, context) {
+                Some(it) => flow = it,
+                None => return,
+            }
+        }
+        let tab = self.tab(navigation.tab);
         match flow.step {
             Step::AtProvider => tab.flow = return_from_provider(flow, navigation, context),
             // The app sent its user to an identity provider by a POST, which shows no parameters.
@@ -240,6 +252,7 @@ impl SignIns {
             Step::Identifier | Step::Submitted | Step::Code | Step::Returned => {
                 if is_joined || !navigation.by_hand {
                     flow.frame = 0;
+                    flow.has_landed = has_landed(&flow, navigation, context);
                     flow.moved(context.now);
                 } else {
                     // Elsewhere by hand says nothing about the sign-in; its window runs out.
@@ -286,7 +299,10 @@ impl SignIns {
                 flow.detour(Step::Code, context.now);
                 Some(flow)
             }
-            _ if still_asks => Some(flow),
+            _ if still_asks => {
+                flow.has_landed = false;
+                Some(flow)
+            }
             Step::Code if at_inbox => Some(flow),
             // The identifier alone proves nobody, unless the app lets the person in.
             Step::Identifier => {
@@ -296,8 +312,9 @@ impl SignIns {
                         || context.is_let_in_by_passkey(&flow, &page));
                 if is_inside { context.succeed(flow, &page) } else { Some(flow) }
             }
-            _ if is_renewal(&mut self.recent, &flow, context.now) => None,
-            Step::Submitted | Step::Code | Step::Returned => context.succeed(flow, &page),
+            Step::Submitted | Step::Code | Step::Returned => {
+                conclude(&mut self.recent, flow, &page, context)
+            }
         };
         // A link that let someone in is used up.
         if let Some(page) = by_mail.filter(|_| tab.flow.is_none()) {
@@ -307,19 +324,17 @@ impl SignIns {
 
     fn closed(&mut self, tab: i32, context: &mut Context<'_>) {
         let Some(place) = self.tabs.iter().position(|it| it.id == tab) else { return };
-        let Some(flow) = self.tabs.remove(place).flow else { return };
-        match flow.step {
-            // A window that came back from the provider and closed itself has done its work.
-            Step::Returned => {
-                if is_renewal(&mut self.recent, &flow, context.now) {
-                    return;
-                }
-                let page = flow.page.clone();
-                if let Some(flow) = context.succeed(flow, &page) {
-                    context.give_up(&flow);
-                }
-            }
-            _ => context.give_up(&flow),
+        let Tab { page, flow: Some(flow), .. } = self.tabs.remove(place) else { return };
+        // A window that came back from the provider and closed itself has done its work.
+        let flow = if flow.step == Step::Returned || flow.has_landed {
+            let landed = page.filter(|_| flow.has_landed);
+            let page = landed.unwrap_or_else(|| flow.page.clone());
+            conclude(&mut self.recent, flow, &page, context)
+        } else {
+            Some(flow)
+        };
+        if let Some(flow) = flow {
+            context.give_up(&flow);
         }
     }
 
@@ -333,8 +348,13 @@ impl SignIns {
                 flow.deadline = flow.deadline.max(now + ANSWER_WINDOW);
                 context.findings.push(Finding::Look { tab: tab.id, frame: flow.frame });
             } else if flow.deadline <= now {
-                context.give_up(flow);
-                tab.flow = None;
+                let Some(flow) = tab.flow.take() else { continue };
+                match &tab.page {
+                    Some(page) if flow.has_landed => {
+                        tab.flow = conclude(&mut self.recent, flow, page, context);
+                    }
+                    _ => context.give_up(&flow),
+                }
             }
         }
         self.links.retain(|it| now < it.until);
@@ -597,7 +617,7 @@ fn return_from_provider(
         return Some(flow);
     }
     // Back by hand, or sent back empty-handed: nobody signed in.
-    if navigation.by_hand || page.has_key(&["error", "error_code"]) {
+    if navigation.by_hand || page.has_key(ERROR_KEYS) {
         return None;
     }
     if !is_app {
@@ -613,10 +633,44 @@ fn return_from_provider(
     flow.step = Step::Returned;
     flow.submitted(context.now);
     flow.moved(context.now);
+    flow.has_landed = has_landed(&flow, navigation, context);
     if !is_sign_in_route(&page.path) || page.has_key(CODE_KEYS) {
         flow.page = page.clone();
     }
     Some(flow)
+}
+
+/// The tab was led on, after credentials were submitted, to a page that says by its address that the
+/// person is in. A form that was filled in wrongly comes back instead: in place, on a sign-in route, or,
+/// where nothing is known of the site, at its start.
+fn has_landed(flow: &Flow, navigation: &Navigation, context: &Context<'_>) -> bool {
+    let page = &navigation.page;
+    if navigation.by_hand {
+        return flow.has_landed;
+    }
+    let is_elsewhere = match flow.step {
+        Step::Submitted => page.host != flow.page.host || page.path != flow.page.path,
+        Step::Returned => true,
+        _ => false,
+    };
+    is_elsewhere
+        && !navigation.answers_form
+        && !is_sign_in_route(&page.path)
+        && !page.has_key(ERROR_KEYS)
+        && match context.surface(page) {
+            Some(surface) => surface == Surface::Use,
+            None => page.path != "/" && joined(&flow.page, page, context.catalog),
+        }
+}
+
+/// Signed in or up by all evidence, unless it is a renewal. What is left of the flow awaits the app.
+fn conclude(
+    recent: &mut Vec<Recent>,
+    flow: Flow,
+    page: &Page,
+    context: &mut Context<'_>,
+) -> Option<Flow> {
+    if is_renewal(recent, &flow, context.now) { None } else { context.succeed(flow, page) }
 }
 
 /// The same app by the same provider was decided within the half hour: a renewal. Remembers `flow`.

@@ -3,7 +3,8 @@
 //! [`SignIns::observe`] takes one [`Observation`] at a time and answers with [`Finding`]s. It knows
 //! hosts, paths, the *keys* of queries and what kind of form was submitted; it never sees a value but a
 //! work address. A sign-in counts on evidence only: the sign-in page was left and its form is gone, or
-//! the app appeared. Without evidence it is an attempt.
+//! the app appeared. A page that is gone before it could be asked is judged by how the tab got there.
+//! Without evidence it is an attempt.
 //!
 //! What it does not do: decide whether a sign-in is work, or reported. That is the agent's part.
 //!
@@ -257,9 +258,11 @@ pub struct Navigation {
     pub page: Page,
     /// The person typed the address, picked a bookmark or went back: nothing led here.
     pub by_hand: bool,
+    /// The page itself answered a form, without a redirect: it may be the same form again.
+    pub answers_form: bool,
 }
 
-json::record!(Navigation { tab, page, by_hand });
+json::record!(Navigation { tab, page, by_hand, answers_form: optional });
 
 /// The answer of [`SignIns::observe`].
 #[derive(Clone, Debug, PartialEq)]

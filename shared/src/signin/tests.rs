@@ -1,7 +1,7 @@
 //! Traces: what a browser sees, line by line, and what is concluded.
 //!
 //! A line is `SECOND TAB VERB ...`. Verbs: `go PAGE [KEYS] [redirect=HOST] [silent] [grant] [create]
-//! [by-hand]`, `submit PAGE KIND [password] [code] [equal] [work|personal|name] [p=P]`,
+//! [by-hand] [in-place]`, `submit PAGE KIND [password] [code] [equal] [work|personal|name] [p=P]`,
 //! `see [KIND ...] [inbox]`, `open OPENER`, `close`, `wait`.
 
 #![expect(clippy::indexing_slicing, reason = "a malformed trace should fail its test")]
@@ -136,7 +136,8 @@ fn observation(tab: i32, verb: &str, options: &[&str]) -> Observation {
             let keys = options.iter().filter_map(|it| it.strip_prefix('?'));
             page.keys.extend(keys.map(str::to_owned));
             let by_hand = options.contains(&"by-hand");
-            Observation::Navigated(Navigation { tab, page, by_hand })
+            let answers_form = options.contains(&"in-place");
+            Observation::Navigated(Navigation { tab, page, by_hand, answers_form })
         }
         "submit" => Observation::Submitted(Submission {
             tab,
@@ -247,6 +248,94 @@ fn going_elsewhere_by_hand_is_no_evidence() {
             30: sign_in_attempt tool.example/login password Work(maria) at 5
         "#]],
     );
+}
+
+#[test]
+fn an_app_that_is_left_at_once_was_signed_in_to() {
+    check(
+        "0 1 go tool.example/login
+         5 1 submit tool.example/login login password work
+         6 1 go tool.example/home
+         6 1 go news.example/ by-hand
+         40 1 wait",
+        expect![[r#"
+            6: sign_in tool.example/login password Work(maria) at 5
+        "#]],
+    );
+    check(
+        "0 1 go slack.com/signin
+         5 1 submit slack.com/signin login password work
+         6 1 go app.slack.com/client
+         6 1 close",
+        expect![[r#"
+            6: sign_in app.slack.com/client password Work(maria) at 5
+        "#]],
+    );
+    // The worker was stopped, and nobody could be asked when it came back.
+    check(
+        "0 1 go slack.com/signin
+         5 1 submit slack.com/signin login password work
+         6 1 go app.slack.com/client
+         60 1 wait
+         70 1 wait",
+        expect![[r#"
+            70: sign_in app.slack.com/client password Work(maria) at 5
+        "#]],
+    );
+    // Back from a provider, through a page that led on before anyone saw it.
+    check(
+        "0 1 go www.notion.so/login
+         4 1 go accounts.google.com/o/oauth2/v2/auth redirect=www.notion.so
+         9 1 go www.notion.so/northwind/Home
+         9 1 go news.example/ by-hand",
+        expect![[r#"
+            9: sign_in www.notion.so/northwind/Home oidc:google Unseen at 9
+        "#]],
+    );
+    // Back from a provider, by a POST that shows no code.
+    check(
+        "0 1 go tool.example/login
+         4 1 go northwind.okta.com/app/sso/saml ?SAMLRequest ?RelayState
+         9 1 go tool.example/saml/acs
+         9 1 go tool.example/home
+         10 1 go news.example/ by-hand",
+        expect![[r#"
+            10: sign_in tool.example/ saml:okta Unseen at 9
+        "#]],
+    );
+}
+
+#[test]
+fn a_refused_sign_in_that_is_left_at_once_is_an_attempt() {
+    for refusal in [
+        // The same page again, whatever its address.
+        "6 1 go tool.example/session in-place",
+        "6 1 go tool.example/login ?failed",
+        "6 1 go tool.example/home ?error",
+        // Nothing says that the start of an unknown site is for those who are signed in.
+        "6 1 go tool.example/",
+        // In, and out again.
+        "6 1 go tool.example/home
+         6 1 go tool.example/login",
+        // A page that asks again has been asked.
+        "6 1 go tool.example/retry
+         7 1 see login password",
+    ] {
+        check(
+            &format!(
+                "0 1 go tool.example/login
+                 5 1 submit tool.example/login login password work
+                 {refusal}
+                 8 1 go news.example/ by-hand
+                 9 1 wait
+                 60 1 wait
+                 70 1 wait"
+            ),
+            expect![[r#"
+                60: sign_in_attempt tool.example/login password Work(maria) at 5
+            "#]],
+        );
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod admin;
 mod day;
 mod enrollment;
 mod forms;
+mod leaving;
 mod trouble;
 
 use anyhow::{Context, Result};
