@@ -16,6 +16,7 @@ pub mod server;
 
 pub mod admin;
 pub mod api;
+pub mod seed;
 
 pub mod activity;
 pub mod ingest;

@@ -3,6 +3,7 @@
 use clap::Parser;
 use collector::clock::Clock;
 use collector::config::{Config, DatabaseConfig, LogConfig};
+use collector::seed::{self, Seed};
 use collector::{admin, db, server, telemetry};
 
 /// Rollcall's collector.
@@ -21,6 +22,8 @@ enum Command {
     Migrate(MigrateArgs),
     /// Create admins and keys, and change an organization's settings.
     Admin(AdminArgs),
+    /// Fill an empty organization with invented people and use, to try Rollcall with.
+    Seed(Box<SeedArgs>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -29,6 +32,14 @@ struct MigrateArgs {
     database: DatabaseConfig,
     #[command(flatten)]
     log: LogConfig,
+}
+
+#[derive(Debug, clap::Args)]
+struct SeedArgs {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    #[command(flatten)]
+    seed: Seed,
 }
 
 #[derive(Debug, clap::Args)]
@@ -60,12 +71,22 @@ async fn main() -> anyhow::Result<()> {
             let url = &args.database.database_url;
             let now = Clock::System.now();
             let done = admin::run(url, &args.command, args.json, now, &mut input, &mut output);
-            if let Err(error) = done {
-                // Said to the person who typed the command: no backtrace, no log line.
-                eprintln!("rollcall: {error}");
-                std::process::exit(1);
-            }
-            Ok(())
+            refuse(done)
+        }
+        Command::Seed(args) => {
+            let now = Clock::System.now();
+            let done =
+                seed::run(&args.database.database_url, &args.seed, now, &mut std::io::stderr());
+            refuse(done.map(|_| ()))
         }
     }
+}
+
+/// Says to the person who typed the command what is wrong: no backtrace, no log line.
+fn refuse(done: Result<(), impl std::error::Error>) -> anyhow::Result<()> {
+    if let Err(error) = done {
+        eprintln!("rollcall: {error}");
+        std::process::exit(1);
+    }
+    Ok(())
 }

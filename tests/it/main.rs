@@ -42,6 +42,9 @@ mod api;
 /// The command line of admins.
 mod admin_cli;
 
+/// Invented data.
+mod seed;
+
 /// The admin pages.
 mod pages;
 

@@ -20,11 +20,11 @@ use crate::store::audit::{Actor, Object};
 use crate::store::word::{ActorKind, Word, word};
 use crate::store::{self, Page, StoreError};
 
-pub use command::Command;
 use command::{
     ApiKeyCommand, CreateAdmin, CreateApiKey, CreateEnrollmentKey, EnrollmentKeyCommand,
-    InstallationCommand, OrganizationCommand, WhichOrganization,
+    InstallationCommand, OrganizationCommand,
 };
+pub use command::{Command, WhichOrganization};
 
 /// Why a command did nothing.
 #[derive(Debug, thiserror::Error)]
@@ -142,12 +142,12 @@ pub fn run(
     Ok(())
 }
 
-fn actor() -> Actor {
+pub(crate) fn actor() -> Actor {
     Actor { kind: ActorKind::CommandLine, name: "rollcall admin".to_owned() }
 }
 
 /// The organization that was named, or the only one.
-fn find_organization(
+pub(crate) fn find_organization(
     conn: &mut DbConnection,
     which: &WhichOrganization,
 ) -> Result<OrganizationId, AdminError> {

@@ -50,8 +50,16 @@ pub fn insert_missing(
         status: Word(UserStatus::Current),
         created_at: now.naive_utc(),
     };
+    insert(conn, &row)
+}
+
+/// Adds a user, unless there is one with that address.
+///
+/// # Errors
+/// When the database refuses.
+pub fn insert(conn: &mut DbConnection, row: &UserRow) -> Result<(), StoreError> {
     with_backend!(conn, c => diesel::insert_into(users::table)
-        .values(&row)
+        .values(row)
         .on_conflict_do_nothing()
         .execute(c))?;
     Ok(())
