@@ -42,6 +42,18 @@ pub fn configure(app: &mut ServiceConfig) {
                 .wrap(pages::answer::headers())
                 .app_data(pages::form_config())
                 .service(at("/").route(get().to(pages::overview::show)))
+                .service(at("/apps").route(get().to(pages::apps::list)))
+                .service(at("/apps/{app}").route(get().to(pages::apps::show)))
+                .service(at("/users").route(get().to(pages::users::list)))
+                .service(at("/users/{user}").route(get().to(pages::users::show)))
+                .service(at("/user-apps").route(get().to(pages::user_apps::list)))
+                .service(
+                    at("/admins")
+                        .route(get().to(pages::admins::list))
+                        .route(post().to(pages::admins::create)),
+                )
+                .service(at("/admins/{admin}").route(post().to(pages::admins::update)))
+                .service(at("/sessions/{session}/end").route(post().to(pages::admins::end_session)))
                 .service(
                     at("/sign-in")
                         .route(get().to(pages::sign_in::show))

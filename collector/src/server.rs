@@ -16,6 +16,7 @@ use crate::callers::Callers;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, Db};
+use crate::figures::Figures;
 use crate::identity::admins::SignIns;
 use crate::ingest::Intake;
 use crate::problem::ApiError;
@@ -39,6 +40,8 @@ pub struct Collector {
     pub enroll_limits: Arc<EnrollLimits>,
     /// What sign-ins of admins share.
     pub sign_ins: SignIns,
+    /// Counts over whole organizations.
+    pub figures: Arc<Figures>,
 }
 
 impl Collector {
@@ -65,6 +68,7 @@ impl Collector {
             intake,
             enroll_limits: Arc::default(),
             sign_ins: SignIns::default(),
+            figures: Arc::default(),
         })
     }
 
@@ -101,8 +105,10 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
         collector.clone(),
         Duration::from_secs(config.sweep_seconds),
     ));
+    let counts = actix_web::rt::spawn(count_regularly(collector.clone()));
     start(&collector, listener, config.workers)?.await?;
     sweeps.abort();
+    counts.abort();
     // All requests are answered; nothing waits, and the writers end.
     collector.intake.close();
     Ok(())
@@ -129,6 +135,19 @@ pub fn start(
         server = server.workers(workers);
     }
     Ok(server.listen(listener)?.run())
+}
+
+/// How often it is looked whether counts are old.
+const COUNT_EVERY: Duration = Duration::from_secs(10);
+
+/// Counts large organizations ahead of who looks, again and again.
+async fn count_regularly(collector: Collector) {
+    loop {
+        if let Err(error) = collector.figures.refresh(&collector.db, collector.clock.now()).await {
+            tracing::warn!(%error, "a count ended early; the next one starts anew");
+        }
+        tokio::time::sleep(COUNT_EVERY).await;
+    }
 }
 
 /// Writes down what changes with time alone, again and again.

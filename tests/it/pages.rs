@@ -24,6 +24,16 @@ fn check_headers(answer: &Answer, expected: Expect) {
     expected.assert_eq(&lines.concat());
 }
 
+/// The pages of who is signed in that need no id.
+const PAGES: [&str; 6] = ["/", "/apps", "/users", "/user-apps", "/admins", "/discoveries"];
+
+/// The first link of a page to something below this path.
+fn first_link(page: &Answer, below: &str) -> String {
+    let text = page.text();
+    let (_, after) = text.split_once(&format!("href=\"{below}")).expect("there is one");
+    format!("{below}{}", after.split(['"', '?', '#']).next().unwrap())
+}
+
 fn n_keys(app: &TestApp) -> usize {
     let id = app.organization_id;
     app.with_database(|conn| enrollment_keys::list(conn, id).unwrap().len())
@@ -35,8 +45,8 @@ fn n_keys(app: &TestApp) -> usize {
 async fn who_is_not_signed_in_is_sent_to_the_sign_in_page() {
     let app = TestApp::new();
     let mut visitor = app.visitor();
-    for path in ["/", "/sign-out", "/enrollment-links"] {
-        let answer = if path == "/" {
+    for path in PAGES.into_iter().chain(["/sign-out", "/enrollment-links"]) {
+        let answer = if PAGES.contains(&path) {
             visitor.get(path).await
         } else {
             visitor.submit(path, &[("email", "")]).await
@@ -193,7 +203,12 @@ async fn every_page_allows_nothing_inline_and_nothing_from_elsewhere() {
             x-content-type-options: nosniff
         "#]],
     );
-    for page in [page, app.visitor().get("/sign-in").await, app.visitor().get("/enroll").await] {
+    let mut pages = vec![page, app.visitor().get("/sign-in").await];
+    pages.push(app.visitor().get("/enroll").await);
+    for path in PAGES {
+        pages.push(admin.get(path).await);
+    }
+    for page in pages {
         assert!(page.header("content-security-policy").starts_with("default-src 'none';"));
         let text = page.text();
         for word in ["style=\"", "<style", "<script", "onclick", "https://", "javascript:"] {
@@ -232,6 +247,7 @@ async fn the_overview_shows_who_uses_what_from_which_browsers() {
         Discoveries 1 waiting for a decision
     "#]]
     .assert_eq(&page.figures());
+    let page = app.signed_in("ada@northwind.example").await.get("/user-apps").await;
     expect![[r#"
         User | App | Last used | Last 14 days | Status and reason
         maria @northwind.example | Slack | Today, 09:50 Password | 1 day | Active Used within 7 days Decided by The browser extension Evidence Heartbeat Today, 10:00 Use Today, 09:50 Sign-in Today, 09:20 Limit 7 days without use Changes Inactive from 30 Nov, 09:50
@@ -251,23 +267,93 @@ async fn behind_every_headline_figure_are_its_rows() {
         timetracker.example | 1 | Password | Today, 10:00 | Today, 09:30
     "#]]
     .assert_eq(&page.rows("discoveries"));
+    let mut admin = app.signed_in("ada@northwind.example").await;
+    let apps = admin.get("/apps").await;
     expect![[r#"
         App | Category | People | Active | Signs in with | Last used
         Slack | Messaging | 2 | 1 | Password | Today, 09:50
     "#]]
-    .assert_eq(&page.rows("apps"));
+    .assert_eq(&apps.rows("apps"));
     expect![[r#"
-        User | Type | Apps | Active in | Browsers | Last used an app
-        maria @northwind.example | Employee | 2 | 2 | 1 | Today, 09:50
-        tom @northwind.example | Employee | 1 | - | 1 | -
+        User | Name | Type | Apps | Active in | Browsers | Last used an app
+        maria @northwind.example | - | Employee | 2 | 2 | 1 | Today, 09:50
+        tom @northwind.example | - | Employee | 1 | - | 1 | -
     "#]]
-    .assert_eq(&page.rows("users"));
+    .assert_eq(&admin.get("/users").await.rows("users"));
     expect![[r#"
         User | Browser | State | Last heartbeat | Last report
         maria @northwind.example Managed policy | Chrome 156 Linux, extension 0.1.0 | Reporting Sends sign-ins and use | Today, 10:00 | Today, 10:00
         tom @northwind.example Managed policy | Chrome 156 Linux, extension 0.1.0 | Reporting Sends sign-ins and use | Today, 10:00 | Today, 10:00
     "#]]
     .assert_eq(&page.rows("installations"));
+}
+
+#[actix_web::test]
+async fn an_app_and_a_user_have_pages_with_their_rows() {
+    let app = TestApp::new();
+    report_of_a_morning(&app).await;
+    let mut admin = app.admin().await;
+    let slack = first_link(&admin.get("/apps").await, "/apps/");
+    let page = admin.get(&slack).await;
+    let rows = page.rows("user-apps");
+    let people: Vec<&str> = rows.lines().skip(1).filter_map(|it| it.split(" |").next()).collect();
+    assert_eq!(people, ["maria @northwind.example", "tom @northwind.example"], "{rows}");
+    assert!(page.text().contains("Mon 23 Nov 2026</th><td role=\"cell\" class=\"number\">1</td>"));
+    let unconfirmed = admin.get(&format!("{slack}?status=unconfirmed")).await.rows("user-apps");
+    assert!(unconfirmed.contains("tom") && !unconfirmed.contains("maria"), "{unconfirmed}");
+
+    let maria = first_link(&admin.get("/users").await, "/users/");
+    let page = admin.get(&maria).await;
+    assert_eq!(page.rows("user-apps").lines().count(), 3, "{}", page.rows("user-apps"));
+    expect![[r#"
+        Browser | Known by | State | Last heartbeat | Last report
+        Chrome 156 Linux, extension 0.1.0 | Managed policy | Reporting | Today, 10:00 | Today, 10:00
+    "#]]
+    .assert_eq(&page.rows("installations"));
+    for path in ["/apps/none", "/users/00000000-0000-0000-0000-000000000000"] {
+        assert_eq!(admin.get(path).await.status, 404, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_list_says_what_its_address_may_say() {
+    let app = TestApp::new();
+    report_of_a_morning(&app).await;
+    let mut admin = app.admin().await;
+    let check = [
+        ("/users?sort=shoe", "Sort \"shoe\" is none of last_used, apps, active, name."),
+        ("/users?type=robot", "Type \"robot\" is none of employee, external, service, group."),
+        ("/apps?size=7", "Size \"7\" is none of [25, 50, 100, 250]."),
+        ("/apps?cursor=x", "The cursor is not one of ours."),
+        ("/apps?format=xls", "Format \"xls\" is neither csv nor json."),
+        ("/user-apps?status=new", "Status \"new\" is none of active,"),
+    ];
+    for (path, words) in check {
+        let page = admin.get(path).await;
+        assert_eq!(page.status, 422, "{path}");
+        let text = page.text().replace("&#34;", "\"");
+        assert!(text.contains(words), "{path}: {text}");
+    }
+    let found = admin.get("/users?text=MARIA").await;
+    assert_eq!(found.rows("users").lines().count(), 2);
+    assert!(admin.get("/apps?text=nothing").await.text().contains("No app fits."));
+}
+
+#[actix_web::test]
+async fn a_list_can_be_taken_away_as_a_file() {
+    let app = TestApp::new();
+    report_of_a_morning(&app).await;
+    let mut admin = app.admin().await;
+    let csv = admin.get("/users?format=csv").await;
+    assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
+    assert_eq!(csv.header("content-disposition"), "attachment; filename=\"users.csv\"");
+    let lines: Vec<String> = csv.text().lines().map(str::to_owned).collect();
+    assert!(lines[1].contains(",maria@northwind.example,,employee,current,2,2,"), "{lines:?}");
+    let json: serde_json::Value =
+        serde_json::from_str(&admin.get("/user-apps?format=json&status=active").await.text())
+            .unwrap();
+    assert_eq!(json.as_array().unwrap().len(), 2);
+    assert_eq!(json[0]["app"], "Slack");
 }
 
 #[actix_web::test]
@@ -279,20 +365,25 @@ async fn a_status_past_its_time_is_shown_as_it_is_now() {
         let rows = page.rows("user-apps");
         rows.lines().find(|it| it.contains("Slack") && it.contains("maria")).unwrap().to_owned()
     };
-    assert!(slack(&admin.get("/").await).contains("| Active Used within 7 days"));
+    assert!(slack(&admin.get("/user-apps").await).contains("| Active Used within 7 days"));
     // Exactly seven days after the visit, and one second more; nothing sweeps in between.
     app.clock.advance(TimeDelta::days(7) - TimeDelta::minutes(10));
     let mut admin = app.signed_in("ada@northwind.example").await;
-    assert!(slack(&admin.get("/").await).contains("| Active Used within 7 days"));
+    assert!(slack(&admin.get("/user-apps").await).contains("| Active Used within 7 days"));
     app.clock.advance(TimeDelta::seconds(1));
-    let page = admin.get("/").await;
+    let page = admin.get("/user-apps").await;
     assert!(
         slack(&page)
             .contains("| Inactive Not seen for more than 7 days; the browser is silent too"),
         "{}",
         slack(&page)
     );
+    let page = admin.get("/").await;
     assert!(page.figures().contains("3 accounts, 0 active"), "{}", page.figures());
+    let active = admin.get("/user-apps?status=active").await;
+    assert!(active.text().contains("No account fits."));
+    let inactive = admin.get("/user-apps?status=inactive").await.rows("user-apps");
+    assert_eq!(inactive.lines().count(), 3, "{inactive}");
 }
 
 #[actix_web::test]
@@ -307,7 +398,7 @@ async fn nothing_is_zero_while_nobody_can_know() {
     "#]]
     .assert_eq(&page.figures());
     let text = page.text();
-    assert!(text.find("id=\"enroll\"") < text.find("id=\"user-apps\""), "what to do comes first");
+    assert!(text.find("id=\"enroll\"") < text.find("id=\"accounts\""), "what to do comes first");
 }
 
 #[actix_web::test]
@@ -323,7 +414,11 @@ async fn hostile_names_are_text() {
     let request = EnrollRequest { installation, ..enrollment(&app, "maria&co@northwind.example") };
     let maria = app.enroll_with(&request).await;
     maria.batch(&batch(1, now, vec![sign_in("app.slack.com", now)])).await;
-    let text = app.admin().await.get("/").await.text();
+    let mut admin = app.admin().await;
+    let mut text = String::new();
+    for path in PAGES {
+        text.push_str(&admin.get(path).await.text());
+    }
     assert!(text.contains("&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#39;&#38;"), "{text}");
     assert!(text.contains("&#60;b&#62;Chrome&#60;/b&#62;"));
     assert!(text.contains("maria&#38;co"));
@@ -347,11 +442,103 @@ async fn no_row_of_another_organization_is_shown() {
         organizations::insert(conn, id, &fabrikam, app.clock.now()).unwrap();
     });
     app.add_admin(id, "eve@fabrikam.example", AdminRole::Admin);
-    let text = app.signed_in("eve@fabrikam.example").await.get("/").await.text();
-    assert!(text.contains("Fabrikam"));
-    for word in ["Northwind", "northwind", "maria", "Slack", "timetracker"] {
-        assert!(!text.contains(word), "{word}");
+    let mut eve = app.signed_in("eve@fabrikam.example").await;
+    for path in PAGES {
+        let text = eve.get(path).await.text();
+        assert!(text.contains("Fabrikam"), "{path}");
+        for word in ["Northwind", "northwind", "maria", "Slack", "timetracker"] {
+            assert!(!text.contains(word), "{word} on {path}");
+        }
     }
+    let mut ada = app.admin().await;
+    for (list, section) in [("/apps", "/apps/"), ("/users", "/users/")] {
+        let link = first_link(&ada.get(list).await, section);
+        assert_eq!(ada.get(&link).await.status, 200, "{link}");
+        assert_eq!(eve.get(&link).await.status, 404, "{link}");
+    }
+}
+
+// --- accounts and sessions ------------------------------------------------------------------------
+
+/// The path of the form beside an account that holds this field.
+fn form_of(page: &Answer, email: &str, field: &str) -> String {
+    let text = page.text();
+    let rows = text.split("<tr").filter_map(|it| it.split("</tr>").next());
+    let rows = rows.filter(|it| it.contains(email) && it.contains("/admins/"));
+    let row = rows.last().expect("the account has a row").to_owned();
+    let forms = row.split("<form ").filter(|it| it.contains(&format!("name=\"{field}\"")));
+    let form = forms.last().expect("the row has such a form");
+    form.split_once("action=\"").unwrap().1.split('"').next().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn an_admin_lets_a_viewer_in_and_locks_them_out_again() {
+    let app = TestApp::new();
+    let mut admin = app.admin().await;
+    admin.get("/admins").await;
+    let fields = [("email", "Vera@northwind.example"), ("role", "viewer")];
+    let made = admin.submit("/admins", &fields).await;
+    let password = secret(&made);
+    assert_eq!(admin.submit("/admins", &fields).await.status, 422, "an address is taken once");
+    let mut vera = app.visitor();
+    let signed_in = vera.sign_in("vera@northwind.example", &password).await;
+    assert_eq!(signed_in.header("location"), "/", "{}", signed_in.text());
+    let page = vera.get("/admins").await;
+    assert!(!page.text().contains("action=\"/admins"), "a viewer has no forms");
+    assert_eq!(vera.submit("/admins", &fields).await.status, 403);
+
+    let page = admin.get("/admins").await;
+    let form = form_of(&page, "vera@", "state");
+    assert_eq!(admin.submit(&form, &[("state", "disabled")]).await.status, 303);
+    assert_eq!(vera.get("/").await.status, 303, "the open session ends, too");
+    assert_eq!(vera.sign_in("vera@northwind.example", &password).await.status, 401);
+    assert_eq!(admin.submit(&form, &[("state", "enabled")]).await.status, 303);
+    assert_eq!(vera.sign_in("vera@northwind.example", &password).await.status, 303);
+    let id = app.organization_id;
+    let entries = app.with_database(|conn| audit::list_newest(conn, id, 20).unwrap());
+    let lines: Vec<&str> = entries.iter().rev().map(|it| it.action.as_str()).collect();
+    assert_eq!(
+        lines,
+        [
+            "admin.signed_in",
+            "admin.created",
+            "admin.signed_in",
+            "admin.disabled",
+            "admin.enabled",
+            "admin.signed_in",
+        ]
+    );
+}
+
+#[actix_web::test]
+async fn the_last_admin_stays_one() {
+    let app = TestApp::new();
+    let mut admin = app.admin().await;
+    let page = admin.get("/admins").await;
+    let form = form_of(&page, "ada@", "role");
+    for field in [("role", "viewer"), ("state", "disabled")] {
+        let refused = admin.submit(&form, &[field]).await;
+        assert_eq!(refused.status, 422, "{field:?}");
+        assert!(refused.text().contains("This is the last admin"), "{}", refused.text());
+        admin.get("/admins").await;
+    }
+}
+
+#[actix_web::test]
+async fn a_session_is_listed_and_can_be_ended() {
+    let app = TestApp::new();
+    let mut admin = app.admin().await;
+    let mut other = app.signed_in("ada@northwind.example").await;
+    let page = admin.get("/admins").await;
+    let rows = page.rows("sessions");
+    assert_eq!(rows.matches("this session").count(), 1, "{rows}");
+    let text = page.text();
+    let row =
+        text.split("<tr").find(|it| it.contains("/sessions/") && !it.contains("this session"));
+    let form =
+        row.unwrap().split_once("action=\"").unwrap().1.split('"').next().unwrap().to_owned();
+    assert_eq!(admin.submit(&form, &[]).await.status, 303);
+    assert_eq!((admin.get("/").await.status, other.get("/").await.status), (200, 303));
 }
 
 // --- connecting browsers --------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 //! `rollcall seed`: invented data that could have been reported.
 
+use chrono::TimeDelta;
 use clap::Parser;
 use collector::seed::{self, Seed, SeedError, Seeded};
 use collector::store::{Page, apps, installations, users};
 use tests::app::TestApp;
+use tests::factory::{batch, sign_in};
 
 #[derive(Parser)]
 struct Command {
@@ -62,6 +64,30 @@ async fn what_people_reported_is_not_mixed_with_invented_data() {
     let refused = seed(&app, &[]).unwrap_err();
     assert!(matches!(refused, SeedError::NotEmpty { .. }), "{refused}");
     assert_eq!(seed(&app, &["--force"]).unwrap().n_users, 60);
+}
+
+#[actix_web::test]
+async fn a_large_organization_is_counted_ahead_and_a_page_says_of_when() {
+    let app = TestApp::new();
+    seed(&app, &["--random", "3"]).unwrap();
+    seed(&app, &["--random", "4", "--accounts", "39", "--force"]).unwrap();
+    let mut admin = app.admin().await;
+    let people = |figures: &str| figures.lines().next().unwrap_or_default().to_owned();
+    let before = people(&admin.get("/").await.figures());
+    assert!(before.starts_with("People 60 "), "{before}");
+    app.clock.advance(TimeDelta::hours(1));
+    let now = app.clock.now();
+    let maria = app.installation().await;
+    maria.batch(&batch(1, now, vec![sign_in("app.slack.com", now)])).await;
+    let page = admin.get("/").await;
+    assert_eq!(people(&page.figures()), before, "nobody has counted since");
+    assert!(page.text().contains("23 November 2026, 10:00"));
+    app.collector.figures.refresh(&app.collector.db, now).await.unwrap();
+    let page = admin.get("/").await;
+    assert!(people(&page.figures()).starts_with("People 61 "), "{}", page.figures());
+    assert!(page.text().contains("23 November 2026, 11:00"));
+    let maria = admin.get("/users?text=maria@").await.rows("users");
+    assert!(maria.contains("| 1 | 1 | 1 | Today, 11:00"), "{maria}");
 }
 
 #[actix_web::test]

@@ -7,6 +7,7 @@
 mod build;
 mod package;
 
+mod bench;
 mod demo;
 mod test;
 
@@ -47,6 +48,7 @@ enum Command {
     Package(package::Package),
     Demo(demo::Demo),
     Test(test::Test),
+    Bench(bench::Bench),
     Providers(providers::Providers),
     Catalog(catalog::Catalog),
     Eval(eval::Eval),
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Package(it) => it.run(),
         Command::Demo(it) => it.run(),
         Command::Test(it) => it.run(),
+        Command::Bench(it) => it.run(),
         Command::Providers(it) => it.run(),
         Command::Catalog(it) => it.run(),
         Command::Eval(it) => it.run(),

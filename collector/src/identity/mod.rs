@@ -3,6 +3,7 @@
 
 pub mod keys;
 
+pub mod accounts;
 pub mod admins;
 pub mod csrf;
 pub mod passwords;

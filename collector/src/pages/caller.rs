@@ -14,6 +14,7 @@ use crate::identity::{csrf, sessions};
 use crate::problem::ApiError;
 use crate::store::admins::AdminRow;
 use crate::store::audit::Actor;
+use crate::store::organizations::{self, Organization};
 use crate::store::word::{ActorKind, AdminRole};
 
 /// The cookie of a session. `__Host-` makes the browser refuse it without `Secure`, with a `Domain`, or
@@ -53,6 +54,16 @@ impl Caller {
     #[must_use]
     pub fn actor(&self) -> Actor {
         Actor { kind: ActorKind::Admin, name: self.admin.email.clone() }
+    }
+
+    /// The organization with its settings.
+    ///
+    /// # Errors
+    /// When it is gone or the database refuses.
+    pub async fn organization(&self, db: &Db) -> Result<Organization, PageError> {
+        let id = self.organization_id();
+        let found = db.run(move |conn| organizations::find(conn, id)).await?;
+        found.ok_or(PageError::Problem(ApiError::NotFound))
     }
 
     /// The secret in the cookie, which ends the session.

@@ -70,7 +70,7 @@ pub async fn create_link(
     clock: Data<Clock>,
 ) -> Result<HttpResponse, PageError> {
     caller.check_change(&request, &form.form_token)?;
-    let organization = organization(&db, &caller).await?;
+    let organization = caller.organization(&db).await?;
     let email = parse_work_address(&form.email, &organization)?;
     let (id, actor, now) = (organization.organization_id, caller.actor(), clock.now());
     let name = email.as_ref().map_or_else(|| "Link".to_owned(), |it| format!("Link for {it}"));
@@ -115,7 +115,7 @@ pub async fn create_key(
     clock: Data<Clock>,
 ) -> Result<HttpResponse, PageError> {
     caller.check_change(&request, &form.form_token)?;
-    let organization = organization(&db, &caller).await?;
+    let organization = caller.organization(&db).await?;
     let (id, actor, now) = (organization.organization_id, caller.actor(), clock.now());
     let (_, token) = db
         .write(move |conn: &mut DbConnection| {
@@ -132,12 +132,6 @@ pub async fn create_key(
         recipient: String::new(),
         policy: Some(policy),
     })
-}
-
-async fn organization(db: &Db, caller: &Caller) -> Result<Organization, PageError> {
-    let id = caller.organization_id();
-    let found = db.run(move |conn| crate::store::organizations::find(conn, id)).await?;
-    found.ok_or(PageError::Problem(ApiError::NotFound))
 }
 
 fn parse_work_address(

@@ -5,7 +5,14 @@ use crate::store::organizations::Organization;
 
 /// The pages that the navigation names, in its order: label and path. A new page adds its line here
 /// and passes its path to [`CallerFrame::new`].
-const SECTIONS: &[(&str, &str)] = &[("Overview", "/"), ("Discoveries", "/discoveries")];
+const SECTIONS: &[(&str, &str)] = &[
+    ("Overview", "/"),
+    ("Discoveries", "/discoveries"),
+    ("Apps", "/apps"),
+    ("Users", "/users"),
+    ("Who uses what", "/user-apps"),
+    ("Admins", "/admins"),
+];
 
 /// One link of the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,18 @@
 //! from `shared::activity::assess` at the moment of reading, never from a column alone. Pages change
 //! nothing but by forms that carry a token, and only for admins, not for viewers.
 
+pub mod admins;
+pub mod apps;
 pub mod discoveries;
 pub mod enrollment;
 pub mod overview;
 pub mod sign_in;
+pub mod user_apps;
+pub mod users;
+
+pub mod chart;
+pub mod export;
+pub mod filters;
 
 pub mod caller;
 pub mod frame;

@@ -7,6 +7,8 @@ use chrono_tz::Tz;
 use shared::activity::{Assessment, Reason, SourceFacts, SourceKind, Status};
 use shared::wire::{IdentityMethod, Mode, SignInMethod, SiteRuleKind};
 
+use crate::store::word::UserType;
+
 /// What a cell says. None and unknown differ, and neither is ever 0 (T11, Z21).
 #[derive(Clone, Debug, PartialEq, Eq, Template)]
 #[template(path = "cell.html")]
@@ -247,6 +249,23 @@ pub fn operating_system(word: &str) -> String {
         "openbsd" => "OpenBSD".to_owned(),
         _ => word.to_owned(),
     }
+}
+
+/// What kind of user, in a word.
+#[must_use]
+pub fn user_type(user_type: UserType) -> &'static str {
+    match user_type {
+        UserType::Employee => "Employee",
+        UserType::External => "External",
+        UserType::Service => "Service",
+        UserType::Group => "Group",
+    }
+}
+
+/// A category of the catalog is a word such as `project-management`.
+#[must_use]
+pub fn category(slug: &str) -> String {
+    capitalized(&slug.replace(['-', '_'], " "))
 }
 
 /// A source in words, as a sentence uses it.

@@ -66,6 +66,110 @@ pub fn find_by_email(conn: &mut DbConnection, email: &str) -> Result<Option<Admi
         .optional()?)
 }
 
+/// All admins and viewers, by address.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+) -> Result<Vec<AdminRow>, StoreError> {
+    Ok(admins::table
+        .filter(admins::organization_id.eq(organization_id))
+        .order(admins::email)
+        .select(AdminRow::as_select())
+        .load(conn)?)
+}
+
+/// Sets what somebody may do.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_role(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    admin_id: AdminId,
+    role: AdminRole,
+) -> Result<(), StoreError> {
+    diesel::update(
+        admins::table
+            .filter(admins::organization_id.eq(organization_id))
+            .filter(admins::admin_id.eq(admin_id)),
+    )
+    .set(admins::role.eq(Word(role)))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Locks somebody out from a moment on, or lets them in again.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_disabled(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    admin_id: AdminId,
+    disabled_at: Option<DateTime<Utc>>,
+) -> Result<(), StoreError> {
+    diesel::update(
+        admins::table
+            .filter(admins::organization_id.eq(organization_id))
+            .filter(admins::admin_id.eq(admin_id)),
+    )
+    .set(admins::disabled_at.eq(disabled_at.map(|it| it.naive_utc())))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// One session, as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = admin_sessions)]
+pub struct SessionRow {
+    /// SHA-256 of the cookie's text: it names the session and opens nothing.
+    pub token_hash: Vec<u8>,
+    /// Whose session.
+    pub admin_id: AdminId,
+    /// Since when.
+    pub created_at: NaiveDateTime,
+    /// When it was last used, to within what [`update_session_seen`] is called.
+    pub last_seen_at: NaiveDateTime,
+    /// When it ends at the latest.
+    pub expires_at: NaiveDateTime,
+}
+
+/// The sessions that are not forgotten yet, the newest first.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_sessions(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+) -> Result<Vec<SessionRow>, StoreError> {
+    Ok(admin_sessions::table
+        .filter(admin_sessions::organization_id.eq(organization_id))
+        .order((admin_sessions::created_at.desc(), admin_sessions::token_hash))
+        .select(SessionRow::as_select())
+        .load(conn)?)
+}
+
+/// Ends all sessions of somebody.
+///
+/// # Errors
+/// When the database refuses.
+pub fn delete_sessions_of(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    admin_id: AdminId,
+) -> Result<(), StoreError> {
+    diesel::delete(
+        admin_sessions::table
+            .filter(admin_sessions::organization_id.eq(organization_id))
+            .filter(admin_sessions::admin_id.eq(admin_id)),
+    )
+    .execute(conn)?;
+    Ok(())
+}
+
 /// Notes a sign-in.
 ///
 /// # Errors

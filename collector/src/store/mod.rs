@@ -15,7 +15,7 @@ pub mod audit;
 pub mod enrollment_keys;
 pub mod installations;
 
-pub mod overview;
+pub mod figures;
 
 pub mod apps;
 pub mod discoveries;

@@ -412,6 +412,66 @@ pub fn list(
     Ok(rows)
 }
 
+/// The user-apps of these users, by user and app. With a status: at least those that have it at `now`,
+/// and those whose stored answer no longer holds.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_of_users(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    users: &[UserId],
+    status: Option<Status>,
+    now: DateTime<Utc>,
+) -> Result<Vec<UserAppRow>, StoreError> {
+    let mut query = user_apps::table
+        .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::user_id.eq_any(users))
+        .select(UserAppRow::as_select())
+        .order((user_apps::user_id, user_apps::app_id))
+        .into_boxed::<super::Backend>();
+    if let Some(status) = status {
+        let is_due = user_apps::changes_at.le(now.naive_utc());
+        query = query.filter(user_apps::status.eq(Word(status)).or(is_due));
+    }
+    Ok(query.load(conn)?)
+}
+
+/// A part of the user-apps of one app, last used first; those never used come last. With a status: at
+/// least those that have it at `now`, and those whose stored answer no longer holds.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_of_app(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    app_id: AppId,
+    status: Option<Status>,
+    now: DateTime<Utc>,
+    offset: usize,
+    limit: usize,
+) -> Result<Vec<UserAppRow>, StoreError> {
+    // Never used sorts first in one database and last in the other; asking first whether it was used
+    // is the same in both.
+    let mut query = user_apps::table
+        .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::app_id.eq(app_id))
+        .select(UserAppRow::as_select())
+        .order((
+            user_apps::last_used_at.is_null(),
+            user_apps::last_used_at.desc(),
+            user_apps::user_id,
+        ))
+        .offset(i64::try_from(offset).unwrap_or(i64::MAX))
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .into_boxed::<super::Backend>();
+    if let Some(status) = status {
+        let is_due = user_apps::changes_at.le(now.naive_utc());
+        query = query.filter(user_apps::status.eq(Word(status)).or(is_due));
+    }
+    Ok(query.load(conn)?)
+}
+
 /// The user-apps of these users in these apps: at least the pairs that are asked for.
 ///
 /// # Errors
@@ -480,6 +540,26 @@ pub(super) fn insert_days(
         },
     );
     Ok(())
+}
+
+/// The days from `since` on which these users used these apps.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_usage_days(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    users: &[UserId],
+    apps: &[AppId],
+    since: NaiveDate,
+) -> Result<Vec<(UserId, AppId, NaiveDate)>, StoreError> {
+    Ok(usage_days::table
+        .filter(usage_days::organization_id.eq(organization_id))
+        .filter(usage_days::user_id.eq_any(users))
+        .filter(usage_days::app_id.eq_any(apps))
+        .filter(usage_days::used_on.ge(since))
+        .select((usage_days::user_id, usage_days::app_id, usage_days::used_on))
+        .load(conn)?)
 }
 
 /// On how many days each of these user-apps was used.

@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 const ADA: &str = "ada@northwind.example";
 
-fn sign_in<'a>(browser: &'a Browser, app: &TestApp, origin: &str) -> Result<Page<'a>> {
+pub(super) fn sign_in<'a>(browser: &'a Browser, app: &TestApp, origin: &str) -> Result<Page<'a>> {
     app.add_admin(app.organization_id, ADA, AdminRole::Admin);
     let tab = browser.first_tab()?;
     tab.go_to(origin)?;
@@ -70,8 +70,11 @@ fn a_link_from_the_admin_page_connects_a_browser_whose_sign_in_appears_there() -
     let started = Instant::now();
     loop {
         desk.test_now()?;
-        tab.go_to(&served.origin())?;
-        let text = tab.text()?;
+        let mut text = String::new();
+        for path in ["/user-apps", "/"] {
+            tab.go_to(&format!("{}{path}", served.origin()))?;
+            text.push_str(&tab.text()?);
+        }
         let words = ["Slack", "Active", "Reporting", "Enrollment link", "1 of 1"];
         let missing: Vec<&str> = words.into_iter().filter(|it| !text.contains(it)).collect();
         if missing.is_empty() {

@@ -1,0 +1,337 @@
+//! The apps of an organization, and one of them.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Path, Query};
+use askama::Template;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::answer::{self, PageError};
+use super::caller::Caller;
+use super::chart::{Chart, Series};
+use super::export::{self, Format};
+use super::filters::{self, Choice, Part};
+use super::frame::CallerFrame;
+use super::list::Pager;
+use super::user_apps::{self as rows, Line, Link, STATUSES};
+use super::words::{self, Calendar, Cell};
+use crate::db::AppId;
+use crate::figures::{AppFigures, Tally};
+use crate::problem::ApiError;
+use crate::server::Collector;
+use crate::store::{StoreError, apps, user_apps};
+
+const SORTS: [(&str, &str); 4] = [
+    ("people", "most people first"),
+    ("active", "most active people first"),
+    ("last_used", "last used first"),
+    ("name", "by name"),
+];
+
+/// Days in the chart of one app.
+const CHART_DAYS: u64 = 180;
+
+/// What the address of the list says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    text: Option<String>,
+    category: Option<String>,
+    sort: Option<String>,
+    size: Option<String>,
+    cursor: Option<String>,
+    format: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "apps.html")]
+struct AppsPage {
+    title: &'static str,
+    caller: CallerFrame,
+    counted: String,
+    zone: &'static str,
+    text: String,
+    categories: Vec<Choice>,
+    sorts: Vec<Choice>,
+    sizes: Vec<Choice>,
+    csv: String,
+    json: String,
+    is_filtered: bool,
+    apps: Vec<AppLine>,
+    pager: Pager,
+}
+
+struct AppLine {
+    app: Link<String>,
+    category: Cell,
+    people: String,
+    active: Cell,
+    methods: Cell,
+    last_used: Cell,
+}
+
+/// How many are active: unknown while nobody knows of any, and never 0 then (T19).
+#[must_use]
+pub fn active(tally: &Tally) -> Cell {
+    match tally.n_active {
+        0 if tally.n_unknown != 0 => Cell::Unknown,
+        0 => Cell::None,
+        n => Cell::Text(words::number(n)),
+    }
+}
+
+/// The newest use: unknown where nobody reports it.
+#[must_use]
+pub fn last_used(tally: &Tally, calendar: &Calendar) -> Cell {
+    match tally.last_used_at {
+        None if tally.n_unknown != 0 => Cell::Unknown,
+        at => Cell::at(at.map(|it| calendar.moment(it))),
+    }
+}
+
+/// How people sign in, in words.
+#[must_use]
+pub fn methods(app: &AppFigures) -> Cell {
+    let mut names: Vec<String> = app.methods.iter().map(|it| words::sign_in_method(it)).collect();
+    names.sort();
+    names.dedup();
+    if names.is_empty() { Cell::None } else { Cell::Text(names.join(", ")) }
+}
+
+/// `GET` the apps in which somebody has an account.
+///
+/// # Errors
+/// When nobody is signed in, a filter names nothing that can be, or the database refuses.
+pub async fn list(
+    caller: Caller,
+    collector: Data<Collector>,
+    Query(query): Query<ListQuery>,
+) -> Result<HttpResponse, PageError> {
+    let now = collector.clock.now();
+    let organization = caller.organization(&collector.db).await?;
+    let sort = filters::pick("sort", &SORTS, query.sort.as_deref())?;
+    let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
+    let format = Format::parse(query.format.as_deref())?;
+    let (text, category) =
+        (query.text.clone().unwrap_or_default(), query.category.clone().unwrap_or_default());
+    let counts = collector.figures.find(&collector.db, &organization, now).await?;
+    let needle = text.trim().to_lowercase();
+    let is_wanted = |it: &&AppFigures| {
+        let is_category = category.is_empty() || it.app.category.as_deref() == Some(&category);
+        is_category && it.app.name.to_lowercase().contains(&needle)
+    };
+    let mut found: Vec<&AppFigures> = counts.known_apps().filter(is_wanted).collect();
+    let name = |it: &AppFigures| (it.app.name.to_lowercase(), it.app.app_id);
+    found.sort_by_cached_key(|it| {
+        let rank = match sort {
+            "active" => Some(it.tally.n_active),
+            "last_used" => it.tally.last_used_at.map(|it| it.timestamp_millis()),
+            "name" => None,
+            _ => Some(it.tally.n()),
+        };
+        (Reverse(rank), name(it))
+    });
+    if let Some(format) = format {
+        return Ok(export_apps(format, &found));
+    }
+    let calendar = Calendar::new(organization.time_zone, now);
+    let line = |it: &&AppFigures| AppLine {
+        app: Link { href: format!("/apps/{}", it.app.app_id), text: it.app.name.clone() },
+        category: Cell::text(it.app.category.as_deref().map(words::category)),
+        people: words::number(it.tally.n()),
+        active: active(&it.tally),
+        methods: methods(it),
+        last_used: last_used(&it.tally, &calendar),
+    };
+    let mut categories: Vec<&str> =
+        counts.known_apps().filter_map(|it| it.app.category.as_deref()).collect();
+    categories.sort_unstable();
+    categories.dedup();
+    let labels: Vec<(&str, String)> =
+        categories.iter().map(|it| (*it, words::category(it))).collect();
+    let any = [("", "any category")];
+    let offered: Vec<(&str, &str)> =
+        any.into_iter().chain(labels.iter().map(|(it, label)| (*it, label.as_str()))).collect();
+    let size = part.size.to_string();
+    let kept = [
+        ("text", text.as_str()),
+        ("category", category.as_str()),
+        ("sort", sort),
+        ("size", size.as_str()),
+    ];
+    let file = |format| {
+        filters::link("/apps", &[("text", &text), ("category", &category), ("format", format)])
+    };
+    let cursor = query.cursor.as_deref();
+    let next = part.next(found.len());
+    answer::page(&AppsPage {
+        title: "Apps",
+        counted: rows::counted(&counts, &calendar),
+        zone: calendar.zone_name(),
+        categories: filters::choices(&offered, &category),
+        sorts: filters::choices(&SORTS, sort),
+        sizes: filters::size_choices(part.size),
+        csv: file("csv"),
+        json: file("json"),
+        is_filtered: !text.is_empty() || !category.is_empty(),
+        apps: part.of(&found).map(line).collect(),
+        pager: Pager::new(
+            "/apps",
+            &kept,
+            cursor,
+            next.as_deref(),
+            part.showing(found.len(), "app"),
+        ),
+        caller: CallerFrame::new(&caller, &organization, "/apps"),
+        text,
+    })
+}
+
+fn export_apps(format: Format, apps: &[&AppFigures]) -> HttpResponse {
+    let columns = [
+        "app_id",
+        "slug",
+        "name",
+        "category",
+        "n_users",
+        "n_active",
+        "n_inactive",
+        "n_unconfirmed",
+        "n_unknown",
+        "n_removed",
+        "sign_in_methods",
+        "last_used_at",
+    ];
+    let rows = apps.iter().map(|it| {
+        let methods: Vec<&str> = it.methods.iter().map(String::as_str).collect();
+        let t = &it.tally;
+        vec![
+            json!(it.app.app_id),
+            json!(it.app.catalog_slug),
+            json!(it.app.name),
+            json!(it.app.category),
+            json!(t.n()),
+            // Unknown is not 0 (T19): none of the accounts says anything.
+            json!((t.n_unknown < t.n()).then_some(t.n_active)),
+            json!(t.n_inactive),
+            json!(t.n_unconfirmed),
+            json!(t.n_unknown),
+            json!(t.n_removed),
+            json!(methods.join(" ")),
+            json!(t.last_used_at),
+        ]
+    });
+    export::file(format, "apps", &columns, rows)
+}
+
+/// What the address of one app says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShowQuery {
+    status: Option<String>,
+    size: Option<String>,
+    cursor: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "app.html")]
+struct AppPage {
+    title: String,
+    caller: CallerFrame,
+    counted: String,
+    zone: &'static str,
+    lead: String,
+    shares: Vec<rows::Share>,
+    methods: Cell,
+    last_used: Cell,
+    chart: Chart,
+    path: String,
+    statuses: Vec<Choice>,
+    sizes: Vec<Choice>,
+    lines: Vec<Line>,
+    pager: Pager,
+}
+
+/// `GET` one app: who uses it, and how much.
+///
+/// # Errors
+/// When nobody is signed in, there is no such app, or the database refuses.
+pub async fn show(
+    caller: Caller,
+    collector: Data<Collector>,
+    path: Path<String>,
+    Query(query): Query<ShowQuery>,
+) -> Result<HttpResponse, PageError> {
+    let now = collector.clock.now();
+    let app_id: AppId = path.parse().map_err(|_| ApiError::NotFound)?;
+    let organization = Arc::new(caller.organization(&collector.db).await?);
+    let word = filters::pick("status", &STATUSES, query.status.as_deref())?;
+    let status = rows::parse_status(word);
+    let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
+    let calendar = Calendar::new(organization.time_zone, now);
+    let counts = collector.figures.find(&collector.db, &organization, now).await?;
+    let shared = organization.clone();
+    let found = collector
+        .db
+        .run(move |conn| {
+            let id = shared.organization_id;
+            let Some(app) = apps::find_all(conn, id, &[app_id])?.remove(&app_id) else {
+                return Ok(None);
+            };
+            let (offset, limit) = (part.offset, part.size.saturating_add(1));
+            let read = user_apps::list_of_app(conn, id, app_id, status, now, offset, limit)?;
+            let has_more = part.size < read.len();
+            let read = read.into_iter().take(part.size).collect();
+            let mut known = rows::know(conn, &shared, read, now)?;
+            known.retain(|it| status.is_none_or(|status| it.assessment.status == status));
+            let lines = rows::lines(conn, &shared, &calendar, &known)?;
+            Ok::<_, StoreError>(Some((app, lines, has_more)))
+        })
+        .await?;
+    let (app, lines, has_more) = found.ok_or(ApiError::NotFound)?;
+    let empty = AppFigures {
+        app: app.clone(),
+        tally: Tally::default(),
+        methods: std::collections::BTreeSet::new(),
+        days: std::collections::BTreeMap::new(),
+    };
+    let figures = counts.apps.get(&app_id).unwrap_or(&empty);
+    let days = rows::chart_days(&calendar, CHART_DAYS);
+    let values = days.iter().map(|it| figures.days.get(it).copied().unwrap_or(0).into()).collect();
+    let series = [Series { name: "People", values }];
+    let path = format!("/apps/{app_id}");
+    let size = part.size.to_string();
+    let kept = [("status", word), ("size", size.as_str())];
+    let next = has_more.then(|| part.offset.saturating_add(part.size).to_string());
+    let n_all = status.map_or(figures.tally.n(), |it| figures.tally.of(it));
+    let showing = part.showing(usize::try_from(n_all).unwrap_or(0), "account");
+    let kind = app
+        .category
+        .as_deref()
+        .map_or_else(|| "A site that nobody has decided about".to_owned(), words::category);
+    let is_in_catalog = if app.catalog_slug.is_some() { " of the catalog" } else { "" };
+    answer::page(&AppPage {
+        title: app.name.clone(),
+        lead: format!("{kind}{is_in_catalog}. {}.", words::count(figures.tally.n(), "account")),
+        counted: rows::counted(&counts, &calendar),
+        zone: calendar.zone_name(),
+        shares: rows::shares(&figures.tally, &path),
+        methods: methods(figures),
+        last_used: last_used(&figures.tally, &calendar),
+        chart: Chart::new(
+            "app",
+            format!("People who used {} in the last {CHART_DAYS} days", app.name),
+            &days,
+            &series,
+        ),
+        statuses: filters::choices(&STATUSES, word),
+        sizes: filters::size_choices(part.size),
+        pager: Pager::new(&path, &kept, query.cursor.as_deref(), next.as_deref(), showing),
+        caller: CallerFrame::new(&caller, &organization, "/apps"),
+        lines,
+        path,
+    })
+}

@@ -1,0 +1,486 @@
+//! Who uses what: user-apps as rows, each with its status, its reason and the last days, and the page
+//! that lists them all.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Query};
+use askama::Template;
+use chrono::{Days, NaiveDate};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::activity::{Assessment, Facts, SourceFacts, Status, assess};
+
+use super::answer::{self, PageError};
+use super::caller::Caller;
+use super::export::{self, Format};
+use super::filters::{self, Choice, Part};
+use super::frame::CallerFrame;
+use super::list::Pager;
+use super::words::{self, Address, Calendar, Cell, Explanation};
+use crate::db::{AppId, DbConnection, OrganizationId, UserId};
+use crate::figures::UserFigures;
+use crate::server::Collector;
+use crate::store::apps::AppRow;
+use crate::store::mappings::Aliases;
+use crate::store::organizations::Organization;
+use crate::store::user_apps::{self, UserAppRow};
+use crate::store::users::UserRow;
+use crate::store::word::{AppKind, word};
+use crate::store::{StoreError, apps, figures, installations, mappings, user_app_sources, users};
+
+/// Days in the register of a user-app.
+const N_DAYS: usize = 14;
+
+/// A link and what it says.
+#[derive(Clone, Debug)]
+pub struct Link<T> {
+    /// Where it leads.
+    pub href: String,
+    /// What it says.
+    pub text: T,
+}
+
+/// One user-app as a row.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Whose account.
+    pub user: Link<Address>,
+    /// In which app.
+    pub app: Link<String>,
+    /// Nobody has decided yet what the site is.
+    pub is_discovery: bool,
+    /// When it was last used.
+    pub last_used: Cell,
+    /// How the person signed in last.
+    pub method: Option<String>,
+    /// The last days.
+    pub register: Option<Register>,
+    /// The status and why.
+    pub why: Explanation,
+}
+
+/// The last days, one mark each: two lines of strokes, which is a tenth of what a shape per day takes.
+#[derive(Clone, Debug)]
+pub struct Register {
+    /// "3 days", or "-".
+    pub count: String,
+    /// The days in words.
+    pub label: String,
+    /// Strokes of the days on which it was used.
+    pub used: String,
+    /// Strokes of the others.
+    pub not_used: String,
+}
+
+/// A user-app with everything that its row says.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// What is stored.
+    pub row: UserAppRow,
+    /// What it means now.
+    pub assessment: Assessment,
+    sources: Vec<SourceFacts>,
+    last_heartbeat_at: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+/// Assesses these user-apps and keeps what their answers were made from. Those that are read under
+/// another app are left out.
+///
+/// # Errors
+/// When the database refuses.
+pub fn know(
+    conn: &mut DbConnection,
+    organization: &Organization,
+    mut rows: Vec<UserAppRow>,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<Vec<Known>, StoreError> {
+    let id = organization.organization_id;
+    let aliases = mappings::aliases(conn, id)?;
+    rows.retain(|it| !aliases.is_hidden(it.app_id));
+    let users: BTreeSet<UserId> = rows.iter().map(|it| it.user_id).collect();
+    let apps: BTreeSet<AppId> = rows.iter().map(|it| it.app_id).collect();
+    let (users, apps): (Vec<_>, Vec<_>) = (users.into_iter().collect(), apps.into_iter().collect());
+    let mut facts: HashMap<(UserId, AppId), Vec<SourceFacts>> = HashMap::new();
+    for it in user_app_sources::list(conn, id, &users, &aliases.with_sources(&apps), None)? {
+        facts.entry((it.user_id, aliases.resolve(it.app_id))).or_default().push(it.facts);
+    }
+    take_sign_ins(conn, id, &aliases, &users, &apps, &mut rows)?;
+    let heartbeats = installations::newest_heartbeats(conn, id, &users)?;
+    let know = |row: UserAppRow| {
+        let sources = facts.remove(&(row.user_id, row.app_id)).unwrap_or_default();
+        let last_heartbeat_at = heartbeats.get(&row.user_id).copied();
+        let facts = Facts { sources: &sources, last_heartbeat_at };
+        let assessment = assess(facts, organization.thresholds(), now);
+        Known { row, assessment, sources, last_heartbeat_at }
+    };
+    Ok(rows.into_iter().map(know).collect())
+}
+
+/// How somebody signed in last may be kept under a site that is read as the app.
+fn take_sign_ins(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    aliases: &Aliases,
+    users: &[UserId],
+    apps: &[AppId],
+    rows: &mut [UserAppRow],
+) -> Result<(), StoreError> {
+    let sources: Vec<AppId> = apps.iter().flat_map(|it| aliases.sources(*it)).copied().collect();
+    if sources.is_empty() {
+        return Ok(());
+    }
+    let mut newest = HashMap::new();
+    for it in user_apps::find_all(conn, organization_id, users, &sources)? {
+        let known = newest.entry((it.user_id, aliases.resolve(it.app_id))).or_default();
+        let other = (it.last_sign_in_at, it.last_sign_in_method);
+        if *known < other {
+            *known = other;
+        }
+    }
+    for row in rows {
+        if let Some(other) = newest.remove(&(row.user_id, row.app_id))
+            && row.last_sign_in_at < other.0
+        {
+            (row.last_sign_in_at, row.last_sign_in_method) = other;
+        }
+    }
+    Ok(())
+}
+
+/// Puts user-apps into rows.
+///
+/// # Errors
+/// When the database refuses.
+pub fn lines(
+    conn: &mut DbConnection,
+    organization: &Organization,
+    calendar: &Calendar,
+    known: &[Known],
+) -> Result<Vec<Line>, StoreError> {
+    let id = organization.organization_id;
+    let user_ids: BTreeSet<UserId> = known.iter().map(|it| it.row.user_id).collect();
+    let app_ids: BTreeSet<AppId> = known.iter().map(|it| it.row.app_id).collect();
+    let (user_ids, app_ids): (Vec<_>, Vec<_>) =
+        (user_ids.into_iter().collect(), app_ids.into_iter().collect());
+    let users = users::find_all(conn, id, &user_ids)?;
+    let apps = apps::find_all(conn, id, &app_ids)?;
+    let since = first_day(calendar);
+    let aliases = mappings::aliases(conn, id)?;
+    let kept_under = aliases.with_sources(&app_ids);
+    let mut days: HashMap<(UserId, AppId), BTreeSet<NaiveDate>> = HashMap::new();
+    for it in user_apps::list_usage_days(conn, id, &user_ids, &kept_under, since)? {
+        days.entry((it.0, aliases.resolve(it.1))).or_default().insert(it.2);
+    }
+    let line = |it: &Known| {
+        let (user, app) = (users.get(&it.row.user_id)?, apps.get(&it.row.app_id)?);
+        let days = days.get(&(it.row.user_id, it.row.app_id));
+        Some(Line::new(organization, calendar, it, user, app, days))
+    };
+    Ok(known.iter().filter_map(line).collect())
+}
+
+fn first_day(calendar: &Calendar) -> NaiveDate {
+    let today = calendar.today();
+    let before = u64::try_from(N_DAYS - 1).unwrap_or(0);
+    today.checked_sub_days(Days::new(before)).unwrap_or(today)
+}
+
+impl Line {
+    fn new(
+        organization: &Organization,
+        calendar: &Calendar,
+        it: &Known,
+        user: &UserRow,
+        app: &AppRow,
+        days: Option<&BTreeSet<NaiveDate>>,
+    ) -> Line {
+        let is_unknown = it.assessment.status == Status::Unknown;
+        let moment = it.assessment.last_used_at.map(|at| calendar.moment(at));
+        let name = Address::new(&user.email);
+        Line {
+            user: Link { href: format!("/users/{}", user.user_id), text: name },
+            app: Link { href: format!("/apps/{}", app.app_id), text: app.name.clone() },
+            is_discovery: app.kind.0 == AppKind::Discovered,
+            last_used: if is_unknown { Cell::Unknown } else { Cell::at(moment) },
+            method: it.row.last_sign_in_method.as_deref().map(words::sign_in_method),
+            register: (!is_unknown).then(|| Register::new(calendar, days)),
+            why: words::explain(
+                &it.assessment,
+                &it.sources,
+                it.last_heartbeat_at,
+                organization.inactive_after,
+                calendar,
+            ),
+        }
+    }
+}
+
+impl Register {
+    fn new(calendar: &Calendar, used_on: Option<&BTreeSet<NaiveDate>>) -> Register {
+        let none = BTreeSet::new();
+        let used_on = used_on.unwrap_or(&none);
+        let (mut used, mut not_used) = (String::new(), String::new());
+        for (index, day) in first_day(calendar).iter_days().take(N_DAYS).enumerate() {
+            let strokes = if used_on.contains(&day) { &mut used } else { &mut not_used };
+            strokes.push_str(&format!("M{} 3v10", index * 10 + 4));
+        }
+        let n_days = words::count(i64::try_from(used_on.len()).unwrap_or(0), "day");
+        let listed: Vec<String> =
+            used_on.iter().map(|it| it.format("%-d %b").to_string()).collect();
+        let (count, label) = if used_on.is_empty() {
+            ("-".to_owned(), format!("Not used in the last {N_DAYS} days"))
+        } else {
+            let label = format!("Used on {n_days} of the last {N_DAYS}: {}", listed.join(", "));
+            (n_days, label)
+        };
+        Register { count, label, used, not_used }
+    }
+}
+
+/// The statuses as a filter offers them.
+pub const STATUSES: [(&str, &str); 6] = [
+    ("", "any status"),
+    ("active", "active"),
+    ("inactive", "inactive"),
+    ("unconfirmed", "unconfirmed"),
+    ("unknown", "unknown"),
+    ("removed", "removed"),
+];
+
+/// The status that a filter's word names; none for all.
+#[must_use]
+pub fn parse_status(word: &str) -> Option<Status> {
+    crate::store::word::parse_word(word)
+}
+
+/// What the address of the list says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    text: Option<String>,
+    status: Option<String>,
+    size: Option<String>,
+    cursor: Option<String>,
+    format: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "user_apps.html")]
+struct UserAppsPage {
+    title: &'static str,
+    caller: CallerFrame,
+    counted: String,
+    zone: &'static str,
+    text: String,
+    statuses: Vec<Choice>,
+    sizes: Vec<Choice>,
+    csv: String,
+    json: String,
+    lines: Vec<Line>,
+    pager: Pager,
+}
+
+/// `GET` all user-apps, by the address of the user.
+///
+/// # Errors
+/// When nobody is signed in, a filter names nothing that can be, or the database refuses.
+pub async fn list(
+    caller: Caller,
+    collector: Data<Collector>,
+    Query(query): Query<ListQuery>,
+) -> Result<HttpResponse, PageError> {
+    let now = collector.clock.now();
+    let organization = caller.organization(&collector.db).await?;
+    let word = filters::pick("status", &STATUSES, query.status.as_deref())?;
+    let status = parse_status(word);
+    let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
+    let format = Format::parse(query.format.as_deref())?;
+    let text = query.text.clone().unwrap_or_default();
+    let counts = collector.figures.find(&collector.db, &organization, now).await?;
+    let n_of = |it: &UserFigures| status.map_or(it.tally.n(), |status| it.tally.of(status));
+    let needle = text.trim().to_lowercase();
+    let mut users: Vec<&UserFigures> = counts
+        .users
+        .values()
+        .filter(|it| 0 < n_of(it) && it.user.email.contains(&needle))
+        .collect();
+    users.sort_unstable_by(|a, b| a.user.email.cmp(&b.user.email));
+    let n_all: i64 = users.iter().map(|it| n_of(it)).sum();
+    // Whole users, until the part is full: rows of one person stay together.
+    let mut chosen = Vec::new();
+    let mut n_chosen = 0;
+    let size =
+        if format.is_some() { i64::MAX } else { i64::try_from(part.size).unwrap_or(i64::MAX) };
+    for user in users.iter().skip(part.offset) {
+        if size <= n_chosen {
+            break;
+        }
+        n_chosen += n_of(user);
+        chosen.push(user.user.user_id);
+    }
+    let next = part.offset + chosen.len();
+    let next = (next < users.len()).then(|| next.to_string());
+    let order: BTreeMap<UserId, usize> =
+        chosen.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+    drop(users);
+    let shared = std::sync::Arc::new(organization);
+    let organization = shared.clone();
+    let calendar = Calendar::new(organization.time_zone, now);
+    let found = collector
+        .db
+        .run(move |conn| {
+            let id = shared.organization_id;
+            let mut known = Vec::new();
+            for users in chosen.chunks(200) {
+                let rows = user_apps::list_of_users(conn, id, users, status, now)?;
+                known.extend(know(conn, &shared, rows, now)?);
+            }
+            known.retain(|it| status.is_none_or(|status| it.assessment.status == status));
+            known.sort_by_key(|it| order.get(&it.row.user_id).copied());
+            let lines = if format.is_some() {
+                Vec::new()
+            } else {
+                lines(conn, &shared, &calendar, &known)?
+            };
+            Ok::<_, StoreError>((known, lines))
+        })
+        .await?;
+    let (known, lines) = found;
+    if let Some(format) = format {
+        return Ok(export_lines(format, &known, &counts));
+    }
+    let size = part.size.to_string();
+    let kept = [("text", text.as_str()), ("status", word), ("size", size.as_str())];
+    let file = |format| {
+        filters::link("/user-apps", &[("text", &text), ("status", word), ("format", format)])
+    };
+    let n_shown = i64::try_from(lines.len()).unwrap_or(i64::MAX);
+    let showing = if n_shown < n_all {
+        format!("{} of {}", words::number(n_shown), words::count(n_all, "account"))
+    } else {
+        words::count(n_all, "account")
+    };
+    answer::page(&UserAppsPage {
+        title: "Who uses what",
+        counted: counted(&counts, &calendar),
+        zone: calendar.zone_name(),
+        statuses: filters::choices(&STATUSES, word),
+        sizes: filters::size_choices(part.size),
+        csv: file("csv"),
+        json: file("json"),
+        pager: Pager::new("/user-apps", &kept, query.cursor.as_deref(), next.as_deref(), showing),
+        caller: CallerFrame::new(&caller, &organization, "/user-apps"),
+        text,
+        lines,
+    })
+}
+
+/// Of when the counts on a page are.
+#[must_use]
+pub fn counted(counts: &crate::figures::Counts, calendar: &Calendar) -> String {
+    format!("Counted {}", calendar.moment(counts.counted_at).text)
+}
+
+fn export_lines(format: Format, known: &[Known], counts: &crate::figures::Counts) -> HttpResponse {
+    let columns = [
+        "user",
+        "app",
+        "status",
+        "status_reason",
+        "last_used_at",
+        "last_sign_in_at",
+        "last_sign_in_method",
+        "changes_at",
+    ];
+    let rows = known.iter().map(|it| {
+        let user = counts.users.get(&it.row.user_id).map(|it| it.user.email.clone());
+        let app = counts.apps.get(&it.row.app_id).map(|it| it.app.name.clone());
+        let values: Vec<Value> = vec![
+            json!(user),
+            json!(app),
+            json!(word(it.assessment.status)),
+            json!(word(it.assessment.reason)),
+            json!(it.assessment.last_used_at),
+            json!(it.row.last_sign_in_at.map(|it| it.and_utc())),
+            json!(it.row.last_sign_in_method),
+            json!(it.assessment.changes_at),
+        ];
+        values
+    });
+    export::file(format, "user-apps", &columns, rows)
+}
+
+/// The days of one user or app as values of a chart: the last `n`, oldest first.
+#[must_use]
+pub fn chart_days(calendar: &Calendar, n: u64) -> Vec<NaiveDate> {
+    let today = calendar.today();
+    let first = today.checked_sub_days(Days::new(n.saturating_sub(1))).unwrap_or(today);
+    first.iter_days().take_while(|it| *it <= today).collect()
+}
+
+/// How many apps a user used on each of these days.
+///
+/// # Errors
+/// When the database refuses.
+pub fn apps_per_day(
+    conn: &mut DbConnection,
+    organization: &Organization,
+    user_id: UserId,
+    days: &[NaiveDate],
+) -> Result<Vec<i64>, StoreError> {
+    let Some(first) = days.first() else { return Ok(Vec::new()) };
+    let id = organization.organization_id;
+    let aliases = mappings::aliases(conn, id)?;
+    let rows = figures::list_usage_days(conn, id, user_id, user_id, *first)?;
+    let apps = rows.into_iter().map(|(_, app_id, day)| (day, aliases.resolve(app_id)));
+    let mut counts: HashMap<NaiveDate, i64> = HashMap::new();
+    for (day, _) in apps.collect::<BTreeSet<(NaiveDate, AppId)>>() {
+        *counts.entry(day).or_default() += 1;
+    }
+    Ok(days.iter().map(|it| counts.get(it).copied().unwrap_or(0)).collect())
+}
+
+/// The part of all accounts that has one status, and where its rows are.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// The status, as the stylesheet knows it.
+    pub class: &'static str,
+    /// The status in a word.
+    pub label: String,
+    /// How many.
+    pub n: String,
+    /// Where its rows are.
+    pub href: String,
+    /// Where its bar begins, of 1,000.
+    pub from: i64,
+    /// How wide its bar is, of 1,000.
+    pub width: i64,
+}
+
+/// The statuses of accounts as parts of a whole; those that nobody has are left out.
+#[must_use]
+pub fn shares(tally: &crate::figures::Tally, path: &str) -> Vec<Share> {
+    let statuses =
+        [Status::Active, Status::Inactive, Status::Unconfirmed, Status::Unknown, Status::Removed];
+    let mut before = 0;
+    let mut shares = Vec::new();
+    for status in statuses {
+        let n = tally.of(status);
+        if n == 0 {
+            continue;
+        }
+        // Both ends are rounded the same way, so that neighbors meet.
+        let from = before * 1_000 / tally.n();
+        before += n;
+        shares.push(Share {
+            class: status.as_str(),
+            label: words::status(status).to_lowercase(),
+            n: words::number(n),
+            href: filters::link(path, &[("status", word(status))]),
+            from,
+            width: before * 1_000 / tally.n() - from,
+        });
+    }
+    shares
+}

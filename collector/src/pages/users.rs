@@ -1,0 +1,364 @@
+//! The people of an organization, and one of them.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Path, Query};
+use askama::Template;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::answer::{self, PageError};
+use super::apps::{active, last_used};
+use super::caller::Caller;
+use super::chart::{Chart, Series};
+use super::export::{self, Format};
+use super::filters::{self, Choice, Part};
+use super::frame::CallerFrame;
+use super::list::Pager;
+use super::user_apps::{self as rows, Line, Link};
+use super::words::{self, Address, Calendar, Cell};
+use crate::db::UserId;
+use crate::figures::{Tally, UserFigures};
+use crate::installations::{self as states, State};
+use crate::problem::ApiError;
+use crate::server::Collector;
+use crate::store::installations::InstallationRow;
+use crate::store::organizations::Organization;
+use crate::store::word::{UserStatus, word};
+use crate::store::{StoreError, installations, user_apps, users};
+
+const SORTS: [(&str, &str); 4] = [
+    ("last_used", "last used first"),
+    ("apps", "most apps first"),
+    ("active", "most active apps first"),
+    ("name", "by address"),
+];
+
+const TYPES: [(&str, &str); 5] = [
+    ("", "All"),
+    ("employee", "Employees"),
+    ("external", "External"),
+    ("service", "Services"),
+    ("group", "Groups"),
+];
+
+const STATUSES: [(&str, &str); 3] =
+    [("", "current and past"), ("current", "current"), ("past", "past")];
+
+/// Days in the chart of one user.
+const CHART_DAYS: u64 = 90;
+
+/// What the address of the list says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    #[serde(rename = "type")]
+    user_type: Option<String>,
+    text: Option<String>,
+    status: Option<String>,
+    sort: Option<String>,
+    size: Option<String>,
+    cursor: Option<String>,
+    format: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "users.html")]
+struct UsersPage {
+    title: &'static str,
+    caller: CallerFrame,
+    counted: String,
+    zone: &'static str,
+    user_type: String,
+    tabs: Vec<Tab>,
+    text: String,
+    statuses: Vec<Choice>,
+    sorts: Vec<Choice>,
+    sizes: Vec<Choice>,
+    csv: String,
+    json: String,
+    is_filtered: bool,
+    users: Vec<UserLine>,
+    pager: Pager,
+}
+
+/// One type of user and how many there are.
+struct Tab {
+    label: &'static str,
+    n: String,
+    href: String,
+    is_here: bool,
+}
+
+struct UserLine {
+    user: Link<Address>,
+    name: Cell,
+    kind: &'static str,
+    is_past: bool,
+    apps: String,
+    active: Cell,
+    browsers: Cell,
+    last_used: Cell,
+}
+
+/// `GET` the users with an account in at least one app.
+///
+/// # Errors
+/// When nobody is signed in, a filter names nothing that can be, or the database refuses.
+pub async fn list(
+    caller: Caller,
+    collector: Data<Collector>,
+    Query(query): Query<ListQuery>,
+) -> Result<HttpResponse, PageError> {
+    let now = collector.clock.now();
+    let organization = caller.organization(&collector.db).await?;
+    let user_type = filters::pick("type", &TYPES, query.user_type.as_deref())?;
+    let status = filters::pick("status", &STATUSES, query.status.as_deref())?;
+    let sort = filters::pick("sort", &SORTS, query.sort.as_deref())?;
+    let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
+    let format = Format::parse(query.format.as_deref())?;
+    let text = query.text.clone().unwrap_or_default();
+    let counts = collector.figures.find(&collector.db, &organization, now).await?;
+    let needle = text.trim().to_lowercase();
+    let is_wanted = |it: &&UserFigures| {
+        let is_status = status.is_empty() || word(it.user.status.0) == status;
+        let is_text = it.user.email.contains(&needle)
+            || it.user.name.as_ref().is_some_and(|it| it.to_lowercase().contains(&needle));
+        is_status && is_text
+    };
+    let of_all_types: Vec<&UserFigures> = counts.users.values().filter(is_wanted).collect();
+    let is_type =
+        |it: &UserFigures, kind: &str| kind.is_empty() || word(it.user.user_type.0) == kind;
+    let tabs = TYPES.map(|(kind, label)| {
+        let n = of_all_types.iter().filter(|it| is_type(it, kind)).count();
+        let query = [("type", kind), ("text", &text), ("status", status), ("sort", sort)];
+        Tab {
+            label,
+            n: words::number(i64::try_from(n).unwrap_or(i64::MAX)),
+            href: filters::link("/users", &query),
+            is_here: kind == user_type,
+        }
+    });
+    let mut found: Vec<&UserFigures> =
+        of_all_types.into_iter().filter(|it| is_type(it, user_type)).collect();
+    let rank = |it: &UserFigures| match sort {
+        "apps" => Some(it.tally.n()),
+        "active" => Some(it.tally.n_active),
+        "name" => None,
+        _ => it.tally.last_used_at.map(|it| it.timestamp_millis()),
+    };
+    found.sort_unstable_by(|a, b| {
+        (Reverse(rank(a)), &a.user.email).cmp(&(Reverse(rank(b)), &b.user.email))
+    });
+    if let Some(format) = format {
+        return Ok(export_users(format, &found));
+    }
+    let calendar = Calendar::new(organization.time_zone, now);
+    let line = |it: &&UserFigures| UserLine {
+        user: user_link(it.user.user_id, &it.user.email),
+        name: Cell::text(it.user.name.clone()),
+        kind: words::user_type(it.user.user_type.0),
+        is_past: it.user.status.0 == UserStatus::Past,
+        apps: words::number(it.tally.n()),
+        active: active(&it.tally),
+        browsers: Cell::text((it.n_browsers != 0).then(|| words::number(it.n_browsers))),
+        last_used: last_used(&it.tally, &calendar),
+    };
+    let size = part.size.to_string();
+    let kept = [
+        ("type", user_type),
+        ("text", text.as_str()),
+        ("status", status),
+        ("sort", sort),
+        ("size", size.as_str()),
+    ];
+    let file = |format| {
+        let query = [("type", user_type), ("text", &text), ("status", status), ("format", format)];
+        filters::link("/users", &query)
+    };
+    let next = part.next(found.len());
+    let showing = part.showing(found.len(), "user");
+    answer::page(&UsersPage {
+        title: "Users",
+        counted: rows::counted(&counts, &calendar),
+        zone: calendar.zone_name(),
+        tabs: tabs.into(),
+        statuses: filters::choices(&STATUSES, status),
+        sorts: filters::choices(&SORTS, sort),
+        sizes: filters::size_choices(part.size),
+        csv: file("csv"),
+        json: file("json"),
+        is_filtered: !text.is_empty() || !status.is_empty() || !user_type.is_empty(),
+        users: part.of(&found).map(line).collect(),
+        pager: Pager::new("/users", &kept, query.cursor.as_deref(), next.as_deref(), showing),
+        caller: CallerFrame::new(&caller, &organization, "/users"),
+        user_type: user_type.to_owned(),
+        text,
+    })
+}
+
+fn user_link(user_id: UserId, email: &str) -> Link<Address> {
+    Link { href: format!("/users/{user_id}"), text: Address::new(email) }
+}
+
+fn export_users(format: Format, users: &[&UserFigures]) -> HttpResponse {
+    let columns = [
+        "user_id",
+        "email",
+        "name",
+        "type",
+        "status",
+        "n_apps",
+        "n_active",
+        "n_inactive",
+        "n_unconfirmed",
+        "n_unknown",
+        "n_removed",
+        "n_browsers",
+        "last_used_at",
+    ];
+    let rows = users.iter().map(|it| {
+        let t = &it.tally;
+        vec![
+            json!(it.user.user_id),
+            json!(it.user.email),
+            json!(it.user.name),
+            json!(word(it.user.user_type.0)),
+            json!(word(it.user.status.0)),
+            json!(t.n()),
+            // Unknown is not 0 (T19): none of the accounts says anything.
+            json!((t.n_unknown < t.n()).then_some(t.n_active)),
+            json!(t.n_inactive),
+            json!(t.n_unconfirmed),
+            json!(t.n_unknown),
+            json!(t.n_removed),
+            json!(it.n_browsers),
+            json!(t.last_used_at),
+        ]
+    });
+    export::file(format, "users", &columns, rows)
+}
+
+#[derive(Template)]
+#[template(path = "user.html")]
+struct UserPage {
+    title: String,
+    caller: CallerFrame,
+    zone: &'static str,
+    lead: String,
+    chart: Chart,
+    lines: Vec<Line>,
+    n_lines: String,
+    installations: Vec<InstallationLine>,
+}
+
+struct InstallationLine {
+    identity: &'static str,
+    browser: String,
+    system: String,
+    version: String,
+    class: &'static str,
+    state: &'static str,
+    last_heartbeat: Cell,
+    last_report: Cell,
+}
+
+/// `GET` one user: every app with its sources, use over time, and browsers.
+///
+/// # Errors
+/// When nobody is signed in, there is no such user, or the database refuses.
+pub async fn show(
+    caller: Caller,
+    collector: Data<Collector>,
+    path: Path<String>,
+) -> Result<HttpResponse, PageError> {
+    let now = collector.clock.now();
+    let user_id: UserId = path.parse().map_err(|_| ApiError::NotFound)?;
+    let organization = Arc::new(caller.organization(&collector.db).await?);
+    let calendar = Calendar::new(organization.time_zone, now);
+    let days = rows::chart_days(&calendar, CHART_DAYS);
+    let shared = organization.clone();
+    let chart_days = days.clone();
+    let found = collector
+        .db
+        .run(move |conn| {
+            let id = shared.organization_id;
+            let Some(user) = users::find_all(conn, id, &[user_id])?.remove(&user_id) else {
+                return Ok(None);
+            };
+            let read = user_apps::list_of_users(conn, id, &[user_id], None, now)?;
+            let mut known = rows::know(conn, &shared, read, now)?;
+            known.sort_by_key(|it| Reverse(it.assessment.last_used_at));
+            let lines = rows::lines(conn, &shared, &calendar, &known)?;
+            let values = rows::apps_per_day(conn, &shared, user_id, &chart_days)?;
+            let browsers = installations::list_of_user(conn, id, user_id)?;
+            Ok::<_, StoreError>(Some((user, known, lines, values, browsers)))
+        })
+        .await?;
+    let (user, known, lines, values, browsers) = found.ok_or(ApiError::NotFound)?;
+    let mut tally = Tally::default();
+    for it in &known {
+        tally.add(it.assessment.status, it.assessment.last_used_at);
+    }
+    let kind = words::user_type(user.user_type.0);
+    let past = if user.status.0 == UserStatus::Past { ", has left" } else { "" };
+    let name = user.name.map_or_else(String::new, |it| format!("{it}. "));
+    answer::page(&UserPage {
+        title: user.email,
+        lead: format!("{name}{kind}{past}. {}.", words::count(tally.n(), "account")),
+        zone: calendar.zone_name(),
+        chart: Chart::new(
+            "user",
+            format!("Apps used a day in the last {CHART_DAYS} days"),
+            &days,
+            &[Series { name: "Apps", values }],
+        ),
+        n_lines: words::count(i64::try_from(lines.len()).unwrap_or(i64::MAX), "account"),
+        lines,
+        installations: browsers.iter().map(|it| line_of(it, &organization, &calendar)).collect(),
+        caller: CallerFrame::new(&caller, &organization, "/users"),
+    })
+}
+
+fn line_of(
+    it: &InstallationRow,
+    organization: &Organization,
+    calendar: &Calendar,
+) -> InstallationLine {
+    let at =
+        |at: Option<chrono::NaiveDateTime>| Cell::at(at.map(|at| calendar.moment(at.and_utc())));
+    let state = states::state(it, organization, calendar.now());
+    InstallationLine {
+        identity: it
+            .identity_method
+            .map_or("Nobody has signed in", |method| words::identity_method(method.0)),
+        browser: it.browser.clone(),
+        system: words::operating_system(&it.os),
+        version: it.extension_version.clone(),
+        class: state.as_str(),
+        state: match state {
+            State::Reporting => "Reporting",
+            State::InstalledUnauthenticated => "Not signed in",
+            State::Outdated => "Outdated",
+            State::Silent => "Silent",
+            State::Revoked => "Revoked",
+        },
+        last_heartbeat: at(it.last_heartbeat_at),
+        last_report: at(it.last_report_at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::word::UserType;
+
+    #[test]
+    fn every_type_has_a_tab() {
+        for it in [UserType::Employee, UserType::External, UserType::Service, UserType::Group] {
+            assert!(TYPES.iter().any(|(kind, _)| *kind == word(it)), "{it:?}");
+        }
+    }
+}
