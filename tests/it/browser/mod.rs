@@ -4,6 +4,7 @@
 //! They need `cargo xtask package`, whose results they find in `target/`; `cargo xtask test` does that
 //! first. Each launches one browser at a time, so that two journeys fit on two cores.
 
+mod accessibility;
 mod admin;
 mod day;
 mod enrollment;

@@ -189,6 +189,16 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
+    /// Makes the page light or dark, as the person's system would.
+    ///
+    /// # Errors
+    /// When the page does not answer.
+    pub fn set_color_scheme(&self, scheme: &str) -> Result<()> {
+        let preference = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.command("Emulation.setEmulatedMedia", json!({ "features": preference }))?;
+        Ok(())
+    }
+
     /// The page is wider than its window.
     ///
     /// # Errors

@@ -1,0 +1,91 @@
+//! Every admin page held against WCAG 2.2 AA by axe-core, in both themes, and against a phone's width.
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use collector::seed::{self, Seed};
+use serde_json::Value;
+use tests::app::TestApp;
+use tests::browser::{Browser, Launch, Page};
+use tests::desk::target;
+
+use super::admin::sign_in;
+
+#[derive(Parser)]
+struct Command {
+    #[command(flatten)]
+    seed: Seed,
+}
+
+const CHECK: &str = "axe.run(document, { resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', \
+    'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }).then((it) => it.violations.map((it) => \
+    `${it.id}: ${it.help}: ${it.nodes.slice(0, 3).map((it) => it.html.slice(0, 160)).join(' | ')}`))";
+
+fn axe() -> Result<String> {
+    let file = target().join("providers/node_modules/axe-core/axe.min.js");
+    std::fs::read_to_string(&file)
+        .with_context(|| format!("{} is missing; run `cargo xtask providers`", file.display()))
+}
+
+fn violations(page: &Page<'_>, axe: &str) -> Result<Vec<String>> {
+    // Evaluated as a person's own tools are: the page's policy allows no script but its own.
+    page.eval(&format!("{axe}; 0"))?;
+    let found = page.eval(CHECK)?;
+    let found = found.as_array().context("axe answers no list")?;
+    Ok(found.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+/// The first link of the page to something below this path.
+fn first_link(page: &Page<'_>, below: &str) -> Result<String> {
+    let link = page.eval(&format!("document.querySelector('a[href^=\"{below}\"]')?.pathname"))?;
+    Ok(link.as_str().with_context(|| format!("no link to {below}"))?.to_owned())
+}
+
+#[test]
+fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
+    let app = TestApp::live();
+    let flags = ["seed", "--users", "40", "--apps", "30", "--accounts", "6", "--days", "100"];
+    let command = Command::parse_from(flags);
+    let now = app.collector.clock.now();
+    seed::run(app.database_url(), &command.seed, now, &mut std::io::sink())?;
+    let served = app.serve();
+    let axe = axe()?;
+    let browser = Browser::launch(&Launch::default())?;
+    let pictures = target().join("pages");
+    std::fs::create_dir_all(&pictures)?;
+    let tab = sign_in(&browser, &app, &served.origin())?;
+    let mut paths: Vec<String> = [
+        "/",
+        "/discoveries",
+        "/apps",
+        "/users",
+        "/users?type=external",
+        "/user-apps?size=25",
+        "/admins",
+    ]
+    .map(str::to_owned)
+    .into();
+    for (list, below) in [("/apps", "/apps/"), ("/users", "/users/")] {
+        tab.go_to(&format!("{}{list}", served.origin()))?;
+        paths.push(first_link(&tab, below)?);
+    }
+    paths.extend(["/apps?text=nothing", "/enroll"].map(str::to_owned));
+    let mut wrong = Vec::new();
+    for path in &paths {
+        tab.go_to(&format!("{}{path}", served.origin()))?;
+        let name = path.split(['?', '=']).next().unwrap_or_default().replace('/', "-");
+        for scheme in ["light", "dark"] {
+            tab.set_color_scheme(scheme)?;
+            for width in [1280, 390] {
+                tab.set_size(width, 900)?;
+                let found = violations(&tab, &axe)?;
+                wrong.extend(found.into_iter().map(|it| format!("{path} {scheme} {width}: {it}")));
+                if tab.scrolls_sideways()? {
+                    wrong.push(format!("{path} scrolls sideways at {width} pixels"));
+                }
+                tab.screenshot(&pictures.join(format!("page{name}-{scheme}-{width}.png")))?;
+            }
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
