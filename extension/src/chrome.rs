@@ -257,7 +257,7 @@ fn browser_name(user_agent: &str) -> String {
 }
 
 /// Sets the one alarm of this extension.
-pub(crate) async fn wake_at(name: &str, when_ms: f64) -> Result<(), ChromeError> {
+pub(crate) async fn wake_at(name: &str, when_ms: i64) -> Result<(), ChromeError> {
     let info = JSON::parse(&format!("{{\"when\":{when_ms}}}"))?;
     JsFuture::from(bindings::create_alarm(name, &info)).await?;
     Ok(())

@@ -3,7 +3,7 @@
 //! A batch is sealed before its first send: number and bytes are stored, and every retry carries the
 //! same bytes, so that it counts once however often it arrives.
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use shared::json;
 use shared::wire::{self, Event, EventKind};
 
@@ -67,8 +67,7 @@ impl Outbox {
             it.kind == EventKind::Visit
                 && it.site == visit.site
                 && it.account == visit.account
-                && it.at.date_naive() == visit.at.date_naive()
-                && it.at.hour() == visit.at.hour()
+                && hour(it.at) == hour(visit.at)
         });
         waiting.is_some_and(|it| {
             it.at = visit.at;
@@ -110,7 +109,7 @@ impl Outbox {
             self.last_sequence += 1;
             let mut batch = wire::Batch {
                 sequence: self.last_sequence,
-                sent_at: now.trunc_subsecs(0),
+                sent_at: cut_to_second(now),
                 extension_version: extension_version.to_owned(),
                 events,
             };
@@ -227,12 +226,12 @@ impl Outbox {
                 };
             order.push((rank(event, has_newer), event.at, index, size));
         }
-        order.sort_unstable();
         let mut dropped = vec![false; self.waiting.len()];
-        for (_, _, index, size) in order {
-            if n_bytes <= max_bytes {
-                break;
-            }
+        // One event is added at a time, so few have to go, and a sort would be more code than all this.
+        while max_bytes < n_bytes {
+            let next = order.iter().enumerate().min_by_key(|(_, it)| **it);
+            let Some((place, _)) = next else { break };
+            let (_, _, index, size) = order.swap_remove(place);
             n_bytes -= size;
             if let Some(it) = dropped.get_mut(index) {
                 *it = true;
@@ -246,7 +245,23 @@ impl Outbox {
 /// Times leave the browser without seconds.
 #[must_use]
 pub fn cut_to_minute(at: DateTime<Utc>) -> DateTime<Utc> {
-    at.with_second(0).and_then(|it| it.with_nanosecond(0)).unwrap_or(at)
+    cut(at, 60)
+}
+
+/// Times of requests are whole seconds.
+#[must_use]
+pub fn cut_to_second(at: DateTime<Utc>) -> DateTime<Utc> {
+    cut(at, 1)
+}
+
+fn cut(at: DateTime<Utc>, seconds: i64) -> DateTime<Utc> {
+    let whole = at.timestamp().div_euclid(seconds) * seconds;
+    DateTime::from_timestamp(whole, 0).unwrap_or(at)
+}
+
+/// Hours since 1970.
+fn hour(at: DateTime<Utc>) -> i64 {
+    at.timestamp().div_euclid(3_600)
 }
 
 #[cfg(test)]

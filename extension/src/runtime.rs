@@ -124,8 +124,7 @@ async fn carry_out(effects: Vec<Effect>, mut reply: Option<Reply>) {
                 }
                 // The worker may be stopped before the timer goes off.
                 let when_ms = now_ms + delay_ms.max(SOONEST_ALARM_MS);
-                #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit")]
-                let _ = chrome::wake_at(ALARM, when_ms as f64).await;
+                let _ = chrome::wake_at(ALARM, when_ms).await;
             }
         }
     }

@@ -81,7 +81,7 @@ impl Usage {
     pub fn judge_visit(&self, name: &str, interval: TimeDelta, now: DateTime<Utc>) -> Visit {
         match self.find(name).and_then(|it| it.visited_at) {
             None => Visit::First,
-            Some(it) if it.date_naive() != now.date_naive() => Visit::First,
+            Some(it) if day(it) != day(now) => Visit::First,
             Some(it) if interval <= now - it => Visit::Later,
             // A clock that was set back must not silence an app until it has caught up.
             Some(it) if now < it => Visit::Later,
@@ -93,6 +93,11 @@ impl Usage {
     pub fn visited(&mut self, name: &str, now: DateTime<Utc>) {
         self.entry(name).visited_at = Some(now);
     }
+}
+
+/// Days since 1970, in UTC.
+fn day(at: DateTime<Utc>) -> i64 {
+    at.timestamp().div_euclid(86_400)
 }
 
 #[cfg(test)]

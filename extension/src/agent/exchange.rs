@@ -1,6 +1,6 @@
 //! Talking to the collector: what to ask when, and what the answers mean.
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use shared::catalog::Catalog;
 use shared::json::{read, write};
 use shared::wire::{
@@ -10,6 +10,7 @@ use shared::wire::{
 
 use super::{Agent, InFlight};
 use crate::ledger::{self, Entry};
+use crate::outbox::cut_to_second;
 use crate::policy::Source;
 use crate::port::{Answer, Effect, Key, Purpose, Request};
 use crate::session::{Enrollment, Refusal};
@@ -114,7 +115,7 @@ impl Agent {
     fn enroll_request(&mut self, source: &Source, now: DateTime<Utc>) -> String {
         let mut request = EnrollRequest {
             enrollment_key: source.key.clone(),
-            sent_at: now.trunc_subsecs(0),
+            sent_at: cut_to_second(now),
             installation: self.facts.clone(),
             mode: source.mode,
             identity: self.identity(source),
@@ -127,7 +128,7 @@ impl Agent {
 
     fn heartbeat(&mut self, source: &Source, now: DateTime<Utc>) -> String {
         let body = write(&mut Heartbeat {
-            sent_at: now.trunc_subsecs(0),
+            sent_at: cut_to_second(now),
             installation: self.facts.clone(),
             mode: source.mode,
             identity: self.identity(source),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::catalog::{Audience, Match, Surface};
-use shared::forms::{Sketch, classify};
+use shared::forms::{Sketch, judge};
 use shared::hostname::Hostname;
 use shared::signin::{
     Account, Candidates, Decision, Description, Finding, FormFacts, Navigation, Observation, Page,
@@ -54,7 +54,7 @@ impl Agent {
             return;
         }
         let sketch = sketch.capped();
-        let form = FormFacts::new(&sketch, &classify(&sketch));
+        let form = FormFacts::new(&sketch, &judge(&sketch));
         let Some(typed) = typed.judge(&self.work_domains()) else { return };
         self.observe(Observation::Submitted(Submission { tab, frame, page, form, typed }), now);
     }
@@ -72,7 +72,7 @@ impl Agent {
         }
         let shown = shown.unwrap_or_default();
         let says_check_your_inbox = says_check_your_inbox(shown.headlines());
-        let forms = shown.sketches().map(|it| FormFacts::new(&it, &classify(&it))).collect();
+        let forms = shown.sketches().map(|it| FormFacts::new(&it, &judge(&it))).collect();
         let description = Description { tab, frame, forms, says_check_your_inbox };
         self.observe(Observation::Described(description), now);
     }

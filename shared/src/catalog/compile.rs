@@ -148,7 +148,7 @@ pub fn compile(
                 (category, Cow::Owned(write_denied(hosts.keys().map(String::as_str))))
             })
             .collect(),
-        suffixes: Cow::Owned(compiler.list.table().to_text()),
+        suffixes: Cow::Owned(compiler.list.to_text()),
     };
     let to_text = |it: &Snapshot<'_>| {
         serde_json::to_string(it).expect("texts and lists always have a JSON form")

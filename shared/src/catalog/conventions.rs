@@ -2,7 +2,7 @@
 
 use super::Surface;
 use super::entry::{LabelConventions, PathConventions};
-use super::index::hash;
+use super::words::Words;
 
 /// What a word means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,69 +14,39 @@ enum Meaning {
     Inside,
 }
 
-/// Words and their meaning: a small open-addressing table.
-#[derive(Clone, Debug, Default)]
-struct Words(Vec<Option<(Box<str>, Meaning)>>);
-
-impl Words {
-    fn new<'a>(words: impl Iterator<Item = (&'a String, Meaning)> + Clone) -> Words {
-        let n_slots = (words.clone().count() * 2).next_power_of_two().max(16);
-        let mut slots: Vec<Option<(Box<str>, Meaning)>> = vec![None; n_slots];
-        for (word, meaning) in words {
-            let mut slot = hash(word) & (n_slots - 1);
-            while slots.get(slot).is_some_and(Option::is_some) {
-                slot = (slot + 1) & (n_slots - 1);
-            }
-            if let Some(it) = slots.get_mut(slot) {
-                *it = Some((word.as_str().into(), meaning));
-            }
-        }
-        Words(slots)
-    }
-
-    fn find(&self, word: &str) -> Option<Meaning> {
-        let mask = self.0.len().checked_sub(1)?;
-        let mut slot = hash(word) & mask;
-        loop {
-            let (got, meaning) = self.0.get(slot)?.as_ref()?;
-            if &**got == word {
-                return Some(*meaning);
-            }
-            slot = (slot + 1) & mask;
-        }
-    }
-}
-
 /// All conventions, ready to be asked.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
-    labels: Words,
-    paths: Words,
+    labels: Words<Meaning>,
+    paths: Words<Meaning>,
 }
 
 impl Table {
     pub(super) fn new(labels: &LabelConventions, paths: &PathConventions) -> Table {
-        let surface = |words, surface| {
-            let words: &Vec<String> = words;
-            words.iter().map(move |it| (it, Meaning::Surface(surface)))
+        let table = |lists: &[(&Vec<String>, Meaning)]| {
+            let mut table = Words::with_capacity(lists.iter().map(|it| it.0.len()).sum());
+            for (words, meaning) in lists {
+                words.iter().for_each(|it| table.insert(it, *meaning));
+            }
+            table
         };
         Table {
-            labels: Words::new(
-                surface(&labels.r#use, Surface::Use)
-                    .chain(surface(&labels.signin, Surface::Signin))
-                    .chain(labels.entrance.iter().map(|it| (it, Meaning::Entrance)))
-                    .chain(surface(&labels.site, Surface::Site))
-                    .chain(surface(&labels.public, Surface::Public))
-                    .chain(surface(&labels.api, Surface::Api))
-                    .chain(labels.inside.iter().map(|it| (it, Meaning::Inside))),
-            ),
-            paths: Words::new(
-                surface(&paths.r#use, Surface::Use)
-                    .chain(surface(&paths.signin, Surface::Signin))
-                    .chain(paths.entrance.iter().map(|it| (it, Meaning::Entrance)))
-                    .chain(surface(&paths.api, Surface::Api))
-                    .chain(surface(&paths.site, Surface::Site)),
-            ),
+            labels: table(&[
+                (&labels.r#use, Meaning::Surface(Surface::Use)),
+                (&labels.signin, Meaning::Surface(Surface::Signin)),
+                (&labels.entrance, Meaning::Entrance),
+                (&labels.site, Meaning::Surface(Surface::Site)),
+                (&labels.public, Meaning::Surface(Surface::Public)),
+                (&labels.api, Meaning::Surface(Surface::Api)),
+                (&labels.inside, Meaning::Inside),
+            ]),
+            paths: table(&[
+                (&paths.r#use, Meaning::Surface(Surface::Use)),
+                (&paths.signin, Meaning::Surface(Surface::Signin)),
+                (&paths.entrance, Meaning::Entrance),
+                (&paths.api, Meaning::Surface(Surface::Api)),
+                (&paths.site, Meaning::Surface(Surface::Site)),
+            ]),
         }
     }
 

@@ -5,6 +5,8 @@
 //! these: the longest name with a rule wins, then the longest path by whole segments, then exact over
 //! tail over suffix. An organization's own rules ([`SiteRules`]) take part, and win at equal length.
 
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
 
 pub mod entry;
@@ -19,6 +21,7 @@ mod conventions;
 mod index;
 mod own;
 mod snapshot;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -113,8 +116,10 @@ impl Match<'_> {
 pub struct Catalog {
     version: String,
     categories: Vec<String>,
-    /// Sorted by slug.
+    /// In the order of the snapshot.
     apps: Vec<App>,
+    /// Positions of the apps, sorted by slug; made when it is first asked for, which no browser does.
+    by_slug: OnceLock<Vec<usize>>,
     index: Index,
     /// Of the one organization that asks; empty where there are many.
     own: SiteRules,
@@ -295,13 +300,24 @@ impl Catalog {
     /// The app with this slug.
     #[must_use]
     pub fn app(&self, slug: &str) -> Option<&App> {
-        let at = self.apps.binary_search_by(|it| it.slug.as_str().cmp(slug)).ok()?;
-        self.apps.get(at)
+        let by_slug = self.by_slug();
+        let slug_at = |at: &usize| self.apps.get(*at).map_or("", |it| it.slug.as_str());
+        let place = by_slug.binary_search_by(|at| slug_at(at).cmp(slug)).ok()?;
+        self.apps.get(*by_slug.get(place)?)
     }
 
     /// All apps, sorted by slug.
     pub fn apps(&self) -> impl ExactSizeIterator<Item = &App> {
-        self.apps.iter()
+        let app = |at: &usize| self.apps.get(*at).expect("positions are those of the apps");
+        self.by_slug().iter().map(app)
+    }
+
+    fn by_slug(&self) -> &[usize] {
+        self.by_slug.get_or_init(|| {
+            let mut places: Vec<usize> = (0..self.apps.len()).collect();
+            places.sort_by_key(|at| self.apps.get(*at).map(|it| it.slug.as_str()));
+            places
+        })
     }
 
     /// All categories that apps have, sorted.

@@ -10,6 +10,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -57,7 +58,7 @@ pub(super) struct Snapshot<'a> {
     /// Names by category; groups separated by `|`, each with the part that its names share first:
     /// `com chase citi|de dkb`. The group `*` holds words.
     pub(super) denied: BTreeMap<String, Cow<'a, str>>,
-    /// [`Suffixes::to_text`].
+    /// [`List::to_text`](super::suffixes::List::to_text).
     pub(super) suffixes: Cow<'a, str>,
 }
 
@@ -181,25 +182,22 @@ impl Catalog {
         }
         let bad = |line: &str| SnapshotError::Line { got: line.chars().take(80).collect() };
 
-        let mut read = Vec::new();
+        let n_apps = part("apps")?.texts().map(|(_, lines)| lines.lines().count()).sum();
+        let mut index = Index::with_capacity(n_apps * 3);
+        let mut apps = Vec::with_capacity(n_apps);
         let mut categories = Vec::new();
         for (category, lines) in part("apps")?.texts() {
             categories.push(category.to_owned());
             for line in lines.lines() {
-                read.push(read_app(line, category).ok_or_else(|| bad(line))?);
+                let (app, rules) = read_app(line, category).ok_or_else(|| bad(line))?;
+                let owner = u32::try_from(apps.len()).ok();
+                for rule in rules.split(' ').filter(|it| !it.is_empty()) {
+                    let (answer, pattern, tenant) =
+                        read_rule(&app.name, rule).ok_or_else(|| bad(rule))?;
+                    index.insert(&pattern, answer, tenant, owner);
+                }
+                apps.push(app);
             }
-        }
-        read.sort_unstable_by(|(a, _), (b, _)| a.slug.cmp(&b.slug));
-        let mut index = Index::with_capacity(read.len() * 3);
-        let mut apps = Vec::with_capacity(read.len());
-        for (app, rules) in read {
-            let owner = u32::try_from(apps.len()).ok();
-            for rule in rules.split(' ').filter(|it| !it.is_empty()) {
-                let (answer, pattern, tenant) =
-                    read_rule(&app.name, rule).ok_or_else(|| bad(rule))?;
-                index.insert(&pattern, answer, tenant, owner);
-            }
-            apps.push(app);
         }
         for rule in text("rules")?.split(' ').filter(|it| !it.is_empty()) {
             let (answer, pattern, tenant) = read_rule("", rule).ok_or_else(|| bad(rule))?;
@@ -241,6 +239,7 @@ impl Catalog {
             version: text("version")?.to_owned(),
             categories,
             apps,
+            by_slug: OnceLock::new(),
             index,
             own: super::SiteRules::default(),
             deny_categories,

@@ -6,14 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::words::Words;
 use crate::hostname::Hostname;
 
 /// Labels by parent: `uk` to `ac co gov`. `*` stands for any label, `!` marks an exception. Many parents
 /// have the same labels (`com`, `net`, `org`), so those are kept once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Suffixes {
     /// Place in `labels`, by parent.
-    parents: BTreeMap<String, usize>,
+    parents: Words<usize>,
     /// Sorted labels, each set one text.
     labels: Vec<String>,
 }
@@ -46,56 +47,43 @@ impl List {
         list
     }
 
-    /// The table that the snapshot carries.
+    /// The table of these rules.
     pub(super) fn table(&self) -> Suffixes {
-        let mut children: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        Suffixes::from_text(&self.to_text()).expect("every line has a parent and a label")
+    }
+
+    /// What the snapshot carries, one line per set of labels: `parent,parent label label`.
+    pub(super) fn to_text(&self) -> String {
+        let mut children: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for rule in self.icann.iter().chain(&self.private) {
             if let Some((label, parent)) = rule.split_once('.') {
-                children.entry(parent.to_owned()).or_default().insert(label.to_owned());
+                children.entry(parent).or_default().insert(label);
             }
         }
-        let mut parents: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut parents: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for (parent, labels) in children {
             let labels = labels.into_iter().collect::<Vec<_>>().join(" ");
             parents.entry(labels).or_default().push(parent);
         }
-        let mut suffixes = Suffixes::default();
-        for (labels, parents) in parents {
-            suffixes.push(parents.iter().map(String::as_str), labels);
-        }
-        suffixes
+        let lines = parents.iter().map(|(labels, it)| format!("{} {labels}", it.join(",")));
+        lines.collect::<Vec<_>>().join("\n")
     }
 }
 
 impl Suffixes {
-    /// One line per set of labels: `parent,parent label label`.
-    pub(super) fn to_text(&self) -> String {
-        let mut lines: Vec<Vec<&str>> = vec![Vec::new(); self.labels.len()];
-        for (parent, at) in &self.parents {
-            if let Some(line) = lines.get_mut(*at) {
-                line.push(parent);
-            }
-        }
-        let lines: Vec<String> = std::iter::zip(lines, &self.labels)
-            .map(|(parents, labels)| format!("{} {labels}", parents.join(",")))
-            .collect();
-        lines.join("\n")
-    }
-
-    /// Reads what [`Suffixes::to_text`] wrote; none where the text has another form.
+    /// Reads what [`List::to_text`] wrote; none where the text has another form.
     pub(super) fn from_text(text: &str) -> Option<Suffixes> {
-        let mut suffixes = Suffixes::default();
+        let n_parents = text.lines().map(|it| 1 + it.matches(',').count()).sum();
+        let mut suffixes =
+            Suffixes { parents: Words::with_capacity(n_parents), labels: Vec::new() };
         for line in text.lines() {
             let (parents, labels) = line.split_once(' ')?;
-            suffixes.push(parents.split(','), labels.to_owned());
+            for parent in parents.split(',') {
+                suffixes.parents.insert(parent, suffixes.labels.len());
+            }
+            suffixes.labels.push(labels.to_owned());
         }
         Some(suffixes)
-    }
-
-    fn push<'p>(&mut self, parents: impl Iterator<Item = &'p str>, labels: String) {
-        let at = self.labels.len();
-        self.labels.push(labels);
-        self.parents.extend(parents.map(|it| (it.to_owned(), at)));
     }
 
     /// The name under the longest public suffix; none when the host is one itself.
@@ -124,7 +112,7 @@ impl Suffixes {
     }
 
     fn rule(&self, label: &str, parent: &str) -> Option<Rule> {
-        let labels = self.labels.get(*self.parents.get(parent)?)?;
+        let labels = self.labels.get(self.parents.find(parent)?)?;
         // `!` and `*` come before all letters and digits.
         let (mut has_any, mut rest) = (false, labels.as_str());
         while rest.starts_with(['!', '*']) {

@@ -22,7 +22,7 @@ mod veto;
 
 pub use sketch::{ButtonSketch, FieldSketch, FormSketch, LinkSketch, PageSketch, Sketch};
 pub use step::Step;
-pub use verdict::{FormKind, LOGIN_FROM, SIGNUP_FROM, Verdict, classify};
+pub use verdict::{FormKind, Judgment, LOGIN_FROM, SIGNUP_FROM, Verdict, classify, judge};
 
 /// What making and measuring a model needs; the product itself needs [`classify`] alone.
 pub mod learning {

@@ -78,6 +78,17 @@ pub struct Verdict {
     pub reasons: Vec<String>,
 }
 
+/// What is left of a [`Verdict`] without its reasons.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judgment {
+    /// The most probable kind.
+    pub kind: FormKind,
+    /// Which step or variant of it, where that matters.
+    pub step: Option<Step>,
+    /// Its probability, 0 to 1.
+    pub p: f32,
+}
+
 /// From this probability on a sign-in is believed.
 pub const LOGIN_FROM: f32 = 0.7;
 /// From this probability on a sign-up with a password field is believed.
@@ -97,6 +108,13 @@ impl Verdict {
     pub fn is_signup(&self) -> bool {
         self.kind == FormKind::Signup && SIGNUP_FROM <= self.p
     }
+}
+
+/// Classifies one form, without reasons: nobody reads them in the browser, and their words and how they
+/// are chosen would be some kilobytes of WebAssembly.
+#[must_use]
+pub fn judge(sketch: &Sketch) -> Judgment {
+    weigh_up(Model::shipped(), sketch, |_| {}).0
 }
 
 /// Classifies one form.
@@ -132,6 +150,32 @@ const MOST_REASONS: usize = 4;
 /// Classifies one form with another model than the shipped one.
 #[must_use]
 pub fn classify_with(model: &Model, sketch: &Sketch) -> Verdict {
+    let mut parts: Vec<Part> = Vec::with_capacity(64);
+    let (judgment, decisive_veto) = weigh_up(model, sketch, |it| parts.push(it));
+    let Judgment { kind, step, p } = judgment;
+
+    parts.retain(|it| it.kind == kind && 0.0 < it.weight);
+    // Four times the strongest, the first of equals.
+    let mut reasons: Vec<String> = Vec::with_capacity(MOST_REASONS + 1);
+    while reasons.len() < MOST_REASONS {
+        let strongest =
+            parts.iter().enumerate().rev().max_by(|(_, a), (_, b)| a.weight.total_cmp(&b.weight));
+        let Some((at, _)) = strongest else { break };
+        reasons.push(parts.remove(at).says.in_words());
+    }
+    reasons.extend(decisive_veto.map(str::to_owned));
+    if reasons.is_empty() {
+        reasons.push("its words and fields, by learned weights".to_owned());
+    }
+    Verdict { kind, step, p, reasons }
+}
+
+/// The judgment, and the veto that made it another one. `part` is called with all that the rules see.
+fn weigh_up(
+    model: &Model,
+    sketch: &Sketch,
+    part: impl FnMut(Part),
+) -> (Judgment, Option<&'static str>) {
     let mut learned = [0_i32; N_KINDS];
     let mut seen = [0_u64; MOST_FEATURES / 64];
     let signals = features::read(sketch, |hash| {
@@ -143,8 +187,7 @@ pub fn classify_with(model: &Model, sketch: &Sketch) -> Verdict {
             learned.iter_mut().zip(weights).for_each(|(sum, it)| *sum += i32::from(it));
         }
     });
-    let mut parts: Vec<Part> = Vec::with_capacity(64);
-    let prior = prior_of(sketch, &signals, |it| parts.push(it));
+    let prior = prior_of(sketch, &signals, part);
 
     let mut scores = [0.0; N_KINDS];
     let summands = prior.into_iter().zip(model.bias()).zip(learned);
@@ -155,23 +198,10 @@ pub fn classify_with(model: &Model, sketch: &Sketch) -> Verdict {
     let vetoed = veto::lower(sketch, &signals, &mut scores);
     let (kind, p) = best(scores);
 
-    parts.retain(|it| it.kind == kind && 0.0 < it.weight);
-    // Four times the strongest, the first of equals: a sort would cost three kilobytes of WebAssembly.
-    let mut reasons: Vec<String> = Vec::with_capacity(MOST_REASONS + 1);
-    while reasons.len() < MOST_REASONS {
-        let strongest =
-            parts.iter().enumerate().rev().max_by(|(_, a), (_, b)| a.weight.total_cmp(&b.weight));
-        let Some((at, _)) = strongest else { break };
-        reasons.push(parts.remove(at).says.in_words());
-    }
-    // A veto is a reason where it decided.
-    reasons.extend(vetoed.filter(|_| kind != unvetoed).map(str::to_owned));
-    if reasons.is_empty() {
-        reasons.push("its words and fields, by learned weights".to_owned());
-    }
     #[expect(clippy::cast_possible_truncation, reason = "a probability needs no more digits")]
     let p = p as f32;
-    Verdict { kind, step: step::of(kind, sketch, &signals), p, reasons }
+    let judgment = Judgment { kind, step: step::of(kind, sketch, &signals), p };
+    (judgment, vetoed.filter(|_| kind != unvetoed))
 }
 
 /// The most probable kind.

@@ -21,7 +21,7 @@ mod tests;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::address::EmailAddress;
-use crate::forms::{self, FormKind, LOGIN_FROM, SIGNUP_FROM, Sketch, Verdict};
+use crate::forms::{self, FormKind, Judgment, LOGIN_FROM, SIGNUP_FROM, Sketch};
 use crate::hostname::Hostname;
 use crate::json;
 use crate::wire::{EventKind, SignInMethod};
@@ -160,13 +160,13 @@ json::record!(FormFacts { kind, p, has_password, asks_code, offers_passkey });
 impl FormFacts {
     /// The facts of one classified form.
     #[must_use]
-    pub fn new(sketch: &Sketch, verdict: &Verdict) -> FormFacts {
+    pub fn new(sketch: &Sketch, judgment: &Judgment) -> FormFacts {
         let visible = || sketch.form.fields.iter().filter(|it| !it.hid);
         FormFacts {
-            kind: verdict.kind,
-            p: verdict.p,
+            kind: judgment.kind,
+            p: judgment.p,
             has_password: visible().any(|it| it.kind.eq_ignore_ascii_case("password")),
-            asks_code: verdict.step == Some(forms::Step::OneTimeCode)
+            asks_code: judgment.step == Some(forms::Step::OneTimeCode)
                 || visible().any(words::asks_code),
             offers_passkey: sketch.form.fields.iter().any(|it| {
                 it.ac.split_ascii_whitespace().any(|token| token.eq_ignore_ascii_case("webauthn"))
