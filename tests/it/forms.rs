@@ -125,3 +125,9 @@ fn the_browser_reads_a_form_as_everyone_else_does() {
         assert_eq!(shared::json::read::<Sketch>(&text).as_ref(), Some(&case.sketch), "{}", case.id);
     }
 }
+
+#[test]
+fn weights_and_dictionary_stay_within_48_kib() {
+    let n_bytes = shared::forms::learning::n_bytes();
+    assert!(n_bytes <= 48 * 1024, "{n_bytes} bytes, at most 49152 are allowed");
+}

@@ -23,3 +23,4 @@ pub mod account;
 pub mod day;
 pub mod desk;
 pub mod journey;
+pub mod wasm;

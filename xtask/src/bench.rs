@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: measurements of the whole product.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
-use crate::{command, system, workspace};
+use crate::{command, gauge, system, workspace};
 
 /// Measure the product as it is shipped.
 #[derive(clap::Args)]
@@ -14,6 +16,7 @@ pub(crate) struct Bench {
 #[derive(clap::Subcommand)]
 enum What {
     Pages(Pages),
+    Browser(Browser),
 }
 
 /// How long each admin page takes on a seeded organization: p50 and p95 over HTTP, side by side.
@@ -33,9 +36,26 @@ struct Pages {
     rounds: usize,
 }
 
+/// The browser: classifying in WebAssembly, reading a long form, loading a page. Figures mean something on
+/// a quiet machine only; what is compared is measured in turn.
+#[derive(clap::Args)]
+struct Browser {
+    /// Forms to classify, one JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    forms: Option<PathBuf>,
+}
+
 impl Bench {
     pub(crate) fn run(self) -> Result<()> {
-        let What::Pages(it) = self.what;
+        match self.what {
+            What::Pages(it) => it.run(),
+            What::Browser(it) => it.run(),
+        }
+    }
+}
+
+impl Pages {
+    fn run(self) -> Result<()> {
         system::ensure(&[&system::C_COMPILER, &system::LIBPQ])?;
         let mut cargo = command::cargo();
         cargo.args(["build", "--locked", "--release", "--bin", "rollcall", "--bin", "pages"]);
@@ -45,11 +65,21 @@ impl Bench {
         pages.arg("--rollcall").arg(release.join("rollcall"));
         pages.arg("--folder").arg(workspace::target().join("bench"));
         for (flag, value) in
-            [("--users", it.users), ("--apps", it.apps), ("--accounts", it.accounts)]
+            [("--users", self.users), ("--apps", self.apps), ("--accounts", self.accounts)]
         {
             pages.arg(flag).arg(value.to_string());
         }
-        pages.arg("--rounds").arg(it.rounds.to_string());
+        pages.arg("--rounds").arg(self.rounds.to_string());
         command::run(pages.current_dir(workspace::root()))
+    }
+}
+
+impl Browser {
+    fn run(self) -> Result<()> {
+        let own = || workspace::root().join("tests/corpus/forms/signups.jsonl");
+        let forms = self.forms.unwrap_or_else(own);
+        gauge::prepare_extension()?;
+        gauge::prepare_probe()?;
+        gauge::run(["cost".as_ref(), forms.as_os_str()])
     }
 }

@@ -58,7 +58,7 @@ pub(crate) struct Built {
 /// Compiles, binds and stages. Equal sources and equal tools give equal files.
 pub(crate) fn build(options: &Build) -> Result<Built> {
     let key = SigningKey::read(&options.key)?;
-    let (bound, sizes) = bind(&compile()?)?;
+    let (bound, sizes) = bind(&compile("extension")?, Glue::Module)?;
 
     let mut files = archive::read_folder(&workspace::root().join("manifest"))?;
     files.retain(|name, _| !name.ends_with(".md"));
@@ -83,30 +83,47 @@ pub(crate) fn build(options: &Build) -> Result<Built> {
     })
 }
 
-/// The module as the compiler made it.
-fn compile() -> Result<PathBuf> {
+/// The classifier alone, for tests and benches in a browser, in `target/probe/`.
+pub(crate) fn build_probe() -> Result<()> {
+    let (bound, _) = bind(&compile("probe")?, Glue::Script)?;
+    stage(&bound, &workspace::target().join("probe"))
+}
+
+/// How the JavaScript beside a module is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Glue {
+    /// A module that others import.
+    Module,
+    /// A script that leaves a global `wasm_bindgen`: what DevTools can evaluate.
+    Script,
+}
+
+/// A package's module as the compiler made it.
+fn compile(package: &str) -> Result<PathBuf> {
     let toolchain = wasm_toolchain::ensure()?;
-    println!("Compiling the extension with {}.", toolchain.describe()?);
+    println!("Compiling {package} to WebAssembly with {}.", toolchain.describe()?);
     let target = workspace::target().join("wasm");
     let mut cargo = toolchain.cargo_build()?;
-    cargo.args(["--package", "extension", "--profile", "wasm", "--target-dir"]).arg(&target);
+    cargo.args(["--package", package, "--profile", "wasm", "--target-dir"]).arg(&target);
     command::run(&mut cargo)?;
-    Ok(target.join(wasm_toolchain::TARGET).join("wasm").join("extension.wasm"))
+    Ok(target.join(wasm_toolchain::TARGET).join("wasm").join(format!("{package}.wasm")))
 }
 
 /// The module and its JavaScript, as they are shipped.
-fn bind(module: &Path) -> Result<(Files, Sizes)> {
+fn bind(module: &Path, glue: Glue) -> Result<(Files, Sizes)> {
     let folder = workspace::target().join("wasm").join("bound");
     empty(&folder)?;
+    let name = module.file_stem().context("a module has a name")?.to_string_lossy();
     Bindgen::new()
         .input_path(module)
-        .out_name("extension")
-        .web(true)?
+        .out_name(&name)
+        .web(glue == Glue::Module)?
+        .no_modules(glue == Glue::Script)?
         .typescript(false)
         // The shim says where the module is.
         .omit_default_module_path(true)
         .generate(&folder)?;
-    let path = folder.join("extension_bg.wasm");
+    let path = folder.join(format!("{name}_bg.wasm"));
     let sizes = wasm_sections::measure(&fs::read(&path)?)?;
     optimize(&path)?;
     let stripped = wasm_sections::strip(&fs::read(&path)?)?;

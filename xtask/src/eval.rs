@@ -6,6 +6,7 @@ use anyhow::Result;
 use shared::forms::classify;
 
 use crate::forms::{self, Judged, Scorecard, Settings};
+use crate::gauge;
 
 /// Measure the classifiers on labeled cases.
 #[derive(clap::Args)]
@@ -38,6 +39,14 @@ struct Forms {
     /// With --cross-validate: learn from permissively licensed cases only.
     #[arg(long, requires = "cross_validate")]
     permissive: bool,
+    /// Load the forms' pages (their `html_path` below this folder) in Chromium through the extension's
+    /// reader, and report where the verdict differs from the stored description's.
+    #[arg(long, value_name = "DIR", conflicts_with = "cross_validate")]
+    browser: Option<PathBuf>,
+    /// Judge the forms by the native build and by the WebAssembly module in Chromium, and fail where a
+    /// bit differs.
+    #[arg(long, conflicts_with_all = ["cross_validate", "browser", "json"])]
+    wasm: bool,
 }
 
 impl Eval {
@@ -51,6 +60,19 @@ impl Eval {
 
 impl Forms {
     fn run(self) -> Result<()> {
+        if let Some(pages) = &self.browser {
+            gauge::prepare_extension()?;
+            let json = self.json.then_some("--json".as_ref());
+            return gauge::run(
+                ["reader".as_ref(), self.file.as_os_str(), pages.as_os_str()]
+                    .into_iter()
+                    .chain(json),
+            );
+        }
+        if self.wasm {
+            gauge::prepare_probe()?;
+            return gauge::run(["verdicts".as_ref(), self.file.as_os_str()]);
+        }
         let cases = forms::read(&self.file)?;
         let judged = if self.cross_validate {
             let mut also = Vec::new();

@@ -18,6 +18,7 @@ mod train;
 mod archive;
 mod crx;
 mod forms;
+mod gauge;
 mod manifest;
 mod signing_key;
 mod sites;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::build;
 use crate::package::Package;
 use crate::postgres::Server;
 use crate::system;
@@ -23,6 +24,7 @@ impl Test {
         let server = steps.run("start a throw-away PostgreSQL", Server::start)?;
 
         steps.try_run("package the extension", || Package::for_tests().run());
+        steps.try_run("build the classifier alone", build::build_probe);
         steps.try_run("format", || cargo(&["fmt", "--all", "--check"], &[]));
         steps.try_run("clippy, warnings denied", || {
             cargo(

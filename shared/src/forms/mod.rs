@@ -32,4 +32,10 @@ pub mod learning {
         softmax::{exp, softmax},
         verdict::{classify_with, prior},
     };
+
+    /// What weights and dictionary take in the extension, in bytes.
+    #[must_use]
+    pub fn n_bytes() -> usize {
+        super::model::SHIPPED.len() + super::words::COMPILED.len()
+    }
 }

@@ -12,6 +12,9 @@ use super::FormKind;
 /// How many kinds there are.
 pub const N_KINDS: usize = FormKind::ALL.len();
 
+/// The file.
+pub(crate) static SHIPPED: &[u8] = include_bytes!("model.bin");
+
 /// Weights by feature.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
@@ -45,10 +48,8 @@ const BRIDGE: u32 = 0x00ff_ffff;
 impl Model {
     /// The shipped model.
     pub(crate) fn shipped() -> &'static Model {
-        static SHIPPED: OnceLock<Model> = OnceLock::new();
-        SHIPPED.get_or_init(|| {
-            Model::parse(include_bytes!("model.bin")).expect("a test parses the shipped model")
-        })
+        static PARSED: OnceLock<Model> = OnceLock::new();
+        PARSED.get_or_init(|| Model::parse(SHIPPED).expect("a test parses the shipped model"))
     }
 
     /// Parses the file's bytes.

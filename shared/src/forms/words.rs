@@ -303,7 +303,7 @@ impl Table {
 }
 
 /// Written by `build.rs`: 512 bytes of openings, then differences of sorted hashes with their meaning.
-static COMPILED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/words.bin"));
+pub(crate) static COMPILED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/words.bin"));
 
 fn table() -> &'static Table {
     static TABLE: OnceLock<Table> = OnceLock::new();

@@ -11,6 +11,7 @@ mod enrollment;
 mod forms;
 mod leaving;
 mod trouble;
+mod wasm;
 
 use anyhow::{Context, Result};
 use tests::account::{self, Known};

@@ -9,7 +9,7 @@
 mod place;
 mod server;
 
-pub use place::{Place, checks, checks_script, leads, page, strict_page, takes};
+pub use place::{Place, bare_page, checks, checks_script, leads, page, strict_page, takes};
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;

@@ -49,7 +49,7 @@ async fn answer(request: HttpRequest, play: web::Data<Play>, body: web::Bytes) -
     let sent = Sent { accounts: &play.accounts, body: &body, query: request.query_string() };
     let (method, path) = (request.method().as_str(), request.path());
     match play.places.iter().find(|it| it.is_at(method, host, path)) {
-        Some(place) => sent.answer(place.answer),
+        Some(place) => sent.answer(&place.answer),
         None => route(method, host, path, &sent),
     }
 }
@@ -203,10 +203,14 @@ impl Sent<'_> {
         })
     }
 
-    fn answer(&self, answer: Answer) -> HttpResponse {
+    fn answer(&self, answer: &Answer) -> HttpResponse {
         match answer {
             Answer::Page(html) => page(OPEN, html),
             Answer::StrictPage(html) => page(STRICT, html),
+            Answer::BarePage(html) => HttpResponse::Ok()
+                .content_type("text/html; charset=utf-8")
+                .insert_header((CONTENT_SECURITY_POLICY, "script-src 'none'; frame-src 'none'"))
+                .body(html.clone()),
             Answer::To(address) => to(address),
             Answer::IfRight(address, _) if self.is_right() => to(address),
             Answer::IfRight(_, otherwise) => page(OPEN, otherwise),

@@ -1,0 +1,75 @@
+//! The classifier as WebAssembly, in a page of a real Chromium.
+
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::browser::{Browser, Page};
+use crate::desk::target;
+
+/// A page that has loaded the module of the package `probe`.
+pub struct WasmClassifier<'a> {
+    page: Page<'a>,
+}
+
+impl<'a> WasmClassifier<'a> {
+    /// Loads the module that `cargo xtask test` builds into `target/probe/`.
+    ///
+    /// # Errors
+    /// When it is not there, or the browser refuses it.
+    pub fn load(browser: &'a Browser) -> Result<WasmClassifier<'a>> {
+        let folder = target().join("probe");
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read(&path).with_context(|| {
+                format!(
+                    "cannot read {}; `cargo xtask eval forms FILE --wasm` makes it",
+                    path.display()
+                )
+            })
+        };
+        let script = String::from_utf8(read("probe.js")?)?;
+        let module = STANDARD.encode(read("probe_bg.wasm")?);
+        let page = browser.first_tab()?;
+        // A page over HTTPS is not needed: nothing is loaded but what is handed over here.
+        page.eval(&format!(
+            "{script}
+            globalThis.probe = wasm_bindgen;
+            probe.initSync({{ module: Uint8Array.from(atob({module:?}), (it) => it.charCodeAt(0)) }});
+            true"
+        ))?;
+        Ok(WasmClassifier { page })
+    }
+
+    /// What [`probe::verdicts`] answers there.
+    ///
+    /// # Errors
+    /// When the module fails.
+    pub fn verdicts(&self, lines: &str) -> Result<String> {
+        let lines = serde_json::to_string(lines)?;
+        let answer = self.page.eval(&format!("probe.verdicts({lines})"))?;
+        Ok(answer.as_str().context("the module answers with text")?.to_owned())
+    }
+
+    /// Milliseconds per verdict, one number per form: the mean of many in a row.
+    ///
+    /// # Errors
+    /// When the module fails.
+    pub fn milliseconds(&self, lines: &str, n_times: u32) -> Result<Vec<f64>> {
+        let lines = serde_json::to_string(lines)?;
+        let answer = self.page.eval(&format!(
+            "(() => {{
+                const forms = new probe.Forms({lines});
+                const took = (number) => {{
+                    const start = performance.now();
+                    forms.judge(number, {n_times});
+                    return (performance.now() - start) / {n_times};
+                }};
+                // The first round compiles.
+                return [0, 1].map(() => Array.from({{ length: forms.length }}, (_, it) => took(it)))[1];
+            }})()"
+        ))?;
+        let numbers = answer.as_array().context("a list of times")?;
+        Ok(numbers.iter().filter_map(serde_json::Value::as_f64).collect())
+    }
+}
