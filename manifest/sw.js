@@ -22,3 +22,6 @@ chrome.webNavigation.onCreatedNavigationTarget.addListener((it) => ready.then(()
 chrome.tabs.onActivated.addListener(() => ready.then(() => worker.on_attention_moved()));
 chrome.tabs.onRemoved.addListener((tab) => ready.then(() => worker.on_tab_closed(tab)));
 chrome.windows.onFocusChanged.addListener(() => ready.then(() => worker.on_attention_moved()));
+
+chrome.idle.setDetectionInterval(300);
+chrome.idle.onStateChanged.addListener(() => ready.then(() => worker.on_attention_moved()));

@@ -48,6 +48,8 @@ mod bindings {
         pub(super) fn send_to_tab(tab: i32, message: &JsValue, options: &JsValue) -> Promise;
         #[wasm_bindgen(js_namespace = ["chrome", "tabs"], js_name = query)]
         pub(super) fn query_tabs(query: &JsValue) -> Promise;
+        #[wasm_bindgen(js_namespace = ["chrome", "idle"], js_name = queryState)]
+        pub(super) fn idle_state(after_s: u32) -> Promise;
         #[wasm_bindgen(js_namespace = ["chrome", "windows"], js_name = getLastFocused)]
         pub(super) fn last_focused_window(options: &JsValue) -> Promise;
         #[wasm_bindgen(js_namespace = ["chrome", "runtime"], js_name = getManifest)]
@@ -276,10 +278,19 @@ pub(crate) async fn describe(tab: i32, frame: i32) -> Result<String, ChromeError
     Ok(to_json(&shown))
 }
 
-/// The active tab of the focused window, and its page where the browser shows it to us.
+/// After this long without any input nobody is there: a page that reloads itself is not in use. The shim
+/// asks to be told at the same time.
+const IDLE_AFTER_S: u32 = 300;
+
+/// The active tab of the focused window, and its page where the browser shows it to us; none while
+/// nobody is there, or the screen is locked.
 pub(crate) async fn attended() -> Result<Option<(i32, Option<Page>)>, ChromeError> {
     let window = JsFuture::from(bindings::last_focused_window(&Object::new())).await?;
     if !window.unchecked_into::<bindings::FocusedWindow>().focused() {
+        return Ok(None);
+    }
+    let state = JsFuture::from(bindings::idle_state(IDLE_AFTER_S)).await?;
+    if state.as_string().as_deref() != Some("active") {
         return Ok(None);
     }
     let query = JSON::parse("{\"active\":true,\"lastFocusedWindow\":true}")?;

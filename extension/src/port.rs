@@ -40,10 +40,10 @@ pub enum Cause {
         /// Which.
         tab: i32,
     },
-    /// The person turned to another tab or window.
+    /// The person turned to another tab or window, went away or came back.
     AttentionMoved,
     /// The active tab of the focused window, and its page where the browser shows it; none where no
-    /// window has the focus.
+    /// window has the focus, or nobody is there.
     Attention(Option<(i32, Option<Page>)>),
     /// A frame answered what it shows; none when nobody answered.
     Described {

@@ -227,7 +227,7 @@ pub fn on_tab_closed(tab: i32) {
     post(Cause::TabClosed { tab }, None);
 }
 
-/// Another tab or window has the person's attention.
+/// Another tab or window has the person's attention, or the person went away or came back.
 #[wasm_bindgen]
 pub fn on_attention_moved() {
     post(Cause::AttentionMoved, None);

@@ -9,6 +9,11 @@ use serde_json::{Value, json};
 /// The permissions, and why each is there. Adding one is a change of `product.md` first.
 const PERMISSIONS: &[(&str, &str)] = &[
     ("alarms", "Batches and signs of life are sent on time although the worker sleeps."),
+    (
+        "idle",
+        "A page that reloads itself while nobody is there is not in use: it is asked whether there was any \
+         input in five minutes, never which.",
+    ),
     ("storage", "The queue survives the worker, and the organization's policy is read."),
     (
         "webNavigation",

@@ -11,6 +11,7 @@ mod enrollment;
 mod forms;
 mod leaving;
 mod trouble;
+mod usage;
 mod wasm;
 
 use anyhow::{Context, Result};
