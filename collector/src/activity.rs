@@ -2,20 +2,26 @@
 //! down when their day has come.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::json;
-use shared::activity::{Assessment, Facts, SourceFacts, assess};
+use shared::activity::{Assessment, Facts, SourceFacts, Status, assess};
 
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
 use crate::server::Collector;
 use crate::store::audit::{self, Actor, Object};
 use crate::store::organizations::Organization;
+use crate::store::user_app_sources::UserAppSource;
 use crate::store::user_apps::UserAppRow;
 use crate::store::word::word;
 use crate::store::{
-    StoreError, due_assessments, installations, mappings, user_app_sources, user_apps,
+    StoreError, due_assessments, installations, mappings, reassessments, user_app_sources,
+    user_apps,
 };
+
+/// A user's account in an app, by its key.
+pub type UserAppKey = (UserId, AppId);
 
 /// User-apps with what their facts mean at `now`. What the rows hold is an older answer: a status may
 /// have turned since, and a reason changes with the user's newest heartbeat.
@@ -28,25 +34,108 @@ pub fn assess_rows(
     rows: Vec<UserAppRow>,
     now: DateTime<Utc>,
 ) -> Result<Vec<(UserAppRow, Assessment)>, StoreError> {
-    let organization_id = organization.organization_id;
-    let users: BTreeSet<UserId> = rows.iter().map(|it| it.user_id).collect();
-    let users: Vec<UserId> = users.into_iter().collect();
-    let apps: BTreeSet<AppId> = rows.iter().map(|it| it.app_id).collect();
-    let apps: Vec<AppId> = apps.into_iter().collect();
-    let aliases = mappings::aliases(conn, organization_id)?;
-    let kept_under = aliases.with_sources(&apps);
-    let mut facts: HashMap<(UserId, AppId), Vec<SourceFacts>> = HashMap::new();
-    for it in user_app_sources::list(conn, organization_id, &users, &kept_under, None)? {
-        facts.entry((it.user_id, aliases.resolve(it.app_id))).or_default().push(it.facts);
-    }
-    let heartbeats = installations::newest_heartbeats(conn, organization_id, &users)?;
-    let assess_row = |row: UserAppRow| {
-        let sources = facts.get(&(row.user_id, row.app_id)).map_or(&[][..], Vec::as_slice);
-        let last_heartbeat_at = heartbeats.get(&row.user_id).copied();
-        let facts = Facts { sources, last_heartbeat_at };
-        (row, assess(facts, organization.thresholds(), now))
+    let keys: Vec<UserAppKey> = rows.iter().map(|it| (it.user_id, it.app_id)).collect();
+    let answers = assess_keys(conn, organization, &keys, now)?;
+    let with_answer = |row: UserAppRow| {
+        let answer = answers.get(&(row.user_id, row.app_id)).copied()?;
+        Some((row, answer))
     };
-    Ok(rows.into_iter().map(assess_row).collect())
+    Ok(rows.into_iter().filter_map(with_answer).collect())
+}
+
+/// What the facts about these user-apps mean at `now`, whether their rows are there yet or not.
+///
+/// # Errors
+/// When the database refuses.
+pub fn assess_keys(
+    conn: &mut DbConnection,
+    organization: &Organization,
+    keys: &[UserAppKey],
+    now: DateTime<Utc>,
+) -> Result<HashMap<UserAppKey, Assessment>, StoreError> {
+    let facts = find_facts(conn, organization.organization_id, keys)?;
+    Ok(facts
+        .iter()
+        .map(|(key, facts)| (*key, assess(facts.facts(), organization.thresholds(key.1), now)))
+        .collect())
+}
+
+/// Everything that is known about one user-app.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownFacts {
+    /// What each source reported.
+    pub sources: Vec<UserAppSource>,
+    facts: Vec<SourceFacts>,
+    /// The newest heartbeat of any of the user's browsers.
+    pub last_heartbeat_at: Option<DateTime<Utc>>,
+}
+
+impl KnownFacts {
+    /// What an assessment takes.
+    #[must_use]
+    pub fn facts(&self) -> Facts<'_> {
+        Facts { sources: &self.facts, last_heartbeat_at: self.last_heartbeat_at }
+    }
+}
+
+/// Everything that is known about these user-apps; of each that is asked for there is an entry.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_facts(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    keys: &[UserAppKey],
+) -> Result<HashMap<UserAppKey, KnownFacts>, StoreError> {
+    let aliases = mappings::aliases(conn, organization_id)?;
+    let mut known: HashMap<UserAppKey, KnownFacts> = HashMap::with_capacity(keys.len());
+    for keys in keys.chunks(MAX_KEYS) {
+        let users: BTreeSet<UserId> = keys.iter().map(|it| it.0).collect();
+        let apps: BTreeSet<AppId> = keys.iter().map(|it| it.1).collect();
+        let users: Vec<UserId> = users.into_iter().collect();
+        let apps: Vec<AppId> = apps.into_iter().collect();
+        let heartbeats = installations::newest_heartbeats(conn, organization_id, &users)?;
+        for key in keys {
+            let last_heartbeat_at = heartbeats.get(&key.0).copied();
+            known.insert(*key, KnownFacts { last_heartbeat_at, ..KnownFacts::default() });
+        }
+        let kept_under = aliases.with_sources(&apps);
+        for it in user_app_sources::list(conn, organization_id, &users, &kept_under, None)? {
+            // Users and apps are asked for separately, so the answer holds pairs that nobody wants;
+            // and a pair of an earlier part is complete.
+            let key = (it.user_id, aliases.resolve(it.app_id));
+            let is_same = |known: &UserAppSource| {
+                (known.source_id, known.app_id) == (it.source_id, it.app_id)
+            };
+            if let Some(entry) = known.get_mut(&key)
+                && !entry.sources.iter().any(is_same)
+            {
+                entry.facts.push(it.facts);
+                entry.sources.push(it);
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// SQLite takes at most 32,766 values in one statement.
+const MAX_KEYS: usize = 1_000;
+
+/// The statuses that are written down for these user-apps.
+///
+/// # Errors
+/// When the database refuses.
+pub(crate) fn stored_statuses(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    keys: &[UserAppKey],
+) -> Result<HashMap<UserAppKey, Status>, StoreError> {
+    let users: BTreeSet<UserId> = keys.iter().map(|it| it.0).collect();
+    let apps: BTreeSet<AppId> = keys.iter().map(|it| it.1).collect();
+    let users: Vec<UserId> = users.into_iter().collect();
+    let apps: Vec<AppId> = apps.into_iter().collect();
+    let rows = user_apps::find_all(conn, organization_id, &users, &apps)?;
+    Ok(rows.into_iter().map(|it| ((it.user_id, it.app_id), it.status.0)).collect())
 }
 
 /// Writes down what the facts of these user-apps mean now, after something but an event has changed what
@@ -141,16 +230,43 @@ fn sweep_step(
     now: DateTime<Utc>,
 ) -> Result<Step, StoreError> {
     let organization_id = organization.organization_id;
-    let today = now.date_naive();
-    let due = due_assessments::claim(conn, organization_id, today, after, STEP)?;
+    let due = due_assessments::claim(conn, organization_id, now, after, STEP)?;
     let last = if due.len() < usize::try_from(STEP).unwrap_or(0) { None } else { due.last() };
     let last = last.copied();
-    let users: BTreeSet<UserId> = due.iter().map(|it| it.user_id).collect();
-    let apps: BTreeSet<AppId> = due.iter().map(|it| it.app_id).collect();
+    let keys: Vec<UserAppKey> = due.iter().map(|it| (it.user_id, it.app_id)).collect();
+    let (swept, changes) = reassess(conn, organization, &keys, now)?;
+    let mut done = Vec::with_capacity(due.len());
+    for it in due {
+        match changes.get(&(it.user_id, it.app_id)) {
+            Some(at) if at.date_naive() == it.due_on => {
+                due_assessments::defer(conn, organization_id, &it, *at)?;
+            }
+            // A row whose user-app was used again has another row on a later day.
+            _ => done.push(it),
+        }
+    }
+    due_assessments::delete(conn, organization_id, &done)?;
+    Ok(Step { swept, last })
+}
+
+/// Assesses these user-apps anew, writes down what differs, and notes on which day each is due next.
+/// Answers when each changes.
+///
+/// # Errors
+/// When the database refuses.
+pub fn reassess(
+    conn: &mut DbConnection,
+    organization: &Organization,
+    keys: &[UserAppKey],
+    now: DateTime<Utc>,
+) -> Result<(Swept, HashMap<UserAppKey, DateTime<Utc>>), StoreError> {
+    let organization_id = organization.organization_id;
+    let wanted: BTreeSet<UserAppKey> = keys.iter().copied().collect();
+    let users: BTreeSet<UserId> = keys.iter().map(|it| it.0).collect();
+    let apps: BTreeSet<AppId> = keys.iter().map(|it| it.1).collect();
     let users: Vec<UserId> = users.into_iter().collect();
     let apps: Vec<AppId> = apps.into_iter().collect();
     let rows = user_apps::find_all(conn, organization_id, &users, &apps)?;
-    let wanted: BTreeSet<(UserId, AppId)> = due.iter().map(|it| (it.user_id, it.app_id)).collect();
     // What is read under another app has no status of its own.
     let aliases = mappings::aliases(conn, organization_id)?;
     let is_wanted = |it: &UserAppRow| {
@@ -158,25 +274,85 @@ fn sweep_step(
     };
     let rows = rows.into_iter().filter(is_wanted).collect();
     let mut swept = Swept::default();
-    let mut changes_on: HashMap<(UserId, AppId), NaiveDate> = HashMap::new();
+    let mut changes = HashMap::new();
     for (row, assessment) in assess_rows(conn, organization, rows, now)? {
         if write_change(conn, organization_id, &row, &assessment, now)? {
             swept.n_changed += 1;
         } else {
             swept.n_unchanged += 1;
         }
-        if let Some(at) = assessment.changes_at {
-            changes_on.insert((row.user_id, row.app_id), at.date_naive());
+        changes.extend(assessment.changes_at.map(|at| ((row.user_id, row.app_id), at)));
+    }
+    let due: Vec<_> = changes.iter().map(|(key, at)| (key.0, key.1, at.date_naive())).collect();
+    due_assessments::insert(conn, organization_id, &due)?;
+    Ok((swept, changes))
+}
+
+/// Does the work that changes of limits and sources have left, a few user-apps at a time. Several
+/// collectors may do so at once: each piece of work is one's at a time.
+///
+/// # Errors
+/// When the database refuses; what was done before stays, and the next call goes on.
+pub async fn reassess_requested(collector: &Collector) -> Result<Swept, StoreError> {
+    let mut swept = Swept::default();
+    let ids = collector.db.run(crate::store::organizations::list_ids).await?;
+    for organization_id in ids {
+        loop {
+            let (callers, now) = (collector.callers.clone(), collector.clock.now());
+            let started = Instant::now();
+            let step = collector.db.write(move |conn| {
+                let organization = callers.organization(conn, organization_id)?;
+                reassess_step(conn, &organization, now)
+            });
+            let Some(step) = step.await? else { break };
+            swept.n_changed += step.n_changed;
+            swept.n_unchanged += step.n_unchanged;
+            // Batches come first: as much time without the database as with it.
+            tokio::time::sleep(started.elapsed()).await;
         }
     }
-    let is_later_today =
-        |it: &due_assessments::Due| changes_on.get(&(it.user_id, it.app_id)) == Some(&it.due_on);
-    // A row whose user-app was used again has another row on a later day.
-    let done: Vec<_> = due.into_iter().filter(|it| !is_later_today(it)).collect();
-    due_assessments::delete(conn, organization_id, &done)?;
-    let next: Vec<_> = changes_on.into_iter().map(|((user, app), on)| (user, app, on)).collect();
-    due_assessments::insert(conn, organization_id, &next)?;
-    Ok(Step { swept, last })
+    Ok(swept)
+}
+
+/// One step of the oldest piece of work that nobody else has; none when there is none left.
+fn reassess_step(
+    conn: &mut DbConnection,
+    organization: &Organization,
+    now: DateTime<Utc>,
+) -> Result<Option<Swept>, StoreError> {
+    let organization_id = organization.organization_id;
+    let Some(work) = reassessments::claim(conn, organization_id)? else { return Ok(None) };
+    let keys = reassessments::list_keys(conn, organization_id, work.reach()?, work.after(), STEP)?;
+    let is_last = keys.len() < usize::try_from(STEP).unwrap_or(0);
+    let (swept, _) = reassess(conn, organization, &keys, now)?;
+    let progress = reassessments::Progress {
+        last: keys.last().copied().or(work.after()),
+        n_assessed: swept.n_changed + swept.n_unchanged,
+        n_changed: swept.n_changed,
+        finished_at: is_last.then_some(now),
+    };
+    reassessments::update(conn, organization_id, &work, &progress)?;
+    Ok(Some(swept))
+}
+
+/// Notes a change of status in the audit.
+pub(crate) fn audit_change(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    key: UserAppKey,
+    from: Status,
+    to: &Assessment,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let object = Object { kind: "user_app", id: format!("{}.{}", key.0, key.1) };
+    let detail = json!({
+        "from": word(from),
+        "to": word(to.status),
+        "reason": word(to.reason),
+        "because": to.because.map(word),
+    });
+    let action = "user_app.status_changed";
+    audit::insert(conn, organization_id, &Actor::system(), action, &object, &detail, now)
 }
 
 fn write_change(
@@ -196,14 +372,7 @@ fn write_change(
     if row.status.0 == assessment.status {
         return Ok(false);
     }
-    let object = Object { kind: "user_app", id: format!("{}.{}", row.user_id, row.app_id) };
-    let detail = json!({
-        "from": word(row.status.0),
-        "to": word(assessment.status),
-        "reason": word(assessment.reason),
-        "because": assessment.because.map(word),
-    });
-    let action = "user_app.status_changed";
-    audit::insert(conn, organization_id, &Actor::system(), action, &object, &detail, now)?;
+    let key = (row.user_id, row.app_id);
+    audit_change(conn, organization_id, key, row.status.0, assessment, now)?;
     Ok(true)
 }

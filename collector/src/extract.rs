@@ -13,13 +13,13 @@ use serde::de::DeserializeOwned;
 use shared::wire::MAX_BODY_BYTES;
 
 use crate::callers::Caller;
-use crate::db::OrganizationId;
+use crate::db::{OrganizationId, SourceId};
 use crate::problem::ApiError;
 use crate::server::Collector;
-use crate::store::api_keys::ApiKeyRow;
+use crate::store::api_keys::{self, ApiKeyRow};
 use crate::store::audit::Actor;
 use crate::store::word::ActorKind;
-use crate::store::{Page, StoreError, api_keys};
+use crate::store::{Page, StoreError};
 use crate::tokens::{Token, TokenHash, TokenKind};
 
 type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
@@ -157,15 +157,62 @@ impl FromRequest for Writer {
         let key = api_key(request, "write");
         Box::pin(async move {
             let key = key.await?;
-            let name = format!("{} ({})", key.name, key.hint);
-            let actor = Actor { kind: ActorKind::ApiKey, name };
-            Ok(Writer { organization_id: key.organization_id, actor })
+            Ok(Writer { organization_id: key.organization_id, actor: actor(&key) })
         })
     }
 }
 
+/// A program whose API key may feed one source, or all.
+#[derive(Clone, Debug)]
+pub struct Feeder {
+    /// Whose source.
+    pub organization_id: OrganizationId,
+    /// The key, for the audit.
+    pub actor: Actor,
+    key: ApiKeyRow,
+}
+
+impl Feeder {
+    /// Checks that the key may feed this source.
+    ///
+    /// # Errors
+    /// [`ApiError::ScopeMissing`].
+    pub fn check(&self, source_id: SourceId) -> Result<(), ApiError> {
+        if self.key.has_scope("write") || self.key.has_scope(&format!("sync:{source_id}")) {
+            return Ok(());
+        }
+        Err(ApiError::ScopeMissing("sync"))
+    }
+}
+
+impl FromRequest for Feeder {
+    type Error = ApiError;
+    type Future = Extracted<Feeder>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let key = find_key(request);
+        Box::pin(async move {
+            let key = key.await?;
+            Ok(Feeder { organization_id: key.organization_id, actor: actor(&key), key })
+        })
+    }
+}
+
+fn actor(key: &ApiKeyRow) -> Actor {
+    Actor { kind: ActorKind::ApiKey, name: format!("{} ({})", key.name, key.hint) }
+}
+
 /// The key of a request, if it has this scope.
 fn api_key(request: &HttpRequest, scope: &'static str) -> Extracted<ApiKeyRow> {
+    let key = find_key(request);
+    Box::pin(async move {
+        let key = key.await?;
+        if key.has_scope(scope) { Ok(key) } else { Err(ApiError::ScopeMissing(scope)) }
+    })
+}
+
+/// The key of a request, if it is valid.
+fn find_key(request: &HttpRequest) -> Extracted<ApiKeyRow> {
     let token = bearer(request).and_then(|it| Token::parse(TokenKind::ApiKey, it).ok());
     let collector = request.app_data::<web::Data<Collector>>().cloned();
     Box::pin(async move {
@@ -178,8 +225,7 @@ fn api_key(request: &HttpRequest, scope: &'static str) -> Extracted<ApiKeyRow> {
             .await
             .map_err(|error: StoreError| ApiError::from(error))?;
         let now = collector.clock.now();
-        let key = key.filter(|it| it.is_valid(now)).ok_or(ApiError::ApiKeyRefused)?;
-        if key.has_scope(scope) { Ok(key) } else { Err(ApiError::ScopeMissing(scope)) }
+        key.filter(|it| it.is_valid(now)).ok_or(ApiError::ApiKeyRefused)
     })
 }
 

@@ -103,6 +103,7 @@ mod tests {
             site_rules: shared::catalog::SiteRules::default(),
             discovery_limits: crate::store::discoveries::Limits { min_users: 1, min_sign_ins: 1 },
             extension_source_id: SourceId::from_bytes([1; 16]),
+            overrides: crate::store::thresholds::Overrides::default(),
         }
     }
 

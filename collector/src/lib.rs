@@ -21,7 +21,11 @@ pub mod seed;
 pub mod activity;
 pub mod figures;
 pub mod ingest;
+pub mod licenses;
+pub mod simulation;
+pub mod sources;
 pub mod triage;
+pub mod validation;
 
 pub mod callers;
 pub mod identity;
@@ -30,6 +34,7 @@ pub mod limits;
 pub mod pages;
 
 pub mod catalog;
+pub mod money;
 pub mod tokens;
 
 pub mod store;

@@ -57,6 +57,20 @@ pub enum ApiError {
         /// The number.
         sequence: u64,
     },
+    /// 409: not in the state in which things are now.
+    #[error("{0}")]
+    Conflict(String),
+    /// 409: a snapshot leaves out more accounts than its source may lose without a question.
+    #[error(
+        "the snapshot leaves out {n_removed} of {n_held} accounts; if that is right, finish it with \
+         \"confirm_removals\": {n_removed}"
+    )]
+    ConfirmationNeeded {
+        /// Accounts that would be removed.
+        n_removed: i64,
+        /// Accounts that the source holds.
+        n_held: i64,
+    },
     /// 413: the body is longer than allowed.
     #[error("the body has more than {max} bytes after decompression")]
     BodyTooLarge {
@@ -140,6 +154,10 @@ impl ApiError {
             ),
             ApiError::SequenceReused { .. } => {
                 (StatusCode::CONFLICT, code::SEQUENCE_REUSED, "Batch number reused")
+            }
+            ApiError::Conflict(_) => (StatusCode::CONFLICT, "urn:rollcall:conflict", "Conflict"),
+            ApiError::ConfirmationNeeded { .. } => {
+                (StatusCode::CONFLICT, "urn:rollcall:confirmation-needed", "Confirmation needed")
             }
             ApiError::BodyTooLarge { .. } => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "urn:rollcall:body-too-large", "Body too large")

@@ -1,6 +1,8 @@
 //! All addresses, on one screen.
 
-use actix_web::web::{ServiceConfig, get, post, resource, scope, to};
+use actix_web::web::{
+    PayloadConfig, ServiceConfig, delete, get, patch, post, put, resource, scope, to,
+};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 use shared::wire;
 
@@ -36,6 +38,8 @@ pub fn configure(app: &mut ServiceConfig) {
         )
         .service(at("/v1/installations").route(get().to(api::installations::list)))
         .service(at("/v1/activities").route(get().to(api::activities::list)))
+        .configure(source_routes)
+        .configure(number_routes)
         // Last, since it takes every address that nothing above has taken.
         .service(
             scope("")
@@ -80,6 +84,99 @@ pub fn configure(app: &mut ServiceConfig) {
                 .service(at(pages::assets::ICON_PATH).route(get().to(pages::assets::icon))),
         )
         .default_service(to(not_found));
+}
+
+/// Numbers and what explains them.
+fn number_routes(app: &mut ServiceConfig) {
+    let tables = || PayloadConfig::new(crate::sources::table::MAX_CSV_BYTES);
+    app.service(at("/v1/user-apps/statuses").route(put().to(api::statuses::put)))
+        .service(
+            at("/v1/user-apps/{user_app}/explain").route(get().to(api::explain::show_user_app)),
+        )
+        .service(at("/v1/user-apps/{user_app}/usage").route(get().to(api::usage::show_user_app)))
+        .service(at("/v1/apps/{app}/counts").route(get().to(api::usage::show_app)))
+        .service(
+            at("/v1/licenses")
+                .route(get().to(api::licenses::list))
+                .route(put().to(api::licenses::put)),
+        )
+        .service(
+            at("/v1/license-assignments")
+                .route(get().to(api::licenses::list_assignments))
+                .route(put().to(api::licenses::put_assignment)),
+        )
+        .service(
+            at("/v1/license-assignments/{assignment}/explain")
+                .route(get().to(api::explain::show_license)),
+        )
+        .service(at("/v1/reports/unused-licenses").route(get().to(api::licenses::unused)))
+        .service(
+            at("/v1/reports/password-sign-ins").route(get().to(api::reports::password_sign_ins)),
+        )
+        .service(at("/v1/reports/users-by-type").route(get().to(api::reports::users_by_type)))
+        .service(
+            at("/v1/thresholds")
+                .route(get().to(api::thresholds::list))
+                .route(put().to(api::thresholds::put)),
+        )
+        .service(at("/v1/thresholds/simulate").route(post().to(api::thresholds::simulate_change)))
+        .service(
+            at("/v1/reassessments/{reassessment}")
+                .route(get().to(api::thresholds::show_reassessment)),
+        )
+        .service(
+            at("/v1/validation")
+                .app_data(tables())
+                .route(get().to(api::validation::list))
+                .route(put().to(api::validation::put)),
+        )
+        .service(at("/v1/spend").route(get().to(api::spend::show)))
+        .service(at("/v1/spend/lines").app_data(tables()).route(post().to(api::spend::add_lines)))
+        .service(at("/v1/spend/accounts").route(put().to(api::spend::put_accounts)))
+        .service(at("/v1/spend/rules").route(post().to(api::spend::create_rule)))
+        .service(at("/v1/spend/rules/{rule}").route(delete().to(api::spend::remove_rule)));
+}
+
+/// Where sources are kept and fed. Their uploads are longer than a browser's.
+fn source_routes(app: &mut ServiceConfig) {
+    let uploads = || PayloadConfig::new(api::sources::MAX_PAGE_BYTES);
+    app.service(
+        at("/v1/sources")
+            .route(get().to(api::sources::list))
+            .route(post().to(api::sources::create)),
+    )
+    .service(at("/v1/sources/{source}").route(patch().to(api::sources::update)))
+    .service(at("/v1/sources/{source}/keys").route(post().to(api::sources::create_key)))
+    .service(
+        at("/v1/sources/{source}/field-mappings").route(put().to(api::sources::put_field_mappings)),
+    )
+    .service(
+        at("/v1/sources/{source}/facts")
+            .app_data(uploads())
+            .route(post().to(api::sources::add_facts)),
+    )
+    .service(
+        at("/v1/sources/{source}/csv")
+            .app_data(PayloadConfig::new(crate::sources::table::MAX_CSV_BYTES))
+            .route(post().to(api::sources::add_csv)),
+    )
+    .service(
+        at("/v1/sources/{source}/sync-sessions").route(post().to(api::sources::create_session)),
+    )
+    .service(
+        at("/v1/sources/{source}/sync-sessions/{session}")
+            .route(get().to(api::sources::show_session))
+            .route(delete().to(api::sources::remove_session)),
+    )
+    .service(
+        at("/v1/sources/{source}/sync-sessions/{session}/pages/{page}")
+            .app_data(uploads())
+            .route(put().to(api::sources::put_page)),
+    )
+    .service(
+        at("/v1/sources/{source}/sync-sessions/{session}/finish")
+            .route(post().to(api::sources::finish_session)),
+    );
 }
 
 /// An address that names what it does not take.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::web::{Data, PayloadConfig, QueryConfig, ServiceConfig};
+use actix_web::web::{Data, PathConfig, PayloadConfig, QueryConfig, ServiceConfig};
 use actix_web::{App, HttpServer};
 use anyhow::Context;
 use shared::wire::MAX_BODY_BYTES;
+use tokio::sync::Notify;
 
 use crate::activity;
 use crate::api::enroll::EnrollLimits;
@@ -42,6 +43,8 @@ pub struct Collector {
     pub sign_ins: SignIns,
     /// Counts over whole organizations.
     pub figures: Arc<Figures>,
+    /// Told when a change leaves work that should not wait for the next sweep.
+    pub work: Arc<Notify>,
 }
 
 impl Collector {
@@ -69,6 +72,7 @@ impl Collector {
             enroll_limits: Arc::default(),
             sign_ins: SignIns::default(),
             figures: Arc::default(),
+            work: Arc::default(),
         })
     }
 
@@ -79,6 +83,7 @@ impl Collector {
                 ApiError::Invalid(format!("the query is not what this address takes: {error}"))
                     .into()
             }))
+            .app_data(PathConfig::default().error_handler(|_, _| ApiError::NotFound.into()))
             .app_data(Data::new(self.db.clone()))
             .app_data(Data::new(self.clock.clone()))
             .app_data(Data::new(self.sign_ins.clone()))
@@ -153,7 +158,13 @@ async fn count_regularly(collector: Collector) {
 /// Writes down what changes with time alone, again and again.
 async fn sweep_regularly(collector: Collector, every: Duration) {
     loop {
-        tokio::time::sleep(every).await;
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            () = collector.work.notified() => {}
+        }
+        if let Err(error) = activity::reassess_requested(&collector).await {
+            tracing::warn!(%error, "a reassessment stopped; the next sweep goes on with it");
+        }
         match activity::sweep(&collector).await {
             Ok(swept) if 0 < swept.n_changed => tracing::info!(
                 sweep.n_changed = swept.n_changed,

@@ -36,6 +36,12 @@ mod replay;
 /// What the facts mean as time passes.
 mod activity;
 
+/// What sources other than the extension report.
+mod sources;
+
+/// Numbers that explain themselves.
+mod numbers;
+
 /// The addresses of browsers and programs.
 mod api;
 

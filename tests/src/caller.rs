@@ -51,7 +51,13 @@ impl TestApp {
     /// A program that changes things through the API.
     #[must_use]
     pub fn writer(&self) -> Caller<'_> {
-        Caller { app: self, token: Some(self.write_key.text().to_owned()) }
+        self.caller(self.write_key.text())
+    }
+
+    /// A program with this key.
+    #[must_use]
+    pub fn caller(&self, token: &str) -> Caller<'_> {
+        Caller { app: self, token: Some(token.to_owned()) }
     }
 
     /// A new installation, enrolled with this request.
@@ -120,6 +126,39 @@ impl Caller<'_> {
     pub async fn post(&self, path: &str, body: &impl Serialize) -> Answer {
         let body = serde_json::to_vec(body).expect("test values are JSON");
         self.post_bytes(path, body).await
+    }
+
+    /// `PUT` of JSON.
+    pub async fn put(&self, path: &str, body: &impl Serialize) -> Answer {
+        self.app.send(self.request(Method::PUT, path).set_json(body)).await
+    }
+
+    /// `PATCH` of JSON.
+    pub async fn patch(&self, path: &str, body: &impl Serialize) -> Answer {
+        self.app.send(self.request(Method::PATCH, path).set_json(body)).await
+    }
+
+    /// `DELETE`.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.app.send(self.request(Method::DELETE, path)).await
+    }
+
+    /// `POST` of a CSV.
+    pub async fn post_csv(&self, path: &str, body: &[u8]) -> Answer {
+        let request = self
+            .request(Method::POST, path)
+            .insert_header(("content-type", "text/csv"))
+            .set_payload(body.to_vec());
+        self.app.send(request).await
+    }
+
+    /// `PUT` of a CSV.
+    pub async fn put_csv(&self, path: &str, body: &[u8]) -> Answer {
+        let request = self
+            .request(Method::PUT, path)
+            .insert_header(("content-type", "text/csv"))
+            .set_payload(body.to_vec());
+        self.app.send(request).await
     }
 
     /// `POST` of bytes that say they are JSON.

@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::List;
-use crate::db::{ActivityId, AppId, InstallationId, SourceId, UserId};
+use super::user_apps::parse_user_app;
+use crate::db::{ActivityId, InstallationId, SourceId};
 use crate::extract::{Paging, Reader, cursor};
 use crate::problem::ApiError;
 use crate::server::Collector;
@@ -66,11 +67,6 @@ pub async fn list(
         source_id: it.source_id,
         installation_id: it.installation_id,
     })))
-}
-
-fn parse_user_app(text: &str) -> Option<(UserId, AppId)> {
-    let (user, app) = text.split_once('.')?;
-    Some((user.parse().ok()?, app.parse().ok()?))
 }
 
 fn key(row: &ActivityRow) -> String {

@@ -9,9 +9,19 @@ pub mod heartbeats;
 pub mod activities;
 pub mod apps;
 pub mod discoveries;
+pub mod explain;
 pub mod installations;
+pub mod licenses;
+pub mod reports;
+pub mod sources;
+pub mod spend;
+pub mod statuses;
+mod table;
+pub mod thresholds;
+pub mod usage;
 pub mod user_apps;
 pub mod users;
+pub mod validation;
 
 pub mod health;
 

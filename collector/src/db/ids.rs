@@ -10,7 +10,7 @@ use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Binary;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::{ContextV7, Timestamp, Uuid};
 
 /// Counts within a millisecond, so that ids made one after the other sort so: the audit and the
@@ -71,6 +71,12 @@ macro_rules! ids {
             }
         }
 
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
+                Uuid::deserialize(deserializer).map($name)
+            }
+        }
+
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -123,6 +129,12 @@ ids! {
     ApiKeyId;
     /// One line of the audit.
     AuditEntryId;
+    /// One upload of a source in pages.
+    SyncSessionId;
+    /// One piece of work after a change of limits.
+    ReassessmentId;
+    /// A pattern that says which app a line of spend belongs to.
+    MatchingRuleId;
 }
 
 #[cfg(test)]

@@ -46,6 +46,10 @@ diesel::table! {
         created_at -> Timestamp,
         last_synced_at -> Nullable<Timestamp>,
         disconnected_at -> Nullable<Timestamp>,
+        profile -> Text,
+        sync_limit_seconds -> BigInt,
+        removal_limit_percent -> Integer,
+        use_reported_at -> Nullable<Timestamp>,
     }
 }
 
@@ -155,6 +159,12 @@ diesel::table! {
         last_sign_up_at -> Nullable<Timestamp>,
         last_visit_at -> Nullable<Timestamp>,
         stated_status -> Nullable<Text>,
+        reported_last_used_at -> Nullable<Timestamp>,
+        last_grant_at -> Nullable<Timestamp>,
+        stated_at -> Nullable<Timestamp>,
+        stated_word -> Nullable<Text>,
+        display_name -> Nullable<Text>,
+        account_role -> Nullable<Text>,
     }
 }
 
@@ -194,6 +204,7 @@ diesel::table! {
         due_on -> Date,
         user_id -> Binary,
         app_id -> Binary,
+        not_before -> Nullable<Timestamp>,
     }
 }
 
@@ -223,6 +234,10 @@ diesel::table! {
         n_purchased -> Nullable<Integer>,
         source_id -> Binary,
         created_at -> Timestamp,
+        unit_price_e4 -> Nullable<BigInt>,
+        currency -> Nullable<Text>,
+        billing_months -> Integer,
+        tier_group -> Nullable<Text>,
     }
 }
 
@@ -233,6 +248,7 @@ diesel::table! {
         user_id -> Binary,
         assigned_at -> Nullable<Timestamp>,
         created_at -> Timestamp,
+        ends_at -> Nullable<Timestamp>,
     }
 }
 
@@ -289,6 +305,135 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    source_apps (organization_id, source_id, app_id) {
+        organization_id -> Binary,
+        source_id -> Binary,
+        app_id -> Binary,
+        listed_at -> Nullable<Timestamp>,
+        use_reported_at -> Nullable<Timestamp>,
+        license_reported_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    sync_sessions (organization_id, sync_session_id) {
+        organization_id -> Binary,
+        sync_session_id -> Binary,
+        source_id -> Binary,
+        mode -> Text,
+        state -> Text,
+        created_at -> Timestamp,
+        touched_at -> Timestamp,
+        finished_at -> Nullable<Timestamp>,
+        n_applied -> Integer,
+        n_removed -> Integer,
+    }
+}
+
+diesel::table! {
+    sync_pages (organization_id, sync_session_id, page_number) {
+        organization_id -> Binary,
+        sync_session_id -> Binary,
+        page_number -> Integer,
+        n_records -> Integer,
+        n_rejected -> Integer,
+        n_unreadable -> Integer,
+        records -> Text,
+        applied_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    thresholds (organization_id, clock, scope, scope_id) {
+        organization_id -> Binary,
+        clock -> Text,
+        scope -> Text,
+        scope_id -> Binary,
+        limit_seconds -> BigInt,
+        set_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    reassessments (organization_id, reassessment_id) {
+        organization_id -> Binary,
+        reassessment_id -> Binary,
+        scope -> Text,
+        scope_id -> Nullable<Binary>,
+        after_user_id -> Nullable<Binary>,
+        after_app_id -> Nullable<Binary>,
+        n_assessed -> Integer,
+        n_changed -> Integer,
+        requested_at -> Timestamp,
+        finished_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    validation_rows (organization_id, app_id, email) {
+        organization_id -> Binary,
+        app_id -> Binary,
+        email -> Text,
+        used_on -> Nullable<Date>,
+        used_at -> Nullable<Timestamp>,
+        uploaded_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    spend_accounts (organization_id, account) {
+        organization_id -> Binary,
+        account -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    spend_lines (organization_id, line_id) {
+        organization_id -> Binary,
+        line_id -> Text,
+        parent_line_id -> Nullable<Text>,
+        account -> Text,
+        description -> Text,
+        amount_e4 -> BigInt,
+        currency -> Text,
+        spent_on -> Date,
+        app_id -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    matching_rules (organization_id, matching_rule_id) {
+        organization_id -> Binary,
+        matching_rule_id -> Binary,
+        pattern -> Text,
+        app_id -> Binary,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    field_mappings (organization_id, source_id, source_field) {
+        organization_id -> Binary,
+        source_id -> Binary,
+        source_field -> Text,
+        field -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    user_fields (organization_id, user_id, field, source_id) {
+        organization_id -> Binary,
+        user_id -> Binary,
+        field -> Text,
+        source_id -> Binary,
+        field_value -> Text,
+        updated_at -> Timestamp,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     organization_work_domains,
@@ -308,6 +453,17 @@ diesel::allow_tables_to_appear_in_same_query!(
     activities,
     licenses,
     license_assignments,
+    source_apps,
+    sync_sessions,
+    sync_pages,
+    thresholds,
+    reassessments,
+    validation_rows,
+    spend_accounts,
+    spend_lines,
+    matching_rules,
+    field_mappings,
+    user_fields,
     admins,
     admin_sessions,
     api_keys,

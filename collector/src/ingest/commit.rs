@@ -22,6 +22,7 @@ use crate::store::installations::{self, SequenceRow};
 use crate::store::organizations::Organization;
 use crate::store::user_app_sources::{self, NewestDates, UserAppSource};
 use crate::store::user_apps::{self, UserAppUpdate};
+use crate::store::word::UserType;
 use crate::store::{StoreError, due_assessments, mappings, sources, users};
 
 /// Ids that a writer has seen, so that a known user or app needs no query. Forgotten every minute:
@@ -235,7 +236,8 @@ fn resolve_users(
         return Ok(found);
     }
     for address in &missing {
-        users::insert_missing(conn, organization_id, address, now)?;
+        // A batch with an address that is not a work address was refused when it was read.
+        users::insert_missing(conn, organization_id, address, UserType::Employee, now)?;
     }
     found.extend(users::find_by_addresses(conn, organization_id, &missing)?);
     Ok(found)
@@ -439,11 +441,11 @@ fn assess_all(
             }
         }
     }
-    let thresholds = organization.thresholds();
     let mut assessments: HashMap<(UserId, AppId), Assessment> = facts
         .iter()
         .map(|(&key, sources)| {
-            (key, assess(Facts { sources, last_heartbeat_at: None }, thresholds, now))
+            let facts = Facts { sources, last_heartbeat_at: None };
+            (key, assess(facts, organization.thresholds(key.1), now))
         })
         .collect();
     // A heartbeat matters only where nothing was used for long, which fresh events rarely leave.
@@ -458,7 +460,7 @@ fn assess_all(
         for (key, assessment) in &mut assessments {
             if let (Some(at), Some(sources)) = (heartbeats.get(&key.0), facts.get(key)) {
                 let facts = Facts { sources, last_heartbeat_at: Some(*at) };
-                *assessment = assess(facts, thresholds, now);
+                *assessment = assess(facts, organization.thresholds(key.1), now);
             }
         }
     }

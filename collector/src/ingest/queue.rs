@@ -206,6 +206,7 @@ mod tests {
             site_rules: shared::catalog::SiteRules::default(),
             discovery_limits: crate::store::discoveries::Limits { min_users: 1, min_sign_ins: 1 },
             extension_source_id: SourceId::new(now),
+            overrides: crate::store::thresholds::Overrides::default(),
         };
         Job {
             organization: Arc::new(organization),

@@ -111,7 +111,7 @@ pub fn know(
         let sources = facts.remove(&(row.user_id, row.app_id)).unwrap_or_default();
         let last_heartbeat_at = heartbeats.get(&row.user_id).copied();
         let facts = Facts { sources: &sources, last_heartbeat_at };
-        let assessment = assess(facts, organization.thresholds(), now);
+        let assessment = assess(facts, organization.thresholds(row.app_id), now);
         Known { row, assessment, sources, last_heartbeat_at }
     };
     Ok(rows.into_iter().map(know).collect())
@@ -209,7 +209,7 @@ impl Line {
                 &it.assessment,
                 &it.sources,
                 it.last_heartbeat_at,
-                organization.inactive_after,
+                organization.thresholds(it.row.app_id).inactive_after,
                 calendar,
             ),
         }

@@ -345,6 +345,15 @@ pub fn explain(
         Reason::AgentSilent => format!("Not seen for more than {limit}; the browser is silent too"),
         Reason::SignUpOnly => "Signed up, not used since".to_owned(),
         Reason::NoUsageSource => "No source reports use".to_owned(),
+        Reason::NeverUsed => "No use has ever been reported".to_owned(),
+        Reason::TokenSeen => "Access was seen recently".to_owned(),
+        Reason::NeedsVerification => "No access token lately: somebody should look".to_owned(),
+        Reason::SourceStale => {
+            format!("Last known from {}, which is late", decided_by.map_or("a source", source))
+        }
+        Reason::SourceDisconnected => {
+            format!("{} is disconnected", capitalized(decided_by.map_or("the source", source)))
+        }
         Reason::Stated => {
             format!("Stated by {}", decided_by.map_or("a source", source))
         }
@@ -381,6 +390,9 @@ fn evidence(
             (it.last_sign_in_at, "Sign-in"),
             (it.last_visit_at, "Use"),
             (it.last_sign_up_at, "Sign-up"),
+            (it.reported_last_used_at, "Last used"),
+            (it.last_token_at, "Token"),
+            (it.stated_at, "Status stated"),
         ];
         for (at, what) in seen.into_iter().filter_map(|(at, what)| Some((at?, what))) {
             let kind = source(it.kind);
@@ -399,6 +411,9 @@ fn evidence(
 
 fn change(assessment: &Assessment, calendar: &Calendar) -> Fact {
     match (assessment.changes_at, assessment.status) {
+        (Some(at), _) if assessment.because != Some(SourceKind::Extension) => {
+            Fact { text: "Assessed anew".to_owned(), at: Some(calendar.moment(at)) }
+        }
         (Some(at), _) => Fact { text: "Inactive from".to_owned(), at: Some(calendar.moment(at)) },
         (None, Status::Inactive | Status::Unconfirmed) if assessment.reason != Reason::Stated => {
             Fact { text: "Active with the next use".to_owned(), at: None }

@@ -459,7 +459,7 @@ impl Added {
             ..SourceFacts::new(SourceKind::Extension)
         };
         let facts = Facts { sources: &[facts], last_heartbeat_at: user.last_heartbeat_at };
-        let assessment = assess(facts, seeder.organization.thresholds(), seeder.now);
+        let assessment = assess(facts, seeder.organization.thresholds(app_id), seeder.now);
         self.dates.push(NewestDates {
             user_id,
             app_id,

@@ -1,5 +1,7 @@
 //! What happened, one by one (Z17). Kept for days, not for years.
 
+use std::collections::{BTreeSet, HashSet};
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Binary, Nullable, Text, Timestamp};
@@ -11,6 +13,7 @@ use super::{Page, StoreError};
 use crate::db::schema::activities;
 use crate::db::{
     ActivityId, AppId, DbConnection, InstallationId, OrganizationId, SourceId, UserId, by_backend,
+    with_backend,
 };
 
 /// One activity that the extension saw.
@@ -106,6 +109,92 @@ const INSERT_POSTGRES: &str = "
     select $1, $2, it.* from unnest($3::bytea[], $4::timestamp[], $5::bytea[], $6::bytea[],
         $7::bytea[], $8::text[], $9::timestamp[], $10::text[], $11::text[]) as it";
 
+/// One activity that a source other than the extension reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSourceActivity {
+    /// Whose.
+    pub user_id: UserId,
+    /// In which app.
+    pub app_id: AppId,
+    /// What it was.
+    pub activity_type: &'static str,
+    /// The source's own word, where it differs (Z32).
+    pub original_type: Option<String>,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = activities)]
+struct SourceActivityRow {
+    organization_id: OrganizationId,
+    activity_id: ActivityId,
+    user_id: UserId,
+    app_id: AppId,
+    source_id: SourceId,
+    activity_type: &'static str,
+    original_type: Option<String>,
+    occurred_at: NaiveDateTime,
+    received_at: NaiveDateTime,
+}
+
+/// Appends activities of a source. One that is there already counts once, however often it is sent.
+///
+/// # Errors
+/// When the database refuses.
+pub fn insert_of_source(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    source_id: SourceId,
+    rows: Vec<NewSourceActivity>,
+) -> Result<(), StoreError> {
+    let oldest = rows.iter().map(|it| it.occurred_at.naive_utc()).min();
+    let newest = rows.iter().map(|it| it.occurred_at.naive_utc()).max();
+    let Some((oldest, newest)) = oldest.zip(newest) else { return Ok(()) };
+    let users: BTreeSet<UserId> = rows.iter().map(|it| it.user_id).collect();
+    let apps: BTreeSet<AppId> = rows.iter().map(|it| it.app_id).collect();
+    type Known = (UserId, AppId, NaiveDateTime, String, Option<String>);
+    let known: Vec<Known> = activities::table
+        .filter(activities::organization_id.eq(organization_id))
+        .filter(activities::user_id.eq_any(users))
+        .filter(activities::app_id.eq_any(apps))
+        .filter(activities::occurred_at.between(oldest, newest))
+        .filter(activities::source_id.eq(source_id))
+        .select((
+            activities::user_id,
+            activities::app_id,
+            activities::occurred_at,
+            activities::activity_type,
+            activities::original_type,
+        ))
+        .load(conn)?;
+    let mut known: HashSet<Known> = known.into_iter().collect();
+    let mut new = Vec::with_capacity(rows.len());
+    for it in rows {
+        let at = it.occurred_at.naive_utc();
+        let word = it.original_type.clone();
+        if known.insert((it.user_id, it.app_id, at, it.activity_type.to_owned(), word)) {
+            new.push(SourceActivityRow {
+                organization_id,
+                activity_id: ActivityId::new(it.received_at),
+                user_id: it.user_id,
+                app_id: it.app_id,
+                source_id,
+                activity_type: it.activity_type,
+                original_type: it.original_type,
+                occurred_at: at,
+                received_at: it.received_at.naive_utc(),
+            });
+        }
+    }
+    for rows in new.chunks(1_000) {
+        with_backend!(conn, c => diesel::insert_into(activities::table).values(rows).execute(c))?;
+    }
+    Ok(())
+}
+
 /// One activity as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = activities)]
@@ -156,4 +245,29 @@ pub fn list(
         query = query.filter(activities::occurred_at.lt(at).or(same_time));
     }
     Ok(query.load(conn)?)
+}
+
+/// When something happened in one user-app, sign-in attempts left out, from a time on.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_times(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    user_id: UserId,
+    app_id: AppId,
+    since: DateTime<Utc>,
+) -> Result<Vec<DateTime<Utc>>, StoreError> {
+    let aliases = super::mappings::aliases(conn, organization_id)?;
+    let kept_under = aliases.with_sources(&[aliases.resolve(app_id)]);
+    let rows: Vec<NaiveDateTime> = activities::table
+        .filter(activities::organization_id.eq(organization_id))
+        .filter(activities::user_id.eq(user_id))
+        .filter(activities::app_id.eq_any(kept_under))
+        .filter(activities::occurred_at.ge(since.naive_utc()))
+        .filter(activities::activity_type.ne(EventKind::SignInAttempt.as_str()))
+        .order(activities::occurred_at)
+        .select(activities::occurred_at)
+        .load(conn)?;
+    Ok(rows.into_iter().map(|it| it.and_utc()).collect())
 }

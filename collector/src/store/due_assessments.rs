@@ -1,6 +1,6 @@
 //! On which day the status of which user-apps changes.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 
 use super::{StoreError, user_apps};
@@ -19,7 +19,7 @@ pub struct Due {
     pub app_id: AppId,
 }
 
-/// What is due until a day, oldest first, from after a row on. On PostgreSQL the rows are locked until
+/// What is due at `now`, oldest first, from after a row on; without what is known to be due later today. On PostgreSQL the rows are locked until
 /// the transaction ends, and those that another collector has locked are left to it.
 ///
 /// # Errors
@@ -27,11 +27,11 @@ pub struct Due {
 pub fn claim(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
-    until: NaiveDate,
+    now: DateTime<Utc>,
     after: Option<Due>,
     limit: i64,
 ) -> Result<Vec<Due>, StoreError> {
-    use due_assessments::dsl::{app_id, due_on, user_id};
+    use due_assessments::dsl::{app_id, due_on, not_before, user_id};
     // 1970: before the first row.
     let nobody = [0; 16];
     let after = after.unwrap_or(Due {
@@ -44,7 +44,8 @@ pub fn claim(
         () => {
             due_assessments::table
                 .filter(due_assessments::organization_id.eq(organization_id))
-                .filter(due_on.le(until))
+                .filter(due_on.le(now.date_naive()))
+                .filter(not_before.is_null().or(not_before.le(now.naive_utc())))
                 .filter(
                     due_on.gt(after.due_on).or(due_on
                         .eq(after.due_on)
@@ -76,6 +77,29 @@ pub fn insert(
     days: &[(UserId, AppId, NaiveDate)],
 ) -> Result<(), StoreError> {
     user_apps::insert_days(conn, "due_assessments", "due_on", organization_id, days)
+}
+
+/// Leaves a row alone until the moment on its day at which the status changes.
+///
+/// # Errors
+/// When the database refuses.
+pub fn defer(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    row: &Due,
+    until: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    use due_assessments::dsl;
+    diesel::update(
+        dsl::due_assessments
+            .filter(dsl::organization_id.eq(organization_id))
+            .filter(dsl::due_on.eq(row.due_on))
+            .filter(dsl::user_id.eq(row.user_id))
+            .filter(dsl::app_id.eq(row.app_id)),
+    )
+    .set(dsl::not_before.eq(until.naive_utc()))
+    .execute(conn)?;
+    Ok(())
 }
 
 /// Takes rows away that are done.

@@ -8,6 +8,7 @@ pub mod word;
 
 pub mod organizations;
 pub mod sources;
+pub mod thresholds;
 
 pub mod admins;
 pub mod api_keys;
@@ -20,10 +21,18 @@ pub mod figures;
 pub mod apps;
 pub mod discoveries;
 pub mod mappings;
+pub mod user_fields;
 pub mod users;
+
+pub mod license_assignments;
+pub mod licenses;
+pub mod spend;
+pub mod sync_sessions;
+pub mod validation_rows;
 
 pub mod activities;
 pub mod due_assessments;
+pub mod reassessments;
 pub mod user_app_sources;
 pub mod user_apps;
 mod values;

@@ -8,10 +8,11 @@ use shared::catalog::SiteRules;
 use shared::wire::{Mode, UnknownSites};
 
 use super::discoveries::Limits;
-use super::word::Word;
+use super::thresholds::{self, Overrides};
+use super::word::{LimitClock, LimitScope, Word};
 use super::{StoreError, mappings, sources};
 use crate::db::schema::{deny_sites, organization_work_domains, organizations};
-use crate::db::{DbConnection, OrganizationId, SourceId};
+use crate::db::{AppId, DbConnection, LicenseId, OrganizationId, SourceId};
 
 /// An organization with all settings that a request needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,13 +51,34 @@ pub struct Organization {
     pub discovery_limits: Limits,
     /// The source under which the extension's facts are kept.
     pub extension_source_id: SourceId,
+    /// Limits of apps, sources and licenses that differ from its own.
+    pub overrides: Overrides,
 }
 
 impl Organization {
-    /// The limits for assessments.
+    /// The limits for assessments of user-apps of this app.
     #[must_use]
-    pub fn thresholds(&self) -> Thresholds {
-        Thresholds { inactive_after: self.inactive_after }
+    pub fn thresholds(&self, app_id: AppId) -> Thresholds {
+        Thresholds { inactive_after: self.limit(LimitClock::InactiveAfter, None, app_id, None).0 }
+    }
+
+    /// The limit of one clock, and for what it was set: license over app over source over organization.
+    /// Without a source, the extension is meant, whose silence alone means something (Z34).
+    #[must_use]
+    pub fn limit(
+        &self,
+        clock: LimitClock,
+        license: Option<LicenseId>,
+        app: AppId,
+        source: Option<SourceId>,
+    ) -> (TimeDelta, LimitScope) {
+        let source = source.unwrap_or(self.extension_source_id);
+        let own = match clock {
+            LimitClock::InactiveAfter => self.inactive_after,
+            LimitClock::LicenseUnusedAfter => self.license_unused_after,
+        };
+        let narrowest = self.overrides.narrowest(clock, license, app, source);
+        narrowest.unwrap_or((own, LimitScope::Organization))
     }
 }
 
@@ -251,6 +273,30 @@ pub fn update_mode(
     Ok(())
 }
 
+/// Sets one of the organization's own limits.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_limit(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    clock: LimitClock,
+    limit: TimeDelta,
+) -> Result<(), StoreError> {
+    use organizations::dsl;
+    let row = diesel::update(dsl::organizations.filter(dsl::organization_id.eq(organization_id)));
+    let seconds = limit.num_seconds();
+    match clock {
+        LimitClock::InactiveAfter => {
+            row.set(dsl::inactive_after_seconds.eq(seconds)).execute(conn)?;
+        }
+        LimitClock::LicenseUnusedAfter => {
+            row.set(dsl::license_unused_after_seconds.eq(seconds)).execute(conn)?;
+        }
+    }
+    Ok(())
+}
+
 /// Sets what happens with sites that no rule claims.
 ///
 /// # Errors
@@ -361,6 +407,7 @@ pub fn find(
             min_sign_ins: row.discovery_min_sign_ins,
         },
         extension_source_id,
+        overrides: thresholds::list(conn, organization_id)?,
     }))
 }
 

@@ -1,15 +1,18 @@
 //! What each source reported about each user-app: what an assessment is made from.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Binary, Nullable, Text, Timestamp};
 use shared::activity::{SourceFacts, SourceKind, StatedStatus};
 
 use super::StoreError;
+use super::sources::SourceRow;
 use super::values::{ROWS_PER_STATEMENT, values};
 use super::word::Word;
-use crate::db::schema::user_app_sources;
-use crate::db::{AppId, DbConnection, OrganizationId, SourceId, UserId, by_backend};
+use crate::db::schema::{sources, user_app_sources};
+use crate::db::{AppId, DbConnection, OrganizationId, SourceId, UserId, by_backend, with_backend};
 
 /// The newest dates that one source reports about one user-app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,8 @@ pub struct UserAppSource {
     pub user_id: UserId,
     /// In which app.
     pub app_id: AppId,
+    /// Who reported.
+    pub source_id: SourceId,
     /// What the source reported.
     pub facts: SourceFacts,
 }
@@ -111,12 +116,13 @@ pub fn upsert(
         .map(|it| UserAppSource {
             user_id: it.user_id,
             app_id: it.app_id,
+            source_id,
             facts: SourceFacts {
-                kind,
                 last_sign_in_at: utc(it.last_sign_in_at),
                 last_sign_up_at: utc(it.last_sign_up_at),
                 last_visit_at: utc(it.last_visit_at),
                 stated: it.stated_status.map(|it| it.0),
+                ..SourceFacts::new(kind)
             },
         })
         .collect())
@@ -148,19 +154,81 @@ const ON_CONFLICT_SQLITE: &str = "
             coalesce(excluded.last_visit_at, last_visit_at))
     returning user_id, app_id, last_sign_in_at, last_sign_up_at, last_visit_at, stated_status";
 
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = user_app_sources)]
-struct SourceRow {
-    user_id: UserId,
-    app_id: AppId,
-    source_kind: Word<SourceKind>,
-    last_sign_in_at: Option<NaiveDateTime>,
-    last_sign_up_at: Option<NaiveDateTime>,
-    last_visit_at: Option<NaiveDateTime>,
-    stated_status: Option<Word<StatedStatus>>,
+/// What one source holds about one user-app, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = user_app_sources, treat_none_as_null = true)]
+pub struct AccountRow {
+    /// Whose account.
+    pub user_id: UserId,
+    /// In which app.
+    pub app_id: AppId,
+    /// Who reported.
+    pub source_id: SourceId,
+    /// Of which kind that is.
+    pub source_kind: Word<SourceKind>,
+    /// Newest sign-in.
+    pub last_sign_in_at: Option<NaiveDateTime>,
+    /// Newest sign-up.
+    pub last_sign_up_at: Option<NaiveDateTime>,
+    /// Newest visit.
+    pub last_visit_at: Option<NaiveDateTime>,
+    /// The source's explicit opinion.
+    pub stated_status: Option<Word<StatedStatus>>,
+    /// The source's own field for the newest use.
+    pub reported_last_used_at: Option<NaiveDateTime>,
+    /// Newest token.
+    pub last_grant_at: Option<NaiveDateTime>,
+    /// When the status was stated.
+    pub stated_at: Option<NaiveDateTime>,
+    /// In which word.
+    pub stated_word: Option<String>,
+    /// The user's name as the source knows it.
+    pub display_name: Option<String>,
+    /// The user's role in the app, in the source's word.
+    pub account_role: Option<String>,
 }
 
-/// What all sources, or all but one, reported about the user-apps of these users in these apps.
+impl AccountRow {
+    /// An account of which nothing is known yet.
+    #[must_use]
+    pub fn new(user_id: UserId, app_id: AppId, source: &SourceRow) -> AccountRow {
+        AccountRow {
+            user_id,
+            app_id,
+            source_id: source.source_id,
+            source_kind: source.kind,
+            last_sign_in_at: None,
+            last_sign_up_at: None,
+            last_visit_at: None,
+            stated_status: None,
+            reported_last_used_at: None,
+            last_grant_at: None,
+            stated_at: None,
+            stated_word: None,
+            display_name: None,
+            account_role: None,
+        }
+    }
+
+    /// What it says for an assessment, without what is known of the source itself.
+    #[must_use]
+    pub fn facts(&self) -> SourceFacts {
+        let utc = |it: Option<NaiveDateTime>| it.map(|it| it.and_utc());
+        SourceFacts {
+            last_sign_in_at: utc(self.last_sign_in_at),
+            last_sign_up_at: utc(self.last_sign_up_at),
+            last_visit_at: utc(self.last_visit_at),
+            reported_last_used_at: utc(self.reported_last_used_at),
+            last_token_at: utc(self.last_grant_at),
+            stated: self.stated_status.map(|it| it.0),
+            stated_at: utc(self.stated_at),
+            ..SourceFacts::new(self.source_kind.0)
+        }
+    }
+}
+
+/// What all sources, or all but one, reported about the user-apps of these users in these apps, with
+/// the health of each source.
 ///
 /// # Errors
 /// When the database refuses.
@@ -171,29 +239,113 @@ pub fn list(
     apps: &[AppId],
     except: Option<SourceId>,
 ) -> Result<Vec<UserAppSource>, StoreError> {
+    let rows = list_accounts(conn, organization_id, users, apps, except)?;
+    Ok(rows
+        .into_iter()
+        .map(|(account, source)| UserAppSource {
+            user_id: account.user_id,
+            app_id: account.app_id,
+            source_id: account.source_id,
+            facts: source.complete(account.facts()),
+        })
+        .collect())
+}
+
+/// The same as it is stored, with the source of each.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_accounts(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    users: &[UserId],
+    apps: &[AppId],
+    except: Option<SourceId>,
+) -> Result<Vec<(AccountRow, SourceRow)>, StoreError> {
+    let is_its_source = sources::organization_id
+        .eq(user_app_sources::organization_id)
+        .and(sources::source_id.eq(user_app_sources::source_id));
     let mut query = user_app_sources::table
+        .inner_join(sources::table.on(is_its_source))
         .filter(user_app_sources::organization_id.eq(organization_id))
         .filter(user_app_sources::user_id.eq_any(users))
         .filter(user_app_sources::app_id.eq_any(apps))
-        .select(SourceRow::as_select())
+        .select((AccountRow::as_select(), SourceRow::as_select()))
         .into_boxed::<super::Backend>();
     if let Some(except) = except {
         query = query.filter(user_app_sources::source_id.ne(except));
     }
-    let rows: Vec<SourceRow> = query.load(conn)?;
-    let utc = |it: Option<NaiveDateTime>| it.map(|it| it.and_utc());
-    Ok(rows
-        .into_iter()
-        .map(|it| UserAppSource {
-            user_id: it.user_id,
-            app_id: it.app_id,
-            facts: SourceFacts {
-                kind: it.source_kind.0,
-                last_sign_in_at: utc(it.last_sign_in_at),
-                last_sign_up_at: utc(it.last_sign_up_at),
-                last_visit_at: utc(it.last_visit_at),
-                stated: it.stated_status.map(|it| it.0),
-            },
-        })
-        .collect())
+    Ok(query.load(conn)?)
+}
+
+/// What one source holds about these users in these apps.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_of_source(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    source_id: SourceId,
+    users: &[UserId],
+    apps: &[AppId],
+) -> Result<HashMap<(UserId, AppId), AccountRow>, StoreError> {
+    let rows: Vec<AccountRow> = user_app_sources::table
+        .filter(user_app_sources::organization_id.eq(organization_id))
+        .filter(user_app_sources::user_id.eq_any(users))
+        .filter(user_app_sources::app_id.eq_any(apps))
+        .filter(user_app_sources::source_id.eq(source_id))
+        .select(AccountRow::as_select())
+        .load(conn)?;
+    Ok(rows.into_iter().map(|it| ((it.user_id, it.app_id), it)).collect())
+}
+
+/// The accounts of one source that is not the extension, by user and app, from after one on.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_of_source(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    source_id: SourceId,
+    after: Option<(UserId, AppId)>,
+    limit: i64,
+) -> Result<Vec<AccountRow>, StoreError> {
+    let mut query = user_app_sources::table
+        .filter(user_app_sources::organization_id.eq(organization_id))
+        .filter(user_app_sources::source_id.eq(source_id))
+        // The index of accounts by source leaves the extension's out.
+        .filter(user_app_sources::source_kind.ne(Word(SourceKind::Extension)))
+        .order((user_app_sources::user_id, user_app_sources::app_id))
+        .limit(limit)
+        .select(AccountRow::as_select())
+        .into_boxed::<super::Backend>();
+    if let Some((user_id, app_id)) = after {
+        let later_app =
+            user_app_sources::user_id.eq(user_id).and(user_app_sources::app_id.gt(app_id));
+        query = query.filter(user_app_sources::user_id.gt(user_id).or(later_app));
+    }
+    Ok(query.load(conn)?)
+}
+
+/// Writes what a source holds about one user-app, in place of what it held before.
+///
+/// # Errors
+/// When the database refuses.
+pub fn put(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    row: &AccountRow,
+) -> Result<(), StoreError> {
+    with_backend!(conn, c => diesel::insert_into(user_app_sources::table)
+        .values((user_app_sources::organization_id.eq(organization_id), row))
+        .on_conflict((
+            user_app_sources::organization_id,
+            user_app_sources::user_id,
+            user_app_sources::app_id,
+            user_app_sources::source_id,
+        ))
+        .do_update()
+        .set(row)
+        .execute(c))?;
+    Ok(())
 }

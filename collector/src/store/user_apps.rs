@@ -250,6 +250,27 @@ pub fn update_assessment(
     Ok(())
 }
 
+/// Sets the user's name as the app shows it (T22).
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_display_name(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    key: (UserId, AppId),
+    name: &str,
+) -> Result<(), StoreError> {
+    diesel::update(
+        user_apps::table
+            .filter(user_apps::organization_id.eq(organization_id))
+            .filter(user_apps::user_id.eq(key.0))
+            .filter(user_apps::app_id.eq(key.1)),
+    )
+    .set(user_apps::display_name.eq(name))
+    .execute(conn)?;
+    Ok(())
+}
+
 /// Which user-apps a list shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {

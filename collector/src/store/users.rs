@@ -30,7 +30,8 @@ pub struct UserRow {
     pub created_at: NaiveDateTime,
 }
 
-/// Adds a user with a work address, unless another writer has done so in the meantime.
+/// Adds a user, unless another writer has done so in the meantime. Without another sign, a work address
+/// is a person's of the organization (Z14) and any other an external's (Z1).
 ///
 /// # Errors
 /// When the database refuses.
@@ -38,6 +39,7 @@ pub fn insert_missing(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     email: &str,
+    user_type: UserType,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let row = UserRow {
@@ -45,8 +47,7 @@ pub fn insert_missing(
         user_id: UserId::new(now),
         email: email.to_owned(),
         name: None,
-        // Without another sign, a work address is a person's (Z14).
-        user_type: Word(UserType::Employee),
+        user_type: Word(user_type),
         status: Word(UserStatus::Current),
         created_at: now.naive_utc(),
     };
@@ -129,7 +130,7 @@ pub fn find_or_insert(
     if let Some(user_id) = find(conn)? {
         return Ok(user_id);
     }
-    insert_missing(conn, organization_id, address, now)?;
+    insert_missing(conn, organization_id, address, UserType::Employee, now)?;
     find(conn)?.ok_or(StoreError::Inconsistent("a user that was just added is not there"))
 }
 

@@ -6,7 +6,9 @@ use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Text;
 use serde::{Serialize, Serializer};
-use shared::activity::{Reason, SourceKind, StatedStatus, Status};
+use shared::activity::license::{LicenseUse, UnusedReason};
+use shared::activity::validation::ValidationReason;
+use shared::activity::{Health, Reason, SourceKind, StatedStatus, Status};
 use shared::wire::{EventKind, IdentityMethod, Mode, SiteRuleKind, UnknownSites};
 
 /// An enum whose values have one word each, the same in the database, in JSON and on pages.
@@ -115,7 +117,95 @@ words!(Reason:
     AgentSilent => "agent_silent",
     SignUpOnly => "sign_up_only",
     NoUsageSource => "no_usage_source",
+    NeverUsed => "never_used",
     Stated => "stated",
+    TokenSeen => "token_seen",
+    NeedsVerification => "needs_verification",
+    SourceStale => "source_stale",
+    SourceDisconnected => "source_disconnected",
+);
+words!(Health:
+    Connected => "connected",
+    NeedsAttention => "needs_attention",
+    Disconnected => "disconnected",
+);
+words!(LicenseUse: Used => "used", Unused => "unused", Unknown => "unknown");
+words!(UnusedReason:
+    PastUser => "past_user",
+    Duplicate => "duplicate",
+    UserInactive => "user_inactive",
+    SourceDisconnected => "source_disconnected",
+    SourceStale => "source_stale",
+    SignupOnly => "signup_only",
+    NeverUsed => "never_used",
+    NoUse => "no_use",
+);
+words!(ValidationReason:
+    RawNotProcessed => "raw_not_processed",
+    Stale => "stale",
+    NoRaw => "no_raw",
+    RawOlder => "raw_older",
+);
+
+/// One of the limits that nothing mixes (`rules.md`, decision 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LimitClock {
+    /// A user-app without use turns inactive.
+    InactiveAfter,
+    /// A license without use is unused.
+    LicenseUnusedAfter,
+}
+words!(LimitClock:
+    InactiveAfter => "inactive_after",
+    LicenseUnusedAfter => "license_unused_after",
+);
+
+/// For what a limit is set, the narrowest first: license over app over source over organization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LimitScope {
+    /// One type of license.
+    License,
+    /// One app.
+    App,
+    /// One source.
+    Source,
+    /// Everything.
+    Organization,
+}
+words!(LimitScope:
+    License => "license",
+    App => "app",
+    Source => "source",
+    Organization => "organization",
+);
+
+/// What an upload does with what its source held before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SyncMode {
+    /// Replaces it: what is left out is gone.
+    Snapshot,
+    /// Adds to it.
+    Facts,
+}
+words!(SyncMode: Snapshot => "snapshot", Facts => "facts");
+
+/// Where an upload stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SyncState {
+    /// Pages may come.
+    Open,
+    /// It was finished, and its pages are being applied.
+    Applying,
+    /// It counts.
+    Finished,
+    /// It never will.
+    Abandoned,
+}
+words!(SyncState:
+    Open => "open",
+    Applying => "applying",
+    Finished => "finished",
+    Abandoned => "abandoned",
 );
 
 /// What a user is (T20, T21).

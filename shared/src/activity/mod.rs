@@ -1,103 +1,20 @@
 //! What the facts about one user-app mean: last used, status, reason, and when the answer changes.
 //!
 //! [`assess`] is the only function that decides a status. Ingest, the sweep, the pages, the API's
-//! explanation and the simulator call it; what tables hold is its cached answer.
+//! explanation and the simulator call it; what tables hold is its cached answer. [`explain`] adds the
+//! evidence, source by source; [`license`] says from the same facts whether a license is used, and
+//! [`validation`] whether a last-used date can be trusted.
+
+mod facts;
+pub mod license;
+pub mod profile;
+pub mod validation;
+mod words;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 
-/// Where facts came from, in the order in which a source may decide the status, weakest first
-/// (`rules.md`, decision 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SourceKind {
-    /// The browser extension.
-    Extension,
-    /// A CSV or API import without a connection of its own.
-    Import,
-    /// The company's directory of people.
-    Directory,
-    /// Another product that knows about the app.
-    IndirectIntegration,
-    /// The single sign-on provider.
-    Sso,
-    /// The app's own API.
-    DirectIntegration,
-    /// A person, or a workflow that a person started.
-    Manual,
-}
-
-impl SourceKind {
-    /// The word in the database, in JSON and on pages.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SourceKind::Extension => "extension",
-            SourceKind::Import => "import",
-            SourceKind::Directory => "directory",
-            SourceKind::IndirectIntegration => "indirect_integration",
-            SourceKind::Sso => "sso",
-            SourceKind::DirectIntegration => "direct_integration",
-            SourceKind::Manual => "manual",
-        }
-    }
-}
-
-/// Everything that is known about one user's account in one app.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Facts<'a> {
-    /// What each source reported; in any order, each kind any number of times.
-    pub sources: &'a [SourceFacts],
-    /// The newest heartbeat of any of the user's browsers.
-    pub last_heartbeat_at: Option<DateTime<Utc>>,
-}
-
-/// What one source reported about one user-app.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SourceFacts {
-    /// Which kind of source.
-    pub kind: SourceKind,
-    /// Newest sign-up. Creating an account is not using it (T14).
-    pub last_sign_up_at: Option<DateTime<Utc>>,
-    /// Newest sign-in.
-    pub last_sign_in_at: Option<DateTime<Utc>>,
-    /// Newest visit of the app area.
-    pub last_visit_at: Option<DateTime<Utc>>,
-    /// The source's explicit opinion, where it has one.
-    pub stated: Option<StatedStatus>,
-}
-
-impl SourceFacts {
-    /// A source that has said nothing yet.
-    #[must_use]
-    pub fn new(kind: SourceKind) -> SourceFacts {
-        SourceFacts {
-            kind,
-            last_sign_up_at: None,
-            last_sign_in_at: None,
-            last_visit_at: None,
-            stated: None,
-        }
-    }
-
-    /// The newest date on which this source saw the app being used.
-    #[must_use]
-    pub fn last_used_at(&self) -> Option<DateTime<Utc>> {
-        self.last_sign_in_at.max(self.last_visit_at)
-    }
-}
-
-/// A status that a source states instead of leaving it to be derived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StatedStatus {
-    /// The account is in use or enabled.
-    Active,
-    /// The account is suspended, or a person marked it inactive.
-    Inactive,
-    /// The account no longer exists.
-    Removed,
-}
+pub use facts::{Facts, Health, SourceFacts, SourceKind, StatedStatus};
+pub use words::{Reason, Status};
 
 /// The limits in force for one user-app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,157 +30,262 @@ impl Default for Thresholds {
     }
 }
 
-/// The status of a user-app.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// In use.
-    Active,
-    /// Not in use for longer than `inactive_after`, or said so by a source.
-    Inactive,
-    /// A sign-up never followed by use (T14).
-    Unconfirmed,
-    /// No source reports usage (T11, T19). Neither active nor inactive, and never 0.
-    Unknown,
-    /// The account no longer exists.
-    Removed,
-}
-
-impl Status {
-    /// The word in the database, in JSON and on pages.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Status::Active => "active",
-            Status::Inactive => "inactive",
-            Status::Unconfirmed => "unconfirmed",
-            Status::Unknown => "unknown",
-            Status::Removed => "removed",
-        }
-    }
-}
-
-/// Why a user-app has its status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// Used within `inactive_after`.
-    RecentActivity,
-    /// The browser kept reporting, and the app was not used (Z39).
-    NoActivity,
-    /// The browser itself went quiet, so that non-use is not proven (Z39).
-    AgentSilent,
-    /// A sign-up was seen and nothing after it (T14).
-    SignUpOnly,
-    /// No source reports usage (T11).
-    NoUsageSource,
-    /// A source stated the status.
-    Stated,
-}
-
-impl Reason {
-    /// The word in the database, in JSON and on pages.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Reason::RecentActivity => "recent_activity",
-            Reason::NoActivity => "no_activity",
-            Reason::AgentSilent => "agent_silent",
-            Reason::SignUpOnly => "sign_up_only",
-            Reason::NoUsageSource => "no_usage_source",
-            Reason::Stated => "stated",
-        }
-    }
-}
-
 /// The answer of [`assess`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assessment {
     /// The newest use that any source reported, whoever decides the status (Z20).
     pub last_used_at: Option<DateTime<Utc>>,
+    /// The kind of source that reported it; of several the strongest.
+    pub last_used_by: Option<SourceKind>,
+    /// No source that still reports has seen a use: the date is as old as those sources are (T6).
+    pub is_stale: bool,
     /// The status.
     pub status: Status,
     /// Why.
     pub reason: Reason,
     /// The source that decided the status; none when no source has an opinion.
     pub because: Option<SourceKind>,
+    /// A person or a workflow closed the account, and it was used after that (Z36).
+    pub is_used_after_offboarding: bool,
     /// The first moment at which the same facts give another answer; none when only new facts can.
     pub changes_at: Option<DateTime<Utc>>,
 }
 
+/// What one source contributes to an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// What it reported.
+    pub facts: SourceFacts,
+    /// The newest use that it reported.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// Whether it still reports.
+    pub health: Health,
+    /// The status that it alone would give; none when it has no opinion.
+    pub says: Option<(Status, Reason)>,
+    /// It decides the status.
+    pub is_deciding: bool,
+}
+
 /// Assesses one user-app at `now`.
 ///
-/// The highest source with a stated status decides (`rules.md`, decision 2); else the extension's
-/// silence or activity does; else nothing does and the status is unknown.
+/// The strongest source with an opinion decides (`rules.md`, decision 2); of equally strong ones, one
+/// that says active (Z2). Without any opinion the status is unconfirmed or unknown, never inactive.
 #[must_use]
 pub fn assess(facts: Facts<'_>, thresholds: Thresholds, now: DateTime<Utc>) -> Assessment {
-    let last_used_at = facts.sources.iter().filter_map(SourceFacts::last_used_at).max();
-    let stated = facts
-        .sources
-        .iter()
-        .filter_map(|it| it.stated.map(|stated| (it.kind, stated)))
-        .max_by_key(|&(kind, stated)| (kind, strictness(stated)));
-    if let Some((kind, stated)) = stated {
-        let status = match stated {
-            StatedStatus::Active => Status::Active,
-            StatedStatus::Inactive => Status::Inactive,
-            StatedStatus::Removed => Status::Removed,
-        };
-        return Assessment {
-            last_used_at,
-            status,
-            reason: Reason::Stated,
-            because: Some(kind),
-            changes_at: None,
-        };
-    }
-
-    let extension = || facts.sources.iter().filter(|it| it.kind == SourceKind::Extension);
-    if let Some(seen_at) = extension().filter_map(SourceFacts::last_used_at).max() {
-        return assess_extension(facts, thresholds, now, last_used_at, seen_at);
-    }
-    let signed_up = facts.sources.iter().filter(|it| it.last_sign_up_at.is_some());
-    let signed_up = signed_up.map(|it| it.kind).max();
-    let (status, reason, because) = match (last_used_at, signed_up) {
-        // Another source saw a use; absence of more is no evidence against it (Z34).
-        (Some(used_at), _) => {
-            let deciding = facts.sources.iter().filter(|it| it.last_used_at() == Some(used_at));
-            (Status::Active, Reason::RecentActivity, deciding.map(|it| it.kind).max())
+    let mut answer = decide(facts, thresholds, now);
+    // The answer is constant between two of these moments, so only they need to be tried.
+    let mut at = now;
+    while let Some(next) = next_moment(facts, thresholds, at) {
+        if decide(facts, thresholds, next) != answer {
+            answer.changes_at = Some(next);
+            break;
         }
-        (None, Some(kind)) => (Status::Unconfirmed, Reason::SignUpOnly, Some(kind)),
-        (None, None) => (Status::Unknown, Reason::NoUsageSource, None),
-    };
-    Assessment { last_used_at, status, reason, because, changes_at: None }
-}
-
-/// Two sources of one kind that disagree: the one that says less use wins, whatever came first.
-fn strictness(stated: StatedStatus) -> u8 {
-    match stated {
-        StatedStatus::Active => 0,
-        StatedStatus::Inactive => 1,
-        StatedStatus::Removed => 2,
+        at = next;
     }
+    answer
 }
 
-fn assess_extension(
+/// Assesses one user-app and says what each source contributes, the strongest first.
+#[must_use]
+pub fn explain(
     facts: Facts<'_>,
     thresholds: Thresholds,
     now: DateTime<Utc>,
-    last_used_at: Option<DateTime<Utc>>,
-    seen_at: DateTime<Utc>,
-) -> Assessment {
-    let active_until = seen_at + thresholds.inactive_after;
-    // Exactly `inactive_after` is active, one second more is inactive (Z39).
-    let inactive_from = active_until + TimeDelta::seconds(1);
-    let (status, reason, changes_at) = if now < inactive_from {
-        (Status::Active, Reason::RecentActivity, Some(inactive_from))
-    } else if facts.last_heartbeat_at.is_some_and(|it| active_until < it) {
-        (Status::Inactive, Reason::NoActivity, None)
-    } else {
-        (Status::Inactive, Reason::AgentSilent, None)
-    };
-    Assessment { last_used_at, status, reason, because: Some(SourceKind::Extension), changes_at }
+) -> (Assessment, Vec<Evidence>) {
+    let assessment = assess(facts, thresholds, now);
+    let deciding = deciding(facts, thresholds, now).map(|it| it.key());
+    let mut evidence: Vec<(Option<Key>, Evidence)> = facts
+        .sources
+        .iter()
+        .map(|source| {
+            let opinion = opinion(source, facts, thresholds, now);
+            let key = opinion.map(|it| it.key());
+            let evidence = Evidence {
+                facts: *source,
+                last_used_at: source.last_used_at(),
+                health: source.health(now),
+                says: opinion.map(|it| (it.status, it.reason)),
+                is_deciding: key.is_some() && key == deciding,
+            };
+            (key, evidence)
+        })
+        .collect();
+    evidence.sort_by_key(|(key, it)| std::cmp::Reverse((*key, it.facts.kind, it.last_used_at)));
+    (assessment, evidence.into_iter().map(|it| it.1).collect())
 }
 
+/// What one source says on its own.
+#[derive(Clone, Copy)]
+struct Opinion {
+    kind: SourceKind,
+    strength: u8,
+    status: Status,
+    reason: Reason,
+}
+
+/// Orders opinions; the largest decides.
+type Key = (u8, u8, u8);
+
+impl Opinion {
+    /// The stronger source first; of equals the one that says active (Z2); then one that is up to date.
+    fn key(&self) -> Key {
+        let says = match self.status {
+            Status::Active => 4,
+            Status::Unconfirmed => 3,
+            Status::Inactive => 2,
+            Status::Removed => 1,
+            Status::Unknown => 0,
+        };
+        let surety = match self.reason {
+            Reason::Stated => 5,
+            Reason::RecentActivity => 4,
+            Reason::TokenSeen => 3,
+            Reason::NeedsVerification => 2,
+            Reason::NoActivity => 1,
+            _ => 0,
+        };
+        (self.strength, says, surety)
+    }
+}
+
+fn opinion(
+    source: &SourceFacts,
+    facts: Facts<'_>,
+    thresholds: Thresholds,
+    now: DateTime<Utc>,
+) -> Option<Opinion> {
+    let health = source.health(now);
+    if health == Health::Disconnected {
+        return None;
+    }
+    let kind = source.kind;
+    let (status, reason) = if let Some(stated) = source.stated {
+        (stated.status(), Reason::Stated)
+    } else if kind == SourceKind::Extension {
+        // Of a person with several accounts in the app the newest use counts, whichever saw it.
+        let used_at = newest_seen(facts, now)?;
+        assess_extension(used_at, facts.last_heartbeat_at, thresholds, now)
+    } else if let Some(verify_at) = source.verify_at() {
+        // Absence of a token asks for a look and closes nothing (Z38).
+        let reason = if now < verify_at { Reason::TokenSeen } else { Reason::NeedsVerification };
+        (Status::Active, reason)
+    } else {
+        // A use without a word against it stays good, however old (Z34).
+        source.last_used_at()?;
+        (Status::Active, Reason::RecentActivity)
+    };
+    let reason = if health == Health::NeedsAttention { Reason::SourceStale } else { reason };
+    Some(Opinion { kind, strength: strength(source), status, reason })
+}
+
+/// `rules.md`, decision 2. Directory and import are not named there: what they state counts before the
+/// extension's silence (Z37), a date alone counts after it.
+fn strength(source: &SourceFacts) -> u8 {
+    match source.kind {
+        SourceKind::Manual => 8,
+        SourceKind::DirectIntegration => 7,
+        SourceKind::Sso => 6,
+        SourceKind::IndirectIntegration => 5,
+        SourceKind::Directory if source.stated.is_some() => 4,
+        SourceKind::Import if source.stated.is_some() => 3,
+        SourceKind::Extension => 2,
+        SourceKind::Directory => 1,
+        SourceKind::Import => 0,
+    }
+}
+
+fn newest_seen(facts: Facts<'_>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let is_seeing = |it: &&SourceFacts| {
+        it.kind == SourceKind::Extension && it.health(now) != Health::Disconnected
+    };
+    facts.sources.iter().filter(is_seeing).filter_map(SourceFacts::last_used_at).max()
+}
+
+fn assess_extension(
+    used_at: DateTime<Utc>,
+    last_heartbeat_at: Option<DateTime<Utc>>,
+    thresholds: Thresholds,
+    now: DateTime<Utc>,
+) -> (Status, Reason) {
+    let limit = thresholds.inactive_after;
+    match after(used_at, limit) {
+        Some(inactive_from) if inactive_from <= now => {
+            let is_alive = last_heartbeat_at.is_some_and(|it| used_at + limit < it);
+            let reason = if is_alive { Reason::NoActivity } else { Reason::AgentSilent };
+            (Status::Inactive, reason)
+        }
+        _ => (Status::Active, Reason::RecentActivity),
+    }
+}
+
+/// The first second that is more than `limit` after `at` (Z39); none beyond the end of time.
+fn after(at: DateTime<Utc>, limit: TimeDelta) -> Option<DateTime<Utc>> {
+    at.checked_add_signed(limit)?.checked_add_signed(TimeDelta::seconds(1))
+}
+
+fn deciding(facts: Facts<'_>, thresholds: Thresholds, now: DateTime<Utc>) -> Option<Opinion> {
+    let opinions = facts.sources.iter();
+    opinions.filter_map(|it| opinion(it, facts, thresholds, now)).max_by_key(Opinion::key)
+}
+
+/// The answer without the moment of its change.
+fn decide(facts: Facts<'_>, thresholds: Thresholds, now: DateTime<Utc>) -> Assessment {
+    let newest = facts.sources.iter().filter_map(|it| Some((it.last_used_at()?, it.kind))).max();
+    let last_used_at = newest.map(|it| it.0);
+    let is_fresh =
+        |it: &SourceFacts| it.last_used_at().is_some() && it.health(now) == Health::Connected;
+    let (status, reason, because) = match deciding(facts, thresholds, now) {
+        Some(it) => (it.status, it.reason, Some(it.kind)),
+        None => without_opinion(facts, now),
+    };
+    let closed_at = facts.sources.iter().filter_map(SourceFacts::closed_by_hand_at).max();
+    Assessment {
+        last_used_at,
+        last_used_by: newest.map(|it| it.1),
+        is_stale: last_used_at.is_some() && !facts.sources.iter().any(is_fresh),
+        status,
+        reason,
+        because,
+        is_used_after_offboarding: closed_at.is_some_and(|it| Some(it) < last_used_at),
+        changes_at: None,
+    }
+}
+
+fn without_opinion(facts: Facts<'_>, now: DateTime<Utc>) -> (Status, Reason, Option<SourceKind>) {
+    let strongest = |wanted: &dyn Fn(&SourceFacts) -> bool| {
+        facts.sources.iter().filter(|it| wanted(it)).map(|it| it.kind).max()
+    };
+    let is_disconnected = |it: &SourceFacts| it.health(now) == Health::Disconnected;
+    // What a source said before it was disconnected is no longer known to be so (T6).
+    if let Some(kind) = strongest(&|it| is_disconnected(it) && it.has_said_something()) {
+        return (Status::Unknown, Reason::SourceDisconnected, Some(kind));
+    }
+    if let Some(kind) = strongest(&|it| it.last_sign_up_at.is_some()) {
+        return (Status::Unconfirmed, Reason::SignUpOnly, Some(kind));
+    }
+    if let Some(kind) = strongest(&|it| it.reports_use && !is_disconnected(it)) {
+        return (Status::Unknown, Reason::NeverUsed, Some(kind));
+    }
+    (Status::Unknown, Reason::NoUsageSource, None)
+}
+
+/// The first moment after `now` at which an answer could change with time alone.
+fn next_moment(
+    facts: Facts<'_>,
+    thresholds: Thresholds,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let moments = facts.sources.iter().flat_map(|it| {
+        let silent = match (it.kind, it.last_used_at()) {
+            (SourceKind::Extension, Some(used_at)) => after(used_at, thresholds.inactive_after),
+            _ => None,
+        };
+        [silent, it.verify_at(), it.stale_at, it.disconnected_at]
+    });
+    moments.flatten().filter(|it| now < *it).min()
+}
+
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,590 @@
+//! Sources of facts: their settings, their health, and the addresses that feed them.
+
+use std::collections::BTreeMap;
+
+use actix_web::web::{Data, Path, Query};
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+use shared::activity::profile::{PROFILES, Profile};
+use shared::activity::{Health, SourceKind};
+
+use super::List;
+use crate::db::{ApiKeyId, DbConnection, SourceId, SyncSessionId};
+use crate::extract::{Feeder, Json, Reader, Writer};
+use crate::identity::keys;
+use crate::problem::ApiError;
+use crate::server::Collector;
+use crate::sources::record::{self, MAX_RECORDS, ReadRecords};
+use crate::sources::sessions::{self, Finish, MAX_PAGES, RowsAnswer};
+use crate::sources::table;
+use crate::store::audit::{self, Object};
+use crate::store::reassessments::{self, Reach};
+use crate::store::sources::{self, SourceRow, SourceSettings};
+use crate::store::sync_sessions::{self, SyncSessionRow};
+use crate::store::word::{SyncMode, SyncState, Word, parse_word};
+use crate::store::{StoreError, user_fields};
+
+/// Bytes of a page: a thousand records with some activities each.
+pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// One source in JSON.
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceItem {
+    source_id: SourceId,
+    kind: Word<SourceKind>,
+    name: String,
+    /// Whose words it speaks.
+    profile: String,
+    /// `connected`, `needs_attention` or `disconnected` (T6, T7).
+    health: Word<Health>,
+    last_synced_at: Option<DateTime<Utc>>,
+    /// From when on it needs attention, unless it syncs before.
+    needs_attention_at: Option<DateTime<Utc>>,
+    disconnected_at: Option<DateTime<Utc>>,
+    sync_limit_seconds: i64,
+    removal_limit_percent: i32,
+    /// It has reported a use before.
+    reports_use: bool,
+    created_at: DateTime<Utc>,
+}
+
+impl SourceItem {
+    fn new(row: SourceRow, now: DateTime<Utc>) -> SourceItem {
+        SourceItem {
+            health: Word(row.health(now)),
+            needs_attention_at: row.stale_at(),
+            source_id: row.source_id,
+            kind: row.kind,
+            name: row.name,
+            profile: row.profile,
+            last_synced_at: row.last_synced_at.map(|it| it.and_utc()),
+            disconnected_at: row.disconnected_at.map(|it| it.and_utc()),
+            sync_limit_seconds: row.sync_limit_seconds,
+            removal_limit_percent: row.removal_limit_percent,
+            reports_use: row.kind.0 == SourceKind::Extension || row.use_reported_at.is_some(),
+            created_at: row.created_at.and_utc(),
+        }
+    }
+}
+
+/// All sources with their health.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list(collector: Data<Collector>, reader: Reader) -> Result<HttpResponse, ApiError> {
+    let now = collector.clock.now();
+    let rows = collector.db.run(move |conn| sources::list(conn, reader.organization_id)).await;
+    let rows = rows.map_err(|error: StoreError| ApiError::from(error))?;
+    let items = rows.into_iter().map(|it| SourceItem::new(it, now)).collect();
+    Ok(HttpResponse::Ok().json(List { items, next: None }))
+}
+
+/// A new source.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewSource {
+    /// Any kind but `extension`, which is there already.
+    kind: SourceKind,
+    /// 1 to 200 characters; one name per kind.
+    name: String,
+    /// Whose words it speaks; `generic` unless stated.
+    profile: Option<String>,
+    sync_limit_seconds: Option<i64>,
+    removal_limit_percent: Option<i32>,
+}
+
+/// Adds a source.
+///
+/// # Errors
+/// [`ApiError::Invalid`] for settings out of range, [`ApiError::Conflict`] for a name that is taken.
+pub async fn create(
+    collector: Data<Collector>,
+    writer: Writer,
+    Json(new): Json<NewSource>,
+) -> Result<HttpResponse, ApiError> {
+    if new.kind == SourceKind::Extension {
+        return Err(ApiError::Invalid("the extension is a source already".to_owned()));
+    }
+    let settings = SourceSettings {
+        name: Some(new.name),
+        profile: new.profile,
+        sync_limit_seconds: new.sync_limit_seconds,
+        removal_limit_percent: new.removal_limit_percent,
+    };
+    let settings = check_settings(settings)?;
+    let now = collector.clock.now();
+    let row = collector.db.write(move |conn| {
+        let id = writer.organization_id;
+        let name = settings.name.clone().unwrap_or_default();
+        let all = sources::list(conn, id)?;
+        if all.iter().any(|it| it.kind.0 == new.kind && it.name == name) {
+            let detail = format!("there is a source {name:?} of this kind already");
+            return Err(ApiError::Conflict(detail));
+        }
+        let source_id = sources::insert(conn, id, new.kind, &name, now)?;
+        sources::update(conn, id, source_id, &settings)?;
+        let object = Object { kind: "source", id: source_id.to_string() };
+        let detail = json!({ "kind": Word(new.kind), "name": name });
+        audit::insert(conn, id, &writer.actor, "source.created", &object, &detail, now)?;
+        sources::find(conn, id, source_id)?.ok_or(ApiError::NotFound)
+    });
+    let item = SourceItem::new(row.await?, now);
+    collector.callers.forget_all();
+    Ok(HttpResponse::Created().json(item))
+}
+
+fn check_settings(settings: SourceSettings) -> Result<SourceSettings, ApiError> {
+    let name = settings.name.as_deref().map(str::trim);
+    if name.is_some_and(|it| !(1..=200).contains(&it.chars().count())) {
+        return Err(ApiError::Invalid("a name has 1 to 200 characters".to_owned()));
+    }
+    if let Some(profile) = &settings.profile
+        && Profile::find(profile).is_none()
+    {
+        let names = PROFILES.iter().map(|it| it.name).collect::<Vec<_>>().join(", ");
+        return Err(ApiError::Invalid(format!("{profile:?} is no profile; there are {names}")));
+    }
+    let year = 366 * 86_400;
+    if settings.sync_limit_seconds.is_some_and(|it| !(3_600..=year).contains(&it)) {
+        let detail = "sync_limit_seconds is between 3600 (an hour) and 31622400 (a year)";
+        return Err(ApiError::Invalid(detail.to_owned()));
+    }
+    if settings.removal_limit_percent.is_some_and(|it| !(0..=100).contains(&it)) {
+        return Err(ApiError::Invalid("removal_limit_percent is between 0 and 100".to_owned()));
+    }
+    let name = name.map(ToOwned::to_owned);
+    Ok(SourceSettings { name, ..settings })
+}
+
+/// What to change about a source; what is left out stays.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceChange {
+    name: Option<String>,
+    profile: Option<String>,
+    sync_limit_seconds: Option<i64>,
+    removal_limit_percent: Option<i32>,
+    /// False takes the connection away (T6), true gives it back.
+    is_connected: Option<bool>,
+}
+
+/// Changes a source. What that can touch is assessed anew.
+///
+/// # Errors
+/// [`ApiError::Invalid`] and [`ApiError::NotFound`].
+pub async fn update(
+    collector: Data<Collector>,
+    writer: Writer,
+    id: Path<SourceId>,
+    Json(change): Json<SourceChange>,
+) -> Result<HttpResponse, ApiError> {
+    let is_connected = change.is_connected;
+    let settings = check_settings(SourceSettings {
+        name: change.name,
+        profile: change.profile,
+        sync_limit_seconds: change.sync_limit_seconds,
+        removal_limit_percent: change.removal_limit_percent,
+    })?;
+    let (now, source_id) = (collector.clock.now(), id.into_inner());
+    let row = collector.db.write(move |conn| {
+        let id = writer.organization_id;
+        let before = sources::lock(conn, id, source_id)?.ok_or(ApiError::NotFound)?;
+        if before.kind.0 == SourceKind::Extension && is_connected.is_some() {
+            let detail = "the extension connects per browser; revoke installations instead";
+            return Err(ApiError::Invalid(detail.to_owned()));
+        }
+        sources::update(conn, id, source_id, &settings)?;
+        let was_connected = before.disconnected_at.is_none();
+        if let Some(is_connected) = is_connected.filter(|it| *it != was_connected) {
+            let at = (!is_connected).then_some(now);
+            sources::update_disconnected(conn, id, source_id, at)?;
+        }
+        reassessments::insert(conn, id, Reach::Source(source_id), now)?;
+        let object = Object { kind: "source", id: source_id.to_string() };
+        let detail = json!({
+            "name": settings.name,
+            "profile": settings.profile,
+            "sync_limit_seconds": settings.sync_limit_seconds,
+            "removal_limit_percent": settings.removal_limit_percent,
+            "is_connected": is_connected,
+        });
+        audit::insert(conn, id, &writer.actor, "source.changed", &object, &detail, now)?;
+        sources::find(conn, id, source_id)?.ok_or(ApiError::NotFound)
+    });
+    let item = SourceItem::new(row.await?, now);
+    collector.callers.forget_all();
+    collector.work.notify_one();
+    Ok(HttpResponse::Ok().json(item))
+}
+
+/// A new key of a source.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewKey {
+    /// What it is for.
+    name: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct KeyItem {
+    api_key_id: ApiKeyId,
+    /// Shown once.
+    key: String,
+}
+
+/// Makes a key that can only feed this source.
+///
+/// # Errors
+/// [`ApiError::NotFound`] and [`ApiError::Invalid`].
+pub async fn create_key(
+    collector: Data<Collector>,
+    writer: Writer,
+    id: Path<SourceId>,
+    Json(new): Json<NewKey>,
+) -> Result<HttpResponse, ApiError> {
+    let name = new.name.trim().to_owned();
+    if !(1..=200).contains(&name.chars().count()) {
+        return Err(ApiError::Invalid("a name has 1 to 200 characters".to_owned()));
+    }
+    let (now, source_id) = (collector.clock.now(), id.into_inner());
+    let made = collector.db.write(move |conn| {
+        let id = writer.organization_id;
+        sources::find(conn, id, source_id)?.ok_or(ApiError::NotFound)?;
+        let scope = format!("sync:{source_id}");
+        Ok::<_, ApiError>(keys::create_api_key(conn, id, &name, &scope, &writer.actor, now)?)
+    });
+    let (api_key_id, token) = made.await?;
+    Ok(HttpResponse::Created().json(KeyItem { api_key_id, key: token.text().to_owned() }))
+}
+
+/// Replaces which further fields of a source are kept, and under which names (T26).
+///
+/// # Errors
+/// [`ApiError::NotFound`] and [`ApiError::Invalid`].
+pub async fn put_field_mappings(
+    collector: Data<Collector>,
+    writer: Writer,
+    id: Path<SourceId>,
+    Json(mappings): Json<BTreeMap<String, String>>,
+) -> Result<HttpResponse, ApiError> {
+    let is_name = |it: &String| (1..=100).contains(&it.trim().chars().count());
+    if 100 < mappings.len() || !mappings.iter().all(|(k, v)| is_name(k) && is_name(v)) {
+        let detail = "at most 100 fields, each with a name of 1 to 100 characters";
+        return Err(ApiError::Invalid(detail.to_owned()));
+    }
+    let (now, source_id) = (collector.clock.now(), id.into_inner());
+    let kept = mappings.clone();
+    let changed = collector.db.write(move |conn| {
+        let id = writer.organization_id;
+        sources::lock(conn, id, source_id)?.ok_or(ApiError::NotFound)?;
+        user_fields::replace_mappings(conn, id, source_id, &kept, now)?;
+        let object = Object { kind: "source", id: source_id.to_string() };
+        let detail = json!({ "fields": kept });
+        let action = "source.fields_mapped";
+        Ok::<_, ApiError>(audit::insert(conn, id, &writer.actor, action, &object, &detail, now)?)
+    });
+    changed.await?;
+    Ok(HttpResponse::Ok().json(mappings))
+}
+
+/// Rows of an upload.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rows {
+    /// At most 1,000; read one by one, so that a bad one loses no other.
+    records: Vec<Box<RawValue>>,
+}
+
+/// A body with records.
+async fn read_rows(
+    collector: &Collector,
+    feeder: &Feeder,
+    source_id: SourceId,
+    body: &web::Bytes,
+) -> Result<ReadRecords, ApiError> {
+    let rows: Rows = crate::extract::parse_json(body)?;
+    let n = rows.records.len();
+    if MAX_RECORDS < n {
+        let detail = format!("{n} records were sent, at most {MAX_RECORDS} are allowed at once");
+        return Err(ApiError::Invalid(detail));
+    }
+    let (now, organization_id) = (collector.clock.now(), feeder.organization_id);
+    let read = collector.db.write(move |conn| {
+        let source = sources::find(conn, organization_id, source_id)?.ok_or(ApiError::NotFound)?;
+        let raw: Vec<&RawValue> = rows.records.iter().map(|it| &**it).collect();
+        let mut read = record::read(&raw, &source, now);
+        sessions::refuse_unknown_apps(conn, organization_id, &mut read, now)?;
+        Ok::<_, ApiError>(read)
+    });
+    read.await
+}
+
+/// Adds single facts, which count at once.
+///
+/// # Errors
+/// [`ApiError::Conflict`] for a source that is disconnected.
+pub async fn add_facts(
+    collector: Data<Collector>,
+    feeder: Feeder,
+    id: Path<SourceId>,
+    crate::extract::Body(body): crate::extract::Body,
+) -> Result<HttpResponse, ApiError> {
+    let source_id = id.into_inner();
+    feeder.check(source_id)?;
+    let read = read_rows(&collector, &feeder, source_id, &body).await?;
+    let answer = RowsAnswer::new(&read);
+    let (now, callers) = (collector.clock.now(), collector.callers.clone());
+    let applied = collector.db.write(move |conn| {
+        let organization = callers.organization(conn, feeder.organization_id)?;
+        sessions::add_facts(conn, &organization, source_id, &read.facts, now)
+    });
+    let unmapped_fields = applied.await?.unmapped_fields;
+    collector.callers.forget_all();
+    collector.work.notify_one();
+    Ok(HttpResponse::Ok().json(RowsAnswer { unmapped_fields, ..answer }))
+}
+
+/// What kind of upload.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewSession {
+    /// `snapshot` or `facts`.
+    mode: String,
+}
+
+/// An upload in JSON.
+#[derive(Clone, Debug, Serialize)]
+pub struct SessionItem {
+    sync_session_id: SyncSessionId,
+    source_id: SourceId,
+    mode: Word<SyncMode>,
+    state: Word<SyncState>,
+    created_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+    n_applied: i32,
+    n_removed: i32,
+}
+
+impl SessionItem {
+    fn new(row: &SyncSessionRow) -> SessionItem {
+        SessionItem {
+            sync_session_id: row.sync_session_id,
+            source_id: row.source_id,
+            mode: row.mode,
+            state: row.state,
+            created_at: row.created_at.and_utc(),
+            finished_at: row.finished_at.map(|it| it.and_utc()),
+            n_applied: row.n_applied,
+            n_removed: row.n_removed,
+        }
+    }
+}
+
+fn parse_mode(text: &str) -> Result<SyncMode, ApiError> {
+    parse_word(text).ok_or_else(|| {
+        ApiError::Invalid(format!("{text:?} is no mode; there are snapshot and facts"))
+    })
+}
+
+/// Opens a session.
+///
+/// # Errors
+/// [`ApiError::Conflict`] while another one of the source is not finished.
+pub async fn create_session(
+    collector: Data<Collector>,
+    feeder: Feeder,
+    id: Path<SourceId>,
+    Json(new): Json<NewSession>,
+) -> Result<HttpResponse, ApiError> {
+    let source_id = id.into_inner();
+    feeder.check(source_id)?;
+    let (mode, now) = (parse_mode(&new.mode)?, collector.clock.now());
+    let opened = collector
+        .db
+        .write(move |conn| sessions::open(conn, feeder.organization_id, source_id, mode, now));
+    Ok(HttpResponse::Created().json(SessionItem::new(&opened.await?)))
+}
+
+/// A session of a source.
+pub type SessionPath = Path<(SourceId, SyncSessionId)>;
+
+/// Where a session stands.
+///
+/// # Errors
+/// [`ApiError::NotFound`].
+pub async fn show_session(
+    collector: Data<Collector>,
+    feeder: Feeder,
+    path: SessionPath,
+) -> Result<HttpResponse, ApiError> {
+    let (source_id, id) = path.into_inner();
+    feeder.check(source_id)?;
+    let find = move |conn: &mut DbConnection| {
+        sync_sessions::find(conn, feeder.organization_id, source_id, id)
+    };
+    let row = collector.db.run(find).await.map_err(|error: StoreError| ApiError::from(error))?;
+    Ok(HttpResponse::Ok().json(SessionItem::new(&row.ok_or(ApiError::NotFound)?)))
+}
+
+/// Gives a session up.
+///
+/// # Errors
+/// [`ApiError::Conflict`] for one that is not open.
+pub async fn remove_session(
+    collector: Data<Collector>,
+    feeder: Feeder,
+    path: SessionPath,
+) -> Result<HttpResponse, ApiError> {
+    let (source_id, id) = path.into_inner();
+    feeder.check(source_id)?;
+    let abandoned = collector.db.write(move |conn| {
+        let row = sync_sessions::lock(conn, feeder.organization_id, source_id, id)?;
+        sessions::abandon(conn, feeder.organization_id, row.ok_or(ApiError::NotFound)?)
+    });
+    abandoned.await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Uploads a page; the same number overwrites.
+///
+/// # Errors
+/// [`ApiError::Conflict`] for a session that is not open.
+pub async fn put_page(
+    collector: Data<Collector>,
+    feeder: Feeder,
+    path: Path<(SourceId, SyncSessionId, i32)>,
+    crate::extract::Body(body): crate::extract::Body,
+) -> Result<HttpResponse, ApiError> {
+    let (source_id, id, page_number) = path.into_inner();
+    feeder.check(source_id)?;
+    if !(1..=MAX_PAGES).contains(&page_number) {
+        let detail = format!("page {page_number} is not between 1 and {MAX_PAGES}");
+        return Err(ApiError::Invalid(detail));
+    }
+    let read = read_rows(&collector, &feeder, source_id, &body).await?;
+    let answer = RowsAnswer::new(&read);
+    let now = collector.clock.now();
+    let kept = collector.db.write(move |conn| {
+        let session = (source_id, id);
+        sessions::put_page(conn, feeder.organization_id, session, page_number, &read, now)
+    });
+    kept.await?;
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+/// The end of an upload.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FinishRequest {
+    /// How many pages were sent: one that is missing is found by this.
+    n_pages: i32,
+    /// How many removals the caller agrees to, where the answer asked for it.
+    confirm_removals: Option<i32>,
+}
+
+/// Finishes a session: from now on it counts.
+///
+/// # Errors
+/// [`ApiError::Conflict`] when pages are missing, [`ApiError::ConfirmationNeeded`] for a snapshot that
+/// leaves out too much.
+pub async fn finish_session(
+    collector: Data<Collector>,
+    feeder: Feeder,
+    path: SessionPath,
+    Json(request): Json<FinishRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let (source_id, session_id) = path.into_inner();
+    feeder.check(source_id)?;
+    if !(0..=MAX_PAGES).contains(&request.n_pages) {
+        let detail = format!("n_pages {} is not between 0 and {MAX_PAGES}", request.n_pages);
+        return Err(ApiError::Invalid(detail));
+    }
+    let finish = Finish {
+        organization_id: feeder.organization_id,
+        source_id,
+        session_id,
+        n_pages: request.n_pages,
+        confirm_removals: request.confirm_removals,
+        actor: feeder.actor,
+    };
+    let row = sessions::finish(&collector, finish).await?;
+    Ok(HttpResponse::Ok().json(SessionItem::new(&row)))
+}
+
+/// How a CSV is to be taken.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CsvQuery {
+    /// `snapshot` or `facts`.
+    mode: String,
+    /// The app of all rows, where the table has no such column.
+    app: Option<String>,
+    /// Such as `windows-1252`; UTF-8 and byte order marks are found out.
+    charset: Option<String>,
+    /// How many removals the caller agrees to, where the answer asked for it.
+    confirm_removals: Option<i32>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct CsvAnswer {
+    #[serde(flatten)]
+    rows: RowsAnswer,
+    session: SessionItem,
+}
+
+/// Takes a CSV as one session.
+///
+/// # Errors
+/// [`ApiError::Invalid`] for a table without the columns that are needed, and what finishing a session
+/// answers; a session that waits for a confirmation is given up, and the table is sent again.
+pub async fn add_csv(
+    collector: Data<Collector>,
+    feeder: Feeder,
+    id: Path<SourceId>,
+    Query(query): Query<CsvQuery>,
+    body: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    let source_id = id.into_inner();
+    feeder.check(source_id)?;
+    let mode = parse_mode(&query.mode)?;
+    let (now, organization_id) = (collector.clock.now(), feeder.organization_id);
+    let app = query.app.clone();
+    let charset = query.charset.clone();
+    let prepared = collector.db.write(move |conn| {
+        let source = sessions::lock_source(conn, organization_id, source_id)?;
+        let invalid = |error: table::TableError| ApiError::Invalid(error.to_string());
+        let table = table::parse(&body, charset.as_deref()).map_err(invalid)?;
+        let mut reader = record::Reader::new(&source, now);
+        let further = table::read_accounts(&table, app.as_deref(), &mut reader).map_err(invalid)?;
+        let mut read = reader.done();
+        sessions::refuse_unknown_apps(conn, organization_id, &mut read, now)?;
+        let mappings = user_fields::list_mappings(conn, organization_id, source_id)?;
+        let mut answer = RowsAnswer::new(&read);
+        answer.unmapped_fields =
+            further.into_iter().filter(|it| !mappings.contains_key(it)).collect();
+        let session = sessions::open(conn, organization_id, source_id, mode, now)?;
+        let n_pages = sessions::put_pages(conn, organization_id, &session, read, now)?;
+        Ok::<_, ApiError>((answer, session, n_pages))
+    });
+    let (rows, session, n_pages) = prepared.await?;
+    let session_id = session.sync_session_id;
+    let finish = Finish {
+        organization_id,
+        source_id,
+        session_id,
+        n_pages,
+        confirm_removals: query.confirm_removals,
+        actor: feeder.actor,
+    };
+    let finished = sessions::finish(&collector, finish).await;
+    if let Err(ApiError::ConfirmationNeeded { .. }) = &finished {
+        let given_up =
+            collector.db.write(move |conn| sessions::abandon(conn, organization_id, session));
+        given_up.await?;
+    }
+    let session = SessionItem::new(&finished?);
+    Ok(HttpResponse::Ok().json(CsvAnswer { rows, session }))
+}

@@ -1,0 +1,115 @@
+//! Statuses that a person or a workflow sets, for many user-apps at once (Z11, Z36).
+
+use std::collections::BTreeSet;
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shared::activity::StatedStatus;
+
+use super::licenses::manual_source;
+use super::user_apps::parse_user_app;
+use crate::activity::{self, UserAppKey};
+use crate::db::DbConnection;
+use crate::extract::{Json, Writer};
+use crate::problem::ApiError;
+use crate::server::Collector;
+use crate::store::audit::{self, Actor, Object};
+use crate::store::organizations::Organization;
+use crate::store::user_app_sources::{self, AccountRow};
+use crate::store::word::Word;
+use crate::store::{sources, user_apps};
+
+/// User-apps in one request.
+const MAX: usize = 1_000;
+
+/// A status for many.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusRequest {
+    /// Their ids, at most 1,000.
+    user_apps: BTreeSet<String>,
+    /// `active`, `inactive` or `removed`; none takes back what was set by hand.
+    status: Option<StatedStatus>,
+    /// `manual` (default) or `workflow`.
+    by: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct StatusAnswer {
+    n_changed: usize,
+    /// Ids of nothing.
+    unknown: Vec<String>,
+}
+
+/// Sets the status of user-apps by hand. No sync overrides it; only a person takes it back.
+///
+/// # Errors
+/// [`ApiError::Invalid`].
+pub async fn put(
+    collector: Data<Collector>,
+    writer: Writer,
+    Json(request): Json<StatusRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let n = request.user_apps.len();
+    if MAX < n {
+        return Err(ApiError::Invalid(format!(
+            "{n} user-apps were sent, at most {MAX} are allowed"
+        )));
+    }
+    let by = request.by.clone().unwrap_or_else(|| "manual".to_owned());
+    if !matches!(by.as_str(), "manual" | "workflow") {
+        return Err(ApiError::Invalid(format!("by {by:?} is neither manual nor workflow")));
+    }
+    let (now, callers) = (collector.clock.now(), collector.callers.clone());
+    let answer = collector.db.write(move |conn| {
+        let organization = callers.organization(conn, writer.organization_id)?;
+        set(conn, &organization, &request, &by, &writer.actor, now)
+    });
+    Ok(HttpResponse::Ok().json(answer.await?))
+}
+
+fn set(
+    conn: &mut DbConnection,
+    organization: &Organization,
+    request: &StatusRequest,
+    by: &str,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<StatusAnswer, ApiError> {
+    let id = organization.organization_id;
+    let source_id = manual_source(conn, id, now)?;
+    let source = sources::lock(conn, id, source_id)?.ok_or(ApiError::NotFound)?;
+    let mut unknown = Vec::new();
+    let mut keys: Vec<UserAppKey> = Vec::new();
+    for text in &request.user_apps {
+        let key = parse_user_app(text);
+        let found = match key {
+            Some((user, app)) => user_apps::find_all(conn, id, &[user], &[app])?,
+            None => Vec::new(),
+        };
+        match key.filter(|_| !found.is_empty()) {
+            Some(key) => keys.push(key),
+            None => unknown.push(text.clone()),
+        }
+    }
+    for key in &keys {
+        let held = user_app_sources::find_of_source(conn, id, source_id, &[key.0], &[key.1])?;
+        let before =
+            held.get(key).cloned().unwrap_or_else(|| AccountRow::new(key.0, key.1, &source));
+        let account = AccountRow {
+            stated_status: request.status.map(Word),
+            stated_at: request.status.map(|_| now.naive_utc()),
+            stated_word: request.status.map(|_| by.to_owned()),
+            ..before
+        };
+        user_app_sources::put(conn, id, &account)?;
+        let object = Object { kind: "user_app", id: format!("{}.{}", key.0, key.1) };
+        let detail = json!({ "status": request.status.map(Word), "by": by });
+        audit::insert(conn, id, actor, "user_app.status_set", &object, &detail, now)?;
+    }
+    activity::reassess(conn, organization, &keys, now)?;
+    Ok(StatusAnswer { n_changed: keys.len(), unknown })
+}

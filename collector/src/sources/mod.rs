@@ -1,0 +1,9 @@
+//! What sources other than the extension report: read row by row, collected in sessions, applied in
+//! steps between batches.
+
+pub mod record;
+
+pub mod sessions;
+pub mod table;
+
+pub mod apply;

@@ -1,0 +1,281 @@
+//! Uploads in pages: nothing of one counts before it is finished.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::prelude::*;
+
+use super::StoreError;
+use super::word::{SyncMode, SyncState, Word};
+use crate::db::schema::{sync_pages, sync_sessions};
+use crate::db::{DbConnection, OrganizationId, SourceId, SyncSessionId, by_backend, with_backend};
+
+/// One upload.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = sync_sessions)]
+pub struct SyncSessionRow {
+    /// Its id.
+    pub sync_session_id: SyncSessionId,
+    /// Of which source.
+    pub source_id: SourceId,
+    /// What it does with what was there.
+    pub mode: Word<SyncMode>,
+    /// Where it stands.
+    pub state: Word<SyncState>,
+    /// Since when.
+    pub created_at: NaiveDateTime,
+    /// When the last page came.
+    pub touched_at: NaiveDateTime,
+    /// When it was applied.
+    pub finished_at: Option<NaiveDateTime>,
+    /// Records that were applied.
+    pub n_applied: i32,
+    /// Accounts that a snapshot left out.
+    pub n_removed: i32,
+}
+
+/// Opens a session.
+///
+/// # Errors
+/// When the database refuses.
+pub fn insert(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    source_id: SourceId,
+    mode: SyncMode,
+    now: DateTime<Utc>,
+) -> Result<SyncSessionRow, StoreError> {
+    let row = SyncSessionRow {
+        sync_session_id: SyncSessionId::new(now),
+        source_id,
+        mode: Word(mode),
+        state: Word(SyncState::Open),
+        created_at: now.naive_utc(),
+        touched_at: now.naive_utc(),
+        finished_at: None,
+        n_applied: 0,
+        n_removed: 0,
+    };
+    diesel::insert_into(sync_sessions::table)
+        .values((sync_sessions::organization_id.eq(organization_id), &row))
+        .execute(conn)?;
+    Ok(row)
+}
+
+/// The session of a source that is neither finished nor abandoned.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_unfinished(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    source_id: SourceId,
+) -> Result<Option<SyncSessionRow>, StoreError> {
+    Ok(sync_sessions::table
+        .filter(sync_sessions::organization_id.eq(organization_id))
+        .filter(sync_sessions::source_id.eq(source_id))
+        .filter(sync_sessions::state.eq_any([Word(SyncState::Open), Word(SyncState::Applying)]))
+        .select(SyncSessionRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// A session of a source, locked until the transaction ends.
+///
+/// # Errors
+/// When the database refuses.
+pub fn lock(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    source_id: SourceId,
+    sync_session_id: SyncSessionId,
+) -> Result<Option<SyncSessionRow>, StoreError> {
+    // Written once, typed for each backend: only PostgreSQL has row locks.
+    macro_rules! query {
+        () => {
+            sync_sessions::table
+                .filter(sync_sessions::organization_id.eq(organization_id))
+                .filter(sync_sessions::sync_session_id.eq(sync_session_id))
+                .filter(sync_sessions::source_id.eq(source_id))
+                .select(SyncSessionRow::as_select())
+        };
+    }
+    Ok(by_backend!(conn,
+        postgres: c => query!().for_no_key_update().first(c).optional()?,
+        sqlite: c => query!().first(c).optional()?,
+    ))
+}
+
+/// A session of a source, only to read.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    source_id: SourceId,
+    sync_session_id: SyncSessionId,
+) -> Result<Option<SyncSessionRow>, StoreError> {
+    Ok(sync_sessions::table
+        .filter(sync_sessions::organization_id.eq(organization_id))
+        .filter(sync_sessions::sync_session_id.eq(sync_session_id))
+        .filter(sync_sessions::source_id.eq(source_id))
+        .select(SyncSessionRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// Writes down where a session stands.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    row: &SyncSessionRow,
+) -> Result<(), StoreError> {
+    diesel::update(
+        sync_sessions::table
+            .filter(sync_sessions::organization_id.eq(organization_id))
+            .filter(sync_sessions::sync_session_id.eq(row.sync_session_id)),
+    )
+    .set((
+        sync_sessions::state.eq(row.state),
+        sync_sessions::touched_at.eq(row.touched_at),
+        sync_sessions::finished_at.eq(row.finished_at),
+        sync_sessions::n_applied.eq(row.n_applied),
+        sync_sessions::n_removed.eq(row.n_removed),
+    ))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// One page.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = sync_pages)]
+pub struct SyncPageRow {
+    /// Of which session.
+    pub sync_session_id: SyncSessionId,
+    /// From 1.
+    pub page_number: i32,
+    /// Accepted records.
+    pub n_records: i32,
+    /// Refused rows.
+    pub n_rejected: i32,
+    /// Refused rows of which not even the account is known.
+    pub n_unreadable: i32,
+    /// The accepted records as JSON.
+    pub records: String,
+    /// When they were applied.
+    pub applied_at: Option<NaiveDateTime>,
+}
+
+/// Keeps a page, in place of one with the same number.
+///
+/// # Errors
+/// When the database refuses.
+pub fn put_page(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    row: &SyncPageRow,
+) -> Result<(), StoreError> {
+    with_backend!(conn, c => diesel::insert_into(sync_pages::table)
+        .values((sync_pages::organization_id.eq(organization_id), row))
+        .on_conflict((
+            sync_pages::organization_id,
+            sync_pages::sync_session_id,
+            sync_pages::page_number,
+        ))
+        .do_update()
+        .set((
+            sync_pages::n_records.eq(row.n_records),
+            sync_pages::n_rejected.eq(row.n_rejected),
+            sync_pages::n_unreadable.eq(row.n_unreadable),
+            sync_pages::records.eq(&row.records),
+        ))
+        .execute(c))?;
+    Ok(())
+}
+
+/// What is known of a page without its records: number, accepted, refused, unreadable, applied.
+pub type PageFigures = (i32, i32, i32, i32, Option<NaiveDateTime>);
+
+/// The pages of a session without their records, in order.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_pages(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    sync_session_id: SyncSessionId,
+) -> Result<Vec<PageFigures>, StoreError> {
+    Ok(sync_pages::table
+        .filter(sync_pages::organization_id.eq(organization_id))
+        .filter(sync_pages::sync_session_id.eq(sync_session_id))
+        .order(sync_pages::page_number)
+        .select((
+            sync_pages::page_number,
+            sync_pages::n_records,
+            sync_pages::n_rejected,
+            sync_pages::n_unreadable,
+            sync_pages::applied_at,
+        ))
+        .load(conn)?)
+}
+
+/// One page with its records.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_page(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    sync_session_id: SyncSessionId,
+    page_number: i32,
+) -> Result<Option<SyncPageRow>, StoreError> {
+    Ok(sync_pages::table
+        .filter(sync_pages::organization_id.eq(organization_id))
+        .filter(sync_pages::sync_session_id.eq(sync_session_id))
+        .filter(sync_pages::page_number.eq(page_number))
+        .select(SyncPageRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// Notes that a page was applied.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_page_applied(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    sync_session_id: SyncSessionId,
+    page_number: i32,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::update(
+        sync_pages::table
+            .filter(sync_pages::organization_id.eq(organization_id))
+            .filter(sync_pages::sync_session_id.eq(sync_session_id))
+            .filter(sync_pages::page_number.eq(page_number)),
+    )
+    .set(sync_pages::applied_at.eq(now.naive_utc()))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Takes the pages of a session away.
+///
+/// # Errors
+/// When the database refuses.
+pub fn delete_pages(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    sync_session_id: SyncSessionId,
+) -> Result<(), StoreError> {
+    diesel::delete(
+        sync_pages::table
+            .filter(sync_pages::organization_id.eq(organization_id))
+            .filter(sync_pages::sync_session_id.eq(sync_session_id)),
+    )
+    .execute(conn)?;
+    Ok(())
+}

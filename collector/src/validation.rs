@@ -1,0 +1,106 @@
+//! Whether our last-used dates can be trusted: against what the sources sent, and against the
+//! customer's own dates (Z23 to Z31).
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use shared::activity::SourceKind;
+use shared::activity::validation::{ClientDate, ValidationReason, is_newer_than_client, verdict};
+
+use crate::activity::{self, UserAppKey};
+use crate::db::{AppId, DbConnection, UserId};
+use crate::store::organizations::Organization;
+use crate::store::user_apps::{self, Filter};
+use crate::store::validation_rows;
+use crate::store::{Page, StoreError, users};
+
+/// One user-app, or one row of the customer's of which we know nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Whose account in which app; none for an address that we do not know there.
+    pub key: Option<UserAppKey>,
+    /// The address.
+    pub email: String,
+    /// What we show (`db_last_used`).
+    pub db: Option<DateTime<Utc>>,
+    /// The source that gave it (Z31).
+    pub db_by: Option<SourceKind>,
+    /// The newest field of a source (`raw_last_used`).
+    pub raw: Option<DateTime<Utc>>,
+    /// What the customer says: none without a row, some none for a row without a date.
+    pub client: Option<Option<ClientDate>>,
+    /// None where it is validated.
+    pub reason: Option<ValidationReason>,
+    /// We show a newer date than the customer, which is no error (Z31).
+    pub is_newer_than_client: bool,
+}
+
+/// Checks every user-app of one app, and every row of the customer's.
+///
+/// # Errors
+/// When the database refuses.
+pub fn check(
+    conn: &mut DbConnection,
+    organization: &Organization,
+    app_id: AppId,
+    now: DateTime<Utc>,
+) -> Result<Vec<Checked>, StoreError> {
+    let organization_id = organization.organization_id;
+    let rows = validation_rows::list(conn, organization_id, app_id)?;
+    let mut clients: BTreeMap<String, Option<ClientDate>> =
+        rows.into_iter().map(|it| (it.email, it.client)).collect();
+    let addresses: Vec<&str> = clients.keys().map(String::as_str).collect();
+    let mut by_user: BTreeMap<UserId, String> = BTreeMap::new();
+    for addresses in addresses.chunks(1_000) {
+        let found = users::find_by_addresses(conn, organization_id, addresses)?;
+        by_user.extend(found.into_iter().map(|(address, user)| (user, address)));
+    }
+    let filter = Filter { app_id: Some(app_id), ..Filter::default() };
+    let mut checked = Vec::new();
+    let mut after = None;
+    loop {
+        let page = Page { after, limit: 1_000 };
+        let rows = user_apps::list(conn, organization_id, filter, page)?;
+        let Some(last) = rows.last() else { break };
+        after = Some((last.user_id, last.app_id));
+        let ids: Vec<UserId> = rows.iter().map(|it| it.user_id).collect();
+        let people = users::find_all(conn, organization_id, &ids)?;
+        let keys: Vec<UserAppKey> = rows.iter().map(|it| (it.user_id, it.app_id)).collect();
+        let known = activity::find_facts(conn, organization_id, &keys)?;
+        for row in rows {
+            let key = (row.user_id, row.app_id);
+            let facts = known.get(&key).cloned().unwrap_or_default();
+            let email = people.get(&row.user_id).map_or_else(String::new, |it| it.email.clone());
+            let address = by_user.get(&row.user_id).cloned().unwrap_or_else(|| email.clone());
+            let client = clients.remove(&address);
+            let assessment =
+                shared::activity::assess(facts.facts(), organization.thresholds(app_id), now);
+            // What is written down, which is what lists and exports of other programs read.
+            let db = row.last_used_at.map(|it| it.and_utc());
+            let raw = facts.facts().sources.iter().filter_map(|it| it.reported_last_used_at).max();
+            checked.push(Checked {
+                key: Some(key),
+                email,
+                db,
+                db_by: assessment.last_used_by,
+                raw,
+                client,
+                reason: verdict(db, raw, client),
+                is_newer_than_client: is_newer_than_client(db, client.flatten()),
+            });
+        }
+    }
+    // Addresses that we do not know in this app.
+    checked.extend(clients.into_iter().map(|(email, client)| Checked {
+        key: None,
+        email,
+        db: None,
+        db_by: None,
+        raw: None,
+        client: Some(client),
+        reason: verdict(None, None, Some(client)),
+        is_newer_than_client: false,
+    }));
+    checked.sort_by(|a, b| a.email.cmp(&b.email));
+    Ok(checked)
+}

@@ -1,0 +1,2 @@
+drop table sync_pages;
+drop table sync_sessions;

@@ -1,0 +1,2 @@
+drop table user_fields;
+drop table field_mappings;

@@ -1,0 +1,13 @@
+drop table source_apps;
+drop index user_apps_app_id_idx;
+drop index user_app_sources_source_id_idx;
+alter table user_app_sources drop column account_role;
+alter table user_app_sources drop column display_name;
+alter table user_app_sources drop column stated_word;
+alter table user_app_sources drop column stated_at;
+alter table user_app_sources drop column last_grant_at;
+alter table user_app_sources drop column reported_last_used_at;
+alter table sources drop column use_reported_at;
+alter table sources drop column removal_limit_percent;
+alter table sources drop column sync_limit_seconds;
+alter table sources drop column profile;

@@ -1,0 +1,3 @@
+alter table due_assessments drop column not_before;
+drop table reassessments;
+drop table thresholds;

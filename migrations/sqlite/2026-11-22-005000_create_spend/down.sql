@@ -1,0 +1,3 @@
+drop table matching_rules;
+drop table spend_lines;
+drop table spend_accounts;
