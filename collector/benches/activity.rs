@@ -1,0 +1,353 @@
+//! What numbers cost: `cargo bench -p collector --bench activity -- --help`.
+//!
+//! Three questions: how long one user-app takes to assess; whether a sweep costs what is due and not
+//! what is there; and what a change of a limit does to batches that come in meanwhile. Run it when the
+//! machine is quiet; the ratios are what to compare.
+
+#![expect(clippy::print_stdout, reason = "the figures are the output")]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::Parser;
+use collector::activity::{reassess_requested, sweep};
+use collector::callers::Caller;
+use collector::clock::{Clock, ManualClock};
+use collector::config::{Config, DatabaseConfig, LogConfig, LogFormat};
+use collector::db::{
+    self, AppId, DatabaseUrl, DbConnection, EnrollmentKeyId, InstallationId, OrganizationId, UserId,
+};
+use collector::ingest::{Fact, Outcome, ReadBatch};
+use collector::server::Collector;
+use collector::store::apps::{self, AppKey};
+use collector::store::installations::{self, InstallationRow};
+use collector::store::organizations::{self, NewOrganization};
+use collector::store::reassessments::{self, Reach};
+use collector::store::user_app_sources::{self, NewestDates};
+use collector::store::user_apps::{self, UserAppUpdate};
+use collector::store::word::{LimitClock, UserType, Word};
+use collector::store::{StoreError, due_assessments, enrollment_keys, users};
+use collector::tokens::{Token, TokenKind};
+use shared::activity::{Facts, SourceFacts, SourceKind, Thresholds, assess};
+use shared::wire::{EventKind, IdentityMethod, Mode};
+
+/// Measures assessments, sweeps and changes of limits.
+#[derive(Debug, Parser)]
+struct Args {
+    /// User-apps for the sweep; measured with a tenth of them, too.
+    #[arg(long, default_value_t = 1_000_000)]
+    user_apps: usize,
+    /// Of these, how many are due.
+    #[arg(long, default_value_t = 10_000)]
+    due: usize,
+    /// User-apps that a change of a limit touches.
+    #[arg(long, default_value_t = 50_000)]
+    touched: usize,
+    /// A PostgreSQL database to measure on, which is emptied; else SQLite files that vanish.
+    #[arg(long)]
+    postgres: Option<DatabaseUrl>,
+    /// What `cargo bench` says to every benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// Apps of each user.
+const N_APPS: usize = 20;
+/// Rows per transaction while the tables are filled.
+const STEP: usize = 10_000;
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    measure_assess();
+    actix_web::rt::System::new().block_on(async {
+        for n in [args.user_apps / 10, args.user_apps] {
+            measure_sweep(&args, n).await?;
+        }
+        measure_limit(&args).await
+    })
+}
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_795_000_000, 0).unwrap_or_default()
+}
+
+fn measure_assess() {
+    let used = |kind, days| SourceFacts {
+        last_visit_at: Some(now() - TimeDelta::days(days)),
+        ..SourceFacts::new(kind)
+    };
+    let late = Some(now() + TimeDelta::days(1));
+    let one = [used(SourceKind::Extension, 3)];
+    let four = [
+        used(SourceKind::Extension, 3),
+        used(SourceKind::Sso, 5),
+        used(SourceKind::DirectIntegration, 9),
+        SourceFacts { stale_at: late, ..used(SourceKind::Directory, 1) },
+    ];
+    for (name, sources) in [("one source", &one[..]), ("four sources", &four[..])] {
+        const N: u32 = 1_000_000;
+        let started = Instant::now();
+        for n in 0..N {
+            let facts = Facts { sources: std::hint::black_box(sources), last_heartbeat_at: None };
+            let at = now() + TimeDelta::milliseconds(n.into());
+            std::hint::black_box(assess(facts, Thresholds::default(), at));
+        }
+        let each = started.elapsed().as_nanos() / u128::from(N);
+        println!("assess, {name}: {each} ns (goal: below 1,000)");
+    }
+}
+
+/// A collector on a database of its own, with user-apps in it.
+struct Open {
+    collector: Collector,
+    clock: ManualClock,
+    organization_id: OrganizationId,
+    caller: Caller,
+    _folder: tempfile::TempDir,
+}
+
+/// Opens an empty database and puts `n` user-apps into it, of which `n_old` were used 7 days ago and
+/// the others just now.
+fn open(args: &Args, n: usize, n_old: usize) -> Result<Open> {
+    let folder = tempfile::tempdir()?;
+    let file = DatabaseUrl::Sqlite(folder.path().join("bench.sqlite"));
+    let url = args.postgres.clone().unwrap_or(file);
+    db::migrate(&url)?;
+    db::revert_all(&url)?;
+    let clock = ManualClock::new(now());
+    let config = Config {
+        database: DatabaseConfig { database_url: url.clone() },
+        listen: ([127, 0, 0, 1], 0).into(),
+        database_connections: 4,
+        writers: 2,
+        workers: 0,
+        sweep_seconds: 300,
+        log: LogConfig { log: "warn".to_owned(), log_format: LogFormat::Text },
+    };
+    let collector = Collector::open(&config, Clock::Manual(clock.clone()))?;
+    let organization_id = OrganizationId::new(now());
+    let mut conn = db::connect(&url)?;
+    let caller = db::write(&mut conn, |conn| found(conn, organization_id))?;
+    let apps = db::write(&mut conn, |conn| add_apps(conn, organization_id))?;
+    let mut done = 0;
+    while done < n {
+        let step = STEP.min(n - done);
+        db::write(&mut conn, |conn| fill(conn, &caller, &apps, done..done + step, n_old))?;
+        done += step;
+    }
+    Ok(Open { collector, clock, organization_id, caller, _folder: folder })
+}
+
+/// An organization with one browser.
+fn found(conn: &mut DbConnection, organization_id: OrganizationId) -> Result<Caller, StoreError> {
+    let new = NewOrganization {
+        name: "Northwind".to_owned(),
+        time_zone: chrono_tz::Tz::UTC,
+        mode: Mode::Unauthenticated,
+        work_domains: vec!["northwind.example".to_owned()],
+    };
+    organizations::insert(conn, organization_id, &new, now())?;
+    let key = Token::generate(TokenKind::EnrollmentKey, organization_id);
+    let enrollment_key_id: EnrollmentKeyId =
+        enrollment_keys::insert(conn, &key, "bench", None, now())?;
+    let user_id = users::find_or_insert(conn, organization_id, "maria@northwind.example", now())?;
+    let token = Token::generate(TokenKind::Installation, organization_id);
+    let row = InstallationRow {
+        organization_id,
+        installation_id: InstallationId::new(now()),
+        enrollment_key_id,
+        token_hash: token.hash().as_bytes().to_vec(),
+        user_id: Some(user_id),
+        identity_method: Some(Word(IdentityMethod::Policy)),
+        mode: Word(Mode::Unauthenticated),
+        extension_version: "0.1.0".to_owned(),
+        browser: "Chrome 156".to_owned(),
+        os: "linux".to_owned(),
+        n_queued: 0,
+        clock_skew_ms: None,
+        enrolled_at: now().naive_utc(),
+        first_heartbeat_at: None,
+        last_heartbeat_at: None,
+        last_report_at: None,
+        last_sequence: 0,
+        sequence_window: 0,
+        last_payload_hash: 0,
+        revoked_at: None,
+    };
+    installations::insert(conn, &row)?;
+    let organization = organizations::find(conn, organization_id)?
+        .ok_or(StoreError::Inconsistent("the organization was just added"))?;
+    Ok(Caller {
+        organization: Arc::new(organization),
+        installation_id: row.installation_id,
+        user_id: Some(user_id),
+        identity_method: Some(IdentityMethod::Policy),
+        policy_mode: Mode::Unauthenticated,
+        enrolled_at: now(),
+        clock_skew: None,
+    })
+}
+
+fn add_apps(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+) -> Result<Vec<AppId>, StoreError> {
+    let keys: Vec<AppKey> =
+        (0..N_APPS).map(|n| AppKey::Discovered(format!("app{n}.example"))).collect();
+    for key in &keys {
+        apps::insert_missing(conn, organization_id, key, "An app", None, now())?;
+    }
+    let found = apps::find_by_keys(conn, organization_id, &keys.iter().collect::<Vec<_>>())?;
+    Ok(keys.iter().filter_map(|it| found.get(it).copied()).collect())
+}
+
+fn fill(
+    conn: &mut DbConnection,
+    caller: &Caller,
+    apps: &[AppId],
+    range: std::ops::Range<usize>,
+    n_old: usize,
+) -> Result<(), StoreError> {
+    let organization = &caller.organization;
+    let organization_id = organization.organization_id;
+    let mut people: Vec<UserId> = Vec::new();
+    for user in range.start / N_APPS..range.end.div_ceil(N_APPS) {
+        let address = format!("user{user}@northwind.example");
+        users::insert_missing(conn, organization_id, &address, UserType::Employee, now())?;
+        people.push(users::find_or_insert(conn, organization_id, &address, now())?);
+    }
+    let mut newest = Vec::with_capacity(range.len());
+    let mut updates = Vec::with_capacity(range.len());
+    let mut due = Vec::with_capacity(range.len());
+    for n in range.clone() {
+        let user = people.get(n / N_APPS - range.start / N_APPS).copied();
+        let Some((user_id, app_id)) = user.zip(apps.get(n % N_APPS).copied()) else { continue };
+        let age = if n < n_old { TimeDelta::days(7) } else { TimeDelta::zero() };
+        let at = now() - age;
+        let source =
+            SourceFacts { last_visit_at: Some(at), ..SourceFacts::new(SourceKind::Extension) };
+        let facts = Facts { sources: &[source], last_heartbeat_at: None };
+        let assessment = assess(facts, organization.thresholds(app_id), now());
+        newest.push(NewestDates {
+            user_id,
+            app_id,
+            last_sign_in_at: None,
+            last_sign_up_at: None,
+            last_visit_at: Some(at),
+        });
+        due.extend(assessment.changes_at.map(|at| (user_id, app_id, at.date_naive())));
+        updates.push(UserAppUpdate {
+            user_id,
+            app_id,
+            sign_in: None,
+            sign_in_method: None,
+            sign_up: None,
+            visit: Some((at, at)),
+            assessment,
+        });
+    }
+    let source_id = organization.extension_source_id;
+    let kind = SourceKind::Extension;
+    user_app_sources::upsert(conn, organization_id, source_id, kind, &newest)?;
+    user_apps::upsert(conn, organization_id, &updates)?;
+    due_assessments::insert(conn, organization_id, &due)
+}
+
+async fn measure_sweep(args: &Args, n: usize) -> Result<()> {
+    let open = open(args, n, args.due)?;
+    open.clock.advance(TimeDelta::minutes(1));
+    let started = Instant::now();
+    let swept = sweep(&open.collector).await?;
+    let took = started.elapsed();
+    ensure!(swept.n_changed == args.due as u64, "{swept:?}");
+    let again = Instant::now();
+    sweep(&open.collector).await?;
+    println!(
+        "sweep, {n} user-apps, {} due: {} ms; with nothing due: {} ms",
+        args.due,
+        took.as_millis(),
+        again.elapsed().as_millis()
+    );
+    open.collector.intake.close();
+    Ok(())
+}
+
+async fn measure_limit(args: &Args) -> Result<()> {
+    let open = open(args, args.touched, 0)?;
+    let mut sequence = 0;
+    let before = ingest_for(&open, &mut sequence, Duration::from_secs(5), None).await?;
+    let organization_id = open.organization_id;
+    let changed = open.collector.db.write(move |conn| {
+        let (clock, limit) = (LimitClock::InactiveAfter, TimeDelta::days(3));
+        organizations::update_limit(conn, organization_id, clock, limit)?;
+        reassessments::insert(conn, organization_id, Reach::Organization, now())
+    });
+    changed.await?;
+    open.collector.callers.forget_all();
+    let started = Instant::now();
+    let collector = open.collector.clone();
+    let work = actix_web::rt::spawn(async move {
+        let swept = reassess_requested(&collector).await;
+        (swept, started.elapsed())
+    });
+    let during = ingest_for(&open, &mut sequence, Duration::from_secs(600), Some(&work)).await?;
+    let (swept, took) = work.await?;
+    println!(
+        "limit, {} user-apps touched: {} ms; a batch of one event takes p50 {:.2} ms, p99 {:.2} ms \
+         before and p50 {:.2} ms, p99 {:.2} ms during ({:?})",
+        args.touched,
+        took.as_millis(),
+        quantile(&before, 50),
+        quantile(&before, 99),
+        quantile(&during, 50),
+        quantile(&during, 99),
+        swept?,
+    );
+    open.collector.intake.close();
+    Ok(())
+}
+
+type Work =
+    actix_web::rt::task::JoinHandle<(Result<collector::activity::Swept, StoreError>, Duration)>;
+
+/// Commits one batch after the other, 200 a second, until the time or the work is over; answers how
+/// long each took, in milliseconds.
+async fn ingest_for(
+    open: &Open,
+    sequence: &mut u64,
+    limit: Duration,
+    work: Option<&Work>,
+) -> Result<Vec<f64>> {
+    let started = Instant::now();
+    let mut times = Vec::new();
+    while started.elapsed() < limit && work.is_none_or(|it| !it.is_finished()) {
+        *sequence += 1;
+        let fact = Fact {
+            kind: EventKind::Visit,
+            app: AppKey::Discovered("app1.example".to_owned()),
+            at: now(),
+            time_flag: None,
+            method: None,
+            account: Some(format!("user{}@northwind.example", *sequence % 1_000)),
+        };
+        let batch = ReadBatch {
+            sequence: *sequence,
+            payload_hash: i64::try_from(*sequence)?,
+            facts: vec![fact],
+            rejected: Vec::new(),
+        };
+        let asked = Instant::now();
+        let outcome = open.collector.intake.commit(&open.caller, batch, 200, now()).await;
+        times.push(asked.elapsed().as_secs_f64() * 1_000.0);
+        ensure!(matches!(outcome, Ok(Outcome::Committed)), "{outcome:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times)
+}
+
+fn quantile(sorted: &[f64], percent: usize) -> f64 {
+    sorted.get(sorted.len() * percent / 100).copied().unwrap_or(f64::NAN)
+}
