@@ -405,8 +405,10 @@ proptest! {
         let sources = [source, SourceFacts { kind: SourceKind::Sso, ..source }];
         let facts = Facts { sources: &sources, last_heartbeat_at: end(2) };
         let now = end(3).unwrap_or_default();
-        assess(facts, Thresholds::default(), now);
+        prop_assert_eq!(assess(facts, Thresholds::default(), now).last_used_at, end(0));
         let license = LicenseFacts::default();
-        assess_license(license, facts, Thresholds::default(), TimeDelta::days(30), now);
+        let month = TimeDelta::days(30);
+        let it = assess_license(license, facts, Thresholds::default(), month, now);
+        prop_assert_eq!(it.verdict == LicenseUse::Unused, it.reason().is_some());
     }
 }
