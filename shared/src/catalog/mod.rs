@@ -222,8 +222,11 @@ impl Catalog {
                 (reading.surface, reading.path, tenant)
             }
             Answer::Surface(Surface::Use) if parts.path.is_empty() => {
-                let is_front = left.is_empty()
-                    && (parts.host.starts_with("www.") || parts.host.matches('.').count() == 1);
+                let is_bare = parts.host.matches('.').count() == 1;
+                let is_front = match left {
+                    "" => is_bare || parts.host.starts_with("www."),
+                    left => left == "www" && is_bare,
+                };
                 match self.conventions.exception(is_front, path) {
                     Some(reading) => {
                         is_entrance = reading.is_entrance;

@@ -2,8 +2,8 @@
 //!
 //! JSON, since both sides read it anyway, with long lists as single texts, since a browser loads it each
 //! time its service worker wakes. One app is one line under its category,
-//! `name|rules|vendor|slug|audience`; a vendor that equals the name, a slug that follows from it, and the
-//! usual audience are left out, and separators at the end too.
+//! `name|rules|vendor|slug|audience`; rules that are [`USUAL_RULES`], a vendor that equals the name, a slug
+//! that follows from it, and the usual audience are left out, and separators at the end too.
 //! A rule is a letter ([`rule_letter`]), a pattern, and `#l` or `#N` for the tenant. A conventional rule
 //! leaves `*.` out, and the name too where the domain is the name (`d.io` of Linear is `*.linear.io`, `d.`
 //! is `*.linear.com`).
@@ -21,7 +21,7 @@ use super::{App, Audience, Catalog, Surface};
 use crate::json::{self, Value};
 
 /// The layout that this code reads and writes.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Why a text is not a snapshot.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,9 @@ pub(super) struct Snapshot<'a> {
     /// [`List::to_text`](super::suffixes::List::to_text).
     pub(super) suffixes: Cow<'a, str>,
 }
+
+/// What most apps have: the domain that their name gives, with the usual names.
+const USUAL_RULES: &str = "d.";
 
 fn rule_letter(answer: Answer) -> char {
     match answer {
@@ -268,7 +271,7 @@ pub(super) fn write_app(app: &App, rules: &[String]) -> String {
     let line = format!(
         "{}|{}|{}|{}|{audience}",
         app.name,
-        rules.join(" "),
+        or_empty(&rules.join(" "), USUAL_RULES),
         or_empty(&app.vendor, &app.name),
         or_empty(&app.slug, &slug_of(&app.name)),
     );
@@ -277,7 +280,8 @@ pub(super) fn write_app(app: &App, rules: &[String]) -> String {
 
 fn read_app<'a>(line: &'a str, category: &str) -> Option<(App, &'a str)> {
     let mut fields = line.split('|');
-    let (name, rules) = (fields.next()?, fields.next()?);
+    let name = fields.next().filter(|it| !it.is_empty())?;
+    let rules = fields.next().filter(|it| !it.is_empty()).unwrap_or(USUAL_RULES);
     let or_usual = |text: Option<&str>, usual: String| match text {
         None | Some("") => usual,
         Some(it) => it.to_owned(),

@@ -429,7 +429,7 @@ fn a_snapshot_of_another_kind_is_refused() {
     for text in [
         String::new(),
         "{}".to_owned(),
-        text.replace("\"format\":1", "\"format\":2"),
+        text.replace("\"format\":2", "\"format\":1"),
         text.replace("Jira|", "Jira"),
     ] {
         assert!(Catalog::from_snapshot(&text).is_err(), "{text}");
