@@ -81,6 +81,7 @@ pub fn configure(app: &mut ServiceConfig) {
                 .service(
                     at(pages::assets::STYLESHEET_PATH).route(get().to(pages::assets::stylesheet)),
                 )
+                .service(at("/assets/tiles/{tile}").route(get().to(pages::tiles::show)))
                 .service(at(pages::assets::ICON_PATH).route(get().to(pages::assets::icon))),
         )
         .default_service(to(not_found));

@@ -28,6 +28,11 @@ enum What {
         #[arg(long)]
         fix: bool,
     },
+    /// Take over the icons that entries name from an unpacked `simple-icons` package.
+    Icons {
+        /// The package's folder, with `data` and `icons` in it.
+        package: std::path::PathBuf,
+    },
     /// Print apps and rules that were added, removed or changed since a revision.
     Diff {
         /// A revision of git.
@@ -39,9 +44,17 @@ impl Catalog {
     pub(crate) fn run(self) -> Result<()> {
         match self.what {
             What::Check { fix } => check(fix),
+            What::Icons { package } => import_icons(&package),
             What::Diff { revision } => diff(&revision),
         }
     }
+}
+
+fn import_icons(package: &Path) -> Result<()> {
+    let sources =
+        Sources::gather(&files()?, &Toml).map_err(|it| anyhow::anyhow!("{}", list(&it)))?;
+    let vendors: Vec<VendorEntry> = sources.vendors.into_iter().map(|it| it.entry).collect();
+    crate::icons::import(package, &vendors)
 }
 
 /// The catalog of the working tree, compiled.

@@ -19,6 +19,7 @@ mod archive;
 mod crx;
 mod forms;
 mod gauge;
+mod icons;
 mod manifest;
 mod signing_key;
 mod sites;

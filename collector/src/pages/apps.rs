@@ -16,6 +16,7 @@ use super::export::{self, Format};
 use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
 use super::list::Pager;
+use super::tiles;
 use super::user_apps::{self as rows, Line, Link, STATUSES};
 use super::words::{self, Calendar, Cell};
 use crate::db::AppId;
@@ -65,6 +66,7 @@ struct AppsPage {
 }
 
 struct AppLine {
+    tile: String,
     app: Link<String>,
     category: Cell,
     people: String,
@@ -139,6 +141,7 @@ pub async fn list(
     }
     let calendar = Calendar::new(organization.time_zone, now);
     let line = |it: &&AppFigures| AppLine {
+        tile: tiles::url(&it.app),
         app: Link { href: format!("/apps/{}", it.app.app_id), text: it.app.name.clone() },
         category: Cell::text(it.app.category.as_deref().map(words::category)),
         people: words::number(it.tally.n()),

@@ -36,6 +36,12 @@ fn asset(content_type: &str, text: &'static str) -> HttpResponse {
     HttpResponse::Ok().insert_header(content_type).insert_header(keep).body(text)
 }
 
+/// A picture that is made, not compiled in.
+pub(super) fn svg(text: String) -> HttpResponse {
+    let keep = CacheControl(vec![CacheDirective::Public, CacheDirective::MaxAge(86_400)]);
+    HttpResponse::Ok().content_type("image/svg+xml").insert_header(keep).body(text)
+}
+
 /// A short hash; it names a version and protects nothing.
 const fn fnv1a(bytes: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325;

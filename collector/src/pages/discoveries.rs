@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::answer::{self, PageError};
 use super::caller::Caller;
 use super::frame::CallerFrame;
+use super::tiles;
 use super::words::{self, Calendar, Cell};
 use crate::api::discoveries::{decide_all, toml};
 use crate::catalog::catalog;
@@ -72,6 +73,7 @@ struct CategoryChoice {
 }
 
 struct OwnApp {
+    tile: String,
     name: String,
     is_custom: bool,
     app_id: AppId,
@@ -247,6 +249,7 @@ impl Found {
         apps.sort_by_cached_key(|it| (it.name.to_lowercase(), it.app_id));
         apps.into_iter()
             .map(|app| OwnApp {
+                tile: tiles::url(app),
                 name: app.name.clone(),
                 is_custom: app.kind.0 == AppKind::Custom,
                 app_id: app.app_id,

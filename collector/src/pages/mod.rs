@@ -24,6 +24,7 @@ pub mod words;
 
 pub mod answer;
 pub mod assets;
+pub mod tiles;
 
 use answer::PageError;
 
