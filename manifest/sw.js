@@ -2,6 +2,7 @@
 import init, * as worker from "./pkg/extension.js";
 
 const ready = init({ module_or_path: chrome.runtime.getURL("pkg/extension_bg.wasm") });
+const pages = { urls: ["https://*/*", "http://*/*"], types: ["main_frame"] };
 const web = { url: [{ schemes: ["https", "http"] }] };
 
 chrome.runtime.onInstalled.addListener(() => ready.then(() => worker.on_installed()));
@@ -14,6 +15,7 @@ chrome.runtime.onMessage.addListener((message, sender, reply) => {
   return true;
 });
 
+chrome.webRequest.onBeforeRequest.addListener((it) => void ready.then(() => worker.on_request(it)), pages);
 chrome.webNavigation.onCommitted.addListener((it) => ready.then(() => worker.on_navigation(it)), web);
 chrome.webNavigation.onHistoryStateUpdated.addListener((it) => ready.then(() => worker.on_navigation(it)), web);
 chrome.webNavigation.onReferenceFragmentUpdated.addListener((it) => ready.then(() => worker.on_navigation(it)), web);

@@ -3,7 +3,7 @@
 //! Full addresses end here: whatever comes in with one leaves as a [`Page`] (`crate::page`).
 
 use js_sys::{Array, JSON, Object, Promise};
-use shared::signin::{Navigation, Page};
+use shared::signin::{Hop, Navigation, Page};
 use shared::wire::InstallationFacts;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -110,6 +110,19 @@ extern "C" {
     #[wasm_bindgen(method, getter, js_name = sourceTabId)]
     fn source_tab_id(this: &NavigationDetails) -> Option<i32>;
 
+    /// Details of the events of `chrome.webRequest`.
+    pub type RequestDetails;
+    #[wasm_bindgen(method, getter, js_name = tabId)]
+    fn tab_id(this: &RequestDetails) -> i32;
+    #[wasm_bindgen(method, getter, js_name = requestId)]
+    fn request_id(this: &RequestDetails) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn url(this: &RequestDetails) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn method(this: &RequestDetails) -> String;
+    #[wasm_bindgen(method, getter, js_name = documentLifecycle)]
+    fn lifecycle(this: &RequestDetails) -> Option<String>;
+
     /// Who sent a message.
     pub type MessageSender;
     #[wasm_bindgen(method, getter)]
@@ -165,13 +178,33 @@ impl NavigationDetails {
         let by_hand = has("forward_back") || (!is_led && (is_typed || has("from_address_bar")));
         let is_repeated = matches!(kind.as_str(), "form_submit" | "reload");
         let answers_form = is_repeated && !has("server_redirect");
+        let by_script = has("client_redirect") || kind == "reload";
         let page = page::reduce(&self.url())?;
-        Some(Navigation { tab: self.tab_id(), page, by_hand, answers_form })
+        let (tab, hops) = (self.tab_id(), Vec::new());
+        Some(Navigation { tab, page, by_hand, answers_form, by_script, hops })
+    }
+
+    /// The tab, when this is the frame of Google's One Tap.
+    pub(crate) fn prompted(&self) -> Option<i32> {
+        let is_prompt = self.frame_id() != 0
+            && self.url().starts_with("https://accounts.google.com/gsi/iframe/");
+        is_prompt.then(|| self.tab_id())
     }
 
     /// The new tab and the tab whose page opened it.
     pub(crate) fn opened(&self) -> Option<(i32, i32)> {
         Some((self.tab_id(), self.source_tab_id()?))
+    }
+}
+
+impl RequestDetails {
+    /// The tab, the browser's number of the request, and the request; none for one that no person sees.
+    pub(crate) fn reduce(&self) -> Option<(i32, String, Hop)> {
+        if self.tab_id() < 0 || self.lifecycle().is_some_and(|it| it == "prerender") {
+            return None;
+        }
+        let page = page::reduce(&self.url())?;
+        Some((self.tab_id(), self.request_id(), Hop { page, is_post: self.method() == "POST" }))
     }
 }
 

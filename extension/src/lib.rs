@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod outbox;
 pub mod page;
 pub mod policy;
+pub mod requests;
 pub mod session;
 pub mod usage;
 

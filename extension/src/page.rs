@@ -31,31 +31,66 @@ pub fn reduce(address: &str) -> Option<Page> {
         parameters().map(|(key, _)| key.chars().take(40).collect()).take(MAX_KEYS).collect();
     if parameters().any(|(key, _)| key == "client_id") {
         page.authorization = Some(authorization(query));
+    } else if pairs(query).any(|(key, _)| key == "wtrealm") {
+        page.authorization = web_services_sign_in(query);
+        if page.authorization.is_none() {
+            page.keys.retain(|it| it != "wtrealm");
+        }
     }
     Some(page)
 }
 
-/// Reads four facts of a request; no value is kept but the host to which it leads back.
+/// WS-Federation 1.2, section 13.2.1: `wa` says what is asked for; signing out is none of ours.
+fn web_services_sign_in(query: &str) -> Option<Authorization> {
+    let value = |wanted: &str| pairs(query).find(|(key, _)| *key == wanted).map(|(_, value)| value);
+    if value("wa") != Some("wsignin1.0") {
+        return None;
+    }
+    // `wreply` is optional, and the realm need not be an address.
+    let target = value("wreply").and_then(target).or_else(|| value("wtrealm").and_then(target));
+    let (redirect_host, redirect_path) = target.unzip();
+    Some(Authorization {
+        redirect_host,
+        redirect_path: redirect_path.unwrap_or_default(),
+        asks_identity: Some(true),
+        ..Authorization::default()
+    })
+}
+
+/// Host and path of an encoded address.
+fn target(value: &str) -> Option<(Hostname, String)> {
+    let address = decode(value);
+    let rest = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"))?;
+    let host = rest.split(['/', '?', '#', ':']).next()?;
+    let path = rest.find('/').and_then(|it| rest.get(it..)).unwrap_or("/");
+    let path = path.split(['?', '#']).next().unwrap_or("/");
+    Some((Hostname::parse(host).ok()?, path.chars().take(MAX_PATH).collect()))
+}
+
+/// Reads a few facts of a request; no value is kept but host and path to which it leads back.
 fn authorization(query: &str) -> Authorization {
     let value = |wanted: &str| pairs(query).find(|(key, _)| *key == wanted).map(|(_, value)| value);
     let is = |key: &str, wanted: &str| {
         value(key).is_some_and(|it| decode(it).split_ascii_whitespace().any(|it| it == wanted))
     };
-    let redirect = value("redirect_uri").map(decode);
-    let redirect_host = redirect.as_deref().and_then(|it| {
-        let rest = it.strip_prefix("https://").or_else(|| it.strip_prefix("http://"))?;
-        let host = rest.split(['/', '?', '#', ':']).next()?;
-        Hostname::parse(host).ok()
-    });
-    let asks_identity = value("scope").map(|it| {
-        let scope = decode(it).to_ascii_lowercase();
-        IDENTITY_SCOPES.iter().any(|it| scope.contains(it))
-    });
+    let (redirect_host, redirect_path) = value("redirect_uri").and_then(target).unzip();
+    // Slack asks for a person's own scopes in a parameter of its own.
+    let scopes = ["scope", "user_scope"].into_iter().filter_map(value).filter(|it| !it.is_empty());
+    let scope = scopes.map(|it| decode(it).to_ascii_lowercase()).reduce(|a, b| a + " " + &b);
+    let is_identity = |it: &str| IDENTITY_SCOPES.iter().any(|known| it.contains(known));
+    let parts =
+        || scope.iter().flat_map(|it| it.split([' ', ',', '+'])).filter(|it| !it.is_empty());
     let hints_identity = value("login_hint").is_some() || is("prompt", "select_account");
     Authorization {
         redirect_host,
+        redirect_path: redirect_path.unwrap_or_default(),
         is_silent: is("prompt", "none"),
-        asks_identity: if hints_identity { Some(true) } else { asks_identity },
+        asks_identity: if hints_identity {
+            Some(true)
+        } else {
+            scope.as_ref().map(|_| parts().any(is_identity))
+        },
+        asks_more: parts().any(|it| !is_identity(it) && !it.starts_with("offline")),
         is_sign_up: is("prompt", "create") || is("screen_hint", "signup"),
     }
 }
@@ -148,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authorization_request_leaves_four_facts() {
+    fn an_authorization_request_leaves_a_few_facts() {
         check(
             &[
                 "https://accounts.google.com/o/oauth2/v2/auth?client_id=1234&redirect_uri=https%3A%2F%2Fwww.notion.so%2Fcb%3Fa%3D1&scope=openid%20email&state=xyz",
@@ -156,9 +191,9 @@ mod tests {
                 "https://idp.example/authorize?client_id=1&redirect_uri=https://tool.example/cb&prompt=login+create",
             ],
             expect![[r#"
-                {"host":"accounts.google.com","path":"/o/oauth2/v2/auth","keys":["client_id","redirect_uri","scope","state"],"authorization":{"redirect_host":"www.notion.so","asks_identity":true}}
-                {"host":"idp.example","path":"/authorize","keys":["client_id","redirect_uri","prompt","scope"],"authorization":{"redirect_host":"tool.example","is_silent":true,"asks_identity":false}}
-                {"host":"idp.example","path":"/authorize","keys":["client_id","redirect_uri","prompt"],"authorization":{"redirect_host":"tool.example","is_sign_up":true}}
+                {"host":"accounts.google.com","path":"/o/oauth2/v2/auth","keys":["client_id","redirect_uri","scope","state"],"authorization":{"redirect_host":"www.notion.so","redirect_path":"/cb","asks_identity":true}}
+                {"host":"idp.example","path":"/authorize","keys":["client_id","redirect_uri","prompt","scope"],"authorization":{"redirect_host":"tool.example","redirect_path":"/cb","is_silent":true,"asks_identity":false,"asks_more":true}}
+                {"host":"idp.example","path":"/authorize","keys":["client_id","redirect_uri","prompt"],"authorization":{"redirect_host":"tool.example","redirect_path":"/cb","is_sign_up":true}}
             "#]],
         );
     }

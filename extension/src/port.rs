@@ -40,6 +40,11 @@ pub enum Cause {
         /// Which.
         tab: i32,
     },
+    /// A tab's page shows an identity provider's own prompt.
+    Prompted {
+        /// Which tab.
+        tab: i32,
+    },
     /// The person turned to another tab or window, went away or came back.
     AttentionMoved,
     /// The active tab of the focused window, and its page where the browser shows it; none where no

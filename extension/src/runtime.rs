@@ -12,10 +12,11 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
 use crate::agent::Agent;
-use crate::chrome::{self, Area, MessageSender, NavigationDetails, Origin};
+use crate::chrome::{self, Area, MessageSender, NavigationDetails, Origin, RequestDetails};
 use crate::clock;
 use crate::messages::{MAX_MESSAGE_BYTES, PopupMessage, ReaderMessage, Shown};
 use crate::port::{Answer, Cause, Effect, Input, Key, Request, Stored};
+use crate::requests::Requests;
 
 /// The one alarm: "something is due".
 const ALARM: &str = "due";
@@ -45,6 +46,7 @@ struct Worker {
 
 thread_local! {
     static WORKER: RefCell<Worker> = RefCell::default();
+    static REQUESTS: RefCell<Requests> = const { RefCell::new(Requests::new()) };
 }
 
 fn post(cause: Cause, reply: Option<Reply>) {
@@ -208,8 +210,21 @@ pub fn on_managed_changed() {
 /// A frame went somewhere.
 #[wasm_bindgen]
 pub fn on_navigation(details: NavigationDetails) {
-    if let Some(navigation) = details.reduce() {
+    if let Some(tab) = details.prompted() {
+        post(Cause::Prompted { tab }, None);
+    }
+    if let Some(mut navigation) = details.reduce() {
+        let (tab, page) = (navigation.tab, &navigation.page);
+        navigation.hops = REQUESTS.with_borrow_mut(|it| it.take(tab, page));
         post(Cause::Navigated(navigation), None);
+    }
+}
+
+/// A tab asks for a page, or is redirected.
+#[wasm_bindgen]
+pub fn on_request(details: RequestDetails) {
+    if let Some((tab, id, hop)) = details.reduce() {
+        REQUESTS.with_borrow_mut(|it| it.seen(tab, id, hop));
     }
 }
 

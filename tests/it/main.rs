@@ -13,6 +13,7 @@ mod wire;
 mod catalog;
 
 /// What a form is, over forms of our own.
+mod federated;
 mod forms;
 
 /// What the extension may do, as golden lists.

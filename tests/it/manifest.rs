@@ -19,13 +19,19 @@ const PERMISSIONS: &[(&str, &str)] = &[
         "webNavigation",
         "A sign-in shows in the order of pages; hosts and names of parameters are looked at.",
     ),
+    (
+        "webRequest",
+        "Someone whom the company's sign-in knows already passes it in redirects, which only this shows. \
+         Addresses of pages are looked at as above; no contents, no answers, nothing is held up.",
+    ),
 ];
 
 /// Hosts, and why.
 const HOSTS: &[(&str, &str)] = &[
     (
         "https://*/*",
-        "The collector's address is known only from policy; a build with --collector names it alone.",
+        "The redirects of a sign-in, on whatever site; and the collector, whose address only the policy \
+         knows. What may be sent to is another list: a build with --collector names it alone.",
     ),
     ("http://127.0.0.1/*", "A collector on the same machine, to try the product."),
     ("http://localhost/*", "The same."),

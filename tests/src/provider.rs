@@ -1,5 +1,5 @@
 //! Identity providers as processes of their own: the libraries that real providers are built with, our
-//! accounts and pages. An OpenID provider is npm's `oidc-provider`.
+//! accounts and pages. An OpenID provider is npm's `oidc-provider`, a SAML identity provider `samlify`.
 //!
 //! They listen on loopback over HTTP. A collector reaches them there; for a browser, and where the
 //! provider is to have a name of its own, [`crate::lookalike::Sites::forward`] puts one behind a host.
@@ -98,7 +98,28 @@ impl OidcClient {
     }
 }
 
-/// An account at an OpenID provider.
+/// What a SAML identity provider is to be like. Its addresses are those of OneLogin:
+/// `/trust/saml2/http-post/sso/APP` for apps that ask, `/launch/APP` for people who pick.
+#[derive(Clone, Debug, Serialize)]
+pub struct SamlSettings {
+    /// The name under which it is known, such as `https://northwind.onelogin.com`.
+    pub issuer: String,
+    /// Who gets assertions.
+    pub apps: Vec<SamlApp>,
+    /// Who has an account here.
+    pub accounts: Vec<OidcAccount>,
+}
+
+/// An app that a SAML identity provider knows.
+#[derive(Clone, Debug, Serialize)]
+pub struct SamlApp {
+    /// Its part of the provider's addresses.
+    pub name: String,
+    /// Its assertion consumer service.
+    pub consumer: String,
+}
+
+/// An account at a provider.
 #[derive(Clone, Debug, Serialize)]
 pub struct OidcAccount {
     /// The claim `email`.
@@ -113,8 +134,9 @@ pub struct OidcAccount {
 
 /// A running provider. Dropping it ends it; it also ends with this process, however that ends.
 ///
-/// An OpenID provider's pages: `input[name=email]`, `input[name=password]`, `button[type=submit]`,
-/// `button[name=allow]` for consent and `button[name=cancel]` on every page.
+/// The pages of both: `input[name=email]`, `input[name=password]`, `button[type=submit]`,
+/// and at an OpenID provider `button[name=allow]` for
+/// consent and `button[name=cancel]` on every page.
 pub struct Provider {
     url: String,
     process: Process,
@@ -127,6 +149,14 @@ impl Provider {
     /// When Node or the packages are missing, or a setting is none.
     pub fn oidc(settings: &OidcSettings) -> Result<Provider> {
         Provider::start(include_str!("../providers/oidc.mjs"), &serde_json::to_string(settings)?)
+    }
+
+    /// Starts a SAML identity provider.
+    ///
+    /// # Errors
+    /// When Node or the packages are missing, or a setting is none.
+    pub fn saml(settings: &SamlSettings) -> Result<Provider> {
+        Provider::start(include_str!("../providers/saml.mjs"), &serde_json::to_string(settings)?)
     }
 
     fn start(script: &str, settings: &str) -> Result<Provider> {

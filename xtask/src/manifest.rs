@@ -56,11 +56,9 @@ pub(crate) fn fill_in(
             .and_then(|it| it.get_mut("extension_pages"))
             .context("manifest.json has no content_security_policy.extension_pages")?;
         let pinned = pin_connect_src(policy.as_str().unwrap_or_default(), origin)?;
+        // Host permissions stay: they are where redirects of sign-ins may be seen, not where anything
+        // may be sent.
         *policy = json!(pinned);
-        // A match pattern has no port; `connect-src` above holds the port.
-        let host = origin.0.rsplit_once(':').filter(|(_, it)| it.parse::<u16>().is_ok());
-        let host = host.map_or(origin.0.as_str(), |(it, _)| it);
-        fields.insert("host_permissions".to_owned(), json!([format!("{host}/*")]));
     }
     Ok(serde_json::to_string_pretty(&manifest)? + "\n")
 }
@@ -131,7 +129,7 @@ mod tests {
             manifest["content_security_policy"]["extension_pages"],
             "default-src 'none'; connect-src 'self' https://rollcall.northwind.example:8443; script-src 'self'"
         );
-        assert_eq!(manifest["host_permissions"], json!(["https://rollcall.northwind.example/*"]));
+        assert_eq!(manifest["host_permissions"], json!(["https://*/*"]));
     }
 
     #[test]

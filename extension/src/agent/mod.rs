@@ -135,6 +135,7 @@ impl Agent {
             Cause::TabOpened { tab, opener } => {
                 self.observe(Observation::TabOpened { tab, opener }, now);
             }
+            Cause::Prompted { tab } => self.observe(Observation::Prompted { tab }, now),
             Cause::TabClosed { tab } => self.observe(Observation::TabClosed { tab }, now),
             Cause::AttentionMoved if self.can_judge() => self.effects.push(Effect::LookAround),
             Cause::AttentionMoved | Cause::Attention(None) => {}

@@ -8,7 +8,7 @@ use shared::signin::{
     Account, Candidates, Decision, Description, Finding, FormFacts, Navigation, Observation, Page,
     SignIns, Submission, is_sign_in_route, says_check_your_inbox,
 };
-use shared::wire::{Event, EventKind, Site, UnknownSites};
+use shared::wire::{Event, EventKind, SignInMethod, Site, UnknownSites};
 
 use super::{Agent, Undecided};
 use crate::messages::{Shown, TypedFacts};
@@ -23,10 +23,23 @@ const LONG_INTERVAL_S: u32 = 300;
 /// Most observations that wait for a catalog.
 const MAX_UNDECIDED: usize = 300;
 
+/// Vendors of identity providers that give every customer a host of its own.
+const TENANT_PROVIDERS: &[&str] = &["cyberark", "duo", "okta", "onelogin", "ping", "sap"];
+
+/// Under which name an identity provider's mark is kept, apart from those of apps.
+fn provider_name(host: &Hostname) -> String {
+    format!("idp:{host}")
+}
+
 impl Agent {
     pub(super) fn navigated(&mut self, navigation: Navigation, now: DateTime<Utc>) {
         // A denied site leaves no trace, not even in this browser.
-        if self.is_denied(&navigation.page.host) {
+        let hops = navigation.hops.iter().map(|it| &it.page);
+        let is_denied = hops.chain([&navigation.page]).any(|it| {
+            let target = it.authorization.as_ref().and_then(|it| it.redirect_host.as_ref());
+            self.is_denied(&it.host) || target.is_some_and(|it| self.is_denied(it))
+        });
+        if is_denied {
             self.observe(Observation::TabClosed { tab: navigation.tab }, now);
             return;
         }
@@ -122,10 +135,13 @@ impl Agent {
                     )
             }
             Observation::Navigated(it) => {
-                self.sign_ins.is_under_way(it.tab) || it.page.authorization.is_some()
+                self.sign_ins.is_under_way(it.tab)
+                    || it.hops.iter().map(|it| &it.page).chain([&it.page]).any(Page::asks_provider)
             }
             Observation::Described(it) => self.sign_ins.is_under_way(it.tab),
-            Observation::TabClosed { tab } => self.sign_ins.is_under_way(*tab),
+            Observation::TabClosed { tab } | Observation::Prompted { tab } => {
+                self.sign_ins.is_under_way(*tab)
+            }
             Observation::TabOpened { .. } => true,
             Observation::Passed => false,
         }
@@ -174,6 +190,9 @@ impl Agent {
         // An attempt proves no account.
         if decision.kind != EventKind::SignInAttempt {
             self.usage.signed_in(&name, &decision.account);
+            for host in self.organizations_own(decision) {
+                self.usage.signed_in(&provider_name(&host), &decision.account);
+            }
             self.touch(Key::Usage);
         }
         let Some(site) = site else { return };
@@ -204,6 +223,9 @@ impl Agent {
         }
         let mark = self.usage.mark(&app.slug);
         let (is_work, account) = match (&decision.account, mark) {
+            (Account::Name | Account::Unseen, _) if self.known_by_provider(decision).is_some() => {
+                (true, self.known_by_provider(decision).flatten())
+            }
             (Account::Work(address), _) => (true, Some(address.clone())),
             (Account::Personal, _) => (false, None),
             // Who it was, was not seen: the last account that was seen decides.
@@ -221,14 +243,45 @@ impl Agent {
         decision: &Decision,
     ) -> Option<(String, Option<Site>, Option<shared::address::EmailAddress>)> {
         let page = &decision.page;
-        let Account::Work(address) = &decision.account else { return None };
+        let account = match &decision.account {
+            Account::Work(address) => Some(address.clone()),
+            Account::Personal => return None,
+            Account::Name | Account::Unseen => self.known_by_provider(decision)?,
+        };
         let is_complete = matches!(decision.kind, EventKind::SignIn | EventKind::SignUp);
         let is_provider = self.catalog.identity_provider(&page.host, &page.path).is_some();
         if !is_complete || is_provider || self.unknown_sites() == UnknownSites::Off {
             return None;
         }
         let domain = self.catalog.registrable_domain(&page.host)?;
-        Some((domain.as_str().to_owned(), Some(Site::from(domain)), Some(address.clone())))
+        Some((domain.as_str().to_owned(), Some(Site::from(domain)), account))
+    }
+
+    /// The organization's own identity provider knows the person, so it is work; the address is the one
+    /// that was last typed there. None where it was another provider.
+    fn known_by_provider(
+        &self,
+        decision: &Decision,
+    ) -> Option<Option<shared::address::EmailAddress>> {
+        let mut is_organizations = false;
+        for host in &decision.providers {
+            if let Mark::Work(address) = self.usage.mark(&provider_name(host)) {
+                return Some(Some(address.clone()));
+            }
+            let work_domains = self.work_domains();
+            is_organizations |= work_domains.iter().any(|it| host.is_within(it));
+        }
+        is_organizations.then_some(None)
+    }
+
+    /// Providers on the way that serve one organization each, and so the one of the account that was
+    /// typed: on a host of their own, or at a vendor's name for the customer.
+    fn organizations_own(&self, decision: &Decision) -> Vec<Hostname> {
+        let is_own = |host: &&Hostname| match self.catalog.identity_provider(host, "/login") {
+            Some(slug) => TENANT_PROVIDERS.contains(&slug),
+            None => matches!(decision.method, Some(SignInMethod::Saml(_))),
+        };
+        decision.providers.iter().filter(is_own).cloned().collect()
     }
 
     /// The person looks at a page of an app.
@@ -243,6 +296,7 @@ impl Agent {
         if found.kind_of_page() != Surface::Use
             || app.audience == Audience::Sensitive
             || is_sign_in_route(&page.path)
+            || self.catalog.identity_provider(&page.host, &page.path).is_some()
         {
             return;
         }

@@ -282,7 +282,14 @@ impl Browser {
     fn go(&mut self, tab: i32, address: &str) {
         self.attended = Some((tab, address.to_owned()));
         let page = reduce(address).unwrap();
-        self.act(Cause::Navigated(Navigation { tab, page, by_hand: false, answers_form: false }));
+        self.act(Cause::Navigated(Navigation {
+            tab,
+            page,
+            by_hand: false,
+            answers_form: false,
+            by_script: false,
+            hops: vec![],
+        }));
     }
 
     fn submit(&mut self, tab: i32, address: &str, sketch: Value, typed: Value) {
@@ -497,6 +504,8 @@ fn marketing_pages_sign_in_pages_and_other_windows_are_no_visits() {
         page: reduce("https://app.slack.com/client").unwrap(),
         by_hand: true,
         answers_form: false,
+        by_script: false,
+        hops: vec![],
     }));
     browser.pass(60);
     browser.check_events(expect![""]);

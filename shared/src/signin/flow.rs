@@ -17,9 +17,11 @@ pub(super) struct Tab {
     pub(super) opener: Option<i32>,
     /// The sign-in under way.
     pub(super) flow: Option<Flow>,
+    /// Its page shows a provider's own prompt.
+    pub(super) is_prompted: bool,
 }
 
-json::record!(Tab { id, page: optional, opener: optional, flow: optional });
+json::record!(Tab { id, page: optional, opener: optional, flow: optional, is_prompted: optional });
 
 /// What the person set out to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,15 +59,34 @@ json::words!(pub(super) Step {
 });
 
 /// The identity providers of a flow, in the order in which they were reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Federation {
     pub(super) is_saml: bool,
     pub(super) hosts: Vec<Hostname>,
     /// The catalog's name of the last provider that it knows.
     pub(super) slug: Option<String>,
+    /// A mere grant, or a silent renewal: followed, so that nothing on its way is taken for a sign-in.
+    pub(super) is_dropped: bool,
+    /// Nobody asked for it; when it is back at once, it was a renewal.
+    pub(super) is_quiet: bool,
+    /// A broker has its answer; the app gets its own.
+    pub(super) has_answered: bool,
+    /// The answer goes to a script of the page that asked.
+    pub(super) is_unseen: bool,
+    /// Back at the app, the person was asked to sign in all the same.
+    pub(super) is_refused: bool,
 }
 
-json::record!(Federation { is_saml, hosts, slug: optional });
+json::record!(Federation: optional {
+    is_saml,
+    hosts,
+    slug,
+    is_dropped,
+    is_quiet,
+    has_answered,
+    is_unseen,
+    is_refused,
+});
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Flow {
@@ -179,6 +200,16 @@ impl Flow {
         let n_looks = self.looks.len();
         self.looks.retain(|it| now < *it);
         self.looks.len() < n_looks
+    }
+
+    /// Back from the provider, the person was asked to sign in all the same.
+    pub(super) fn is_refused(&self) -> bool {
+        self.federation.as_ref().is_some_and(|it| it.is_refused)
+    }
+
+    /// Hosts of the identity providers on the way.
+    pub(super) fn providers(&self) -> Vec<Hostname> {
+        self.federation.as_ref().map(|it| it.hosts.clone()).unwrap_or_default()
     }
 
     /// How the person signed in, by what was seen.

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::flow::{Federation, Flow, Intent, Step, Tab};
-use super::words::{is_sign_in_route, is_sign_up_route, looks_mailed};
+use super::federation::{follow, hand_over, is_provider};
+use super::flow::{Flow, Intent, Step, Tab};
+use super::words::{is_sign_in_route, looks_mailed};
 use super::{
     Account, CANDIDATE_DAYS, Candidate, Candidates, DEBOUNCE, DETOUR_WINDOW, Decision, Description,
     Finding, Navigation, Observation, Page, RENEWAL_WINDOW, Submission,
@@ -16,11 +17,8 @@ use crate::wire::{EventKind, SignInMethod};
 /// Most tabs, mailed links and passwordless sign-ups that are followed at one time.
 const MAX_FOLLOWED: usize = 200;
 
-/// Parameters with which an identity provider sends a person back.
-const CODE_KEYS: &[&str] = &["code", "id_token", "access_token", "credential"];
-
 /// Parameters with which a sign-in is refused.
-const ERROR_KEYS: &[&str] = &["error", "error_code"];
+pub(super) const ERROR_KEYS: &[&str] = &["error", "error_code"];
 /// How long a page may take to answer what it shows.
 const ANSWER_WINDOW: TimeDelta = TimeDelta::seconds(2);
 
@@ -57,9 +55,9 @@ struct Recent {
 json::record!(Recent { host, slug: optional, at });
 
 /// What one observation is judged with.
-struct Context<'a> {
-    catalog: &'a Catalog,
-    now: DateTime<Utc>,
+pub(super) struct Context<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) now: DateTime<Utc>,
     candidates: &'a mut Candidates,
     findings: Vec<Finding>,
 }
@@ -82,10 +80,17 @@ impl SignIns {
                 self.tab(*tab).opener = Some(*opener);
             }
             Observation::TabClosed { tab } => self.closed(*tab, &mut context),
+            Observation::Prompted { tab } => self.tab(*tab).is_prompted = true,
             Observation::Passed => {}
         }
         self.pass(&mut context);
-        context.findings
+        // An identity provider's own pages are never the app, whatever led to them.
+        let mut findings = std::mem::take(&mut context.findings);
+        findings.retain(|it| match it {
+            Finding::Decided(it) => !is_provider(&it.page, &context),
+            Finding::Look { .. } => true,
+        });
+        findings
     }
 
     /// When [`Observation::Passed`] is next worth something.
@@ -203,44 +208,38 @@ impl SignIns {
             .page
             .replace(page.clone())
             .or_else(|| opener.as_ref().and_then(|it| it.page.clone()));
-        let earlier = tab.flow.take().or_else(|| opener.as_ref().and_then(|it| it.flow.clone()));
-
-        if let Some(flow) = start_federation(page, came_from.as_ref(), earlier.as_ref(), context) {
-            tab.flow = flow;
+        let is_prompted = std::mem::take(&mut tab.is_prompted);
+        let mut own = tab.flow.take();
+        // The app's page is left before it could be asked: having been led there has to do.
+        let is_left = |it: &mut Flow| {
+            it.has_landed && (navigation.by_hand || !joined(&it.page, page, context.catalog))
+        };
+        if let Some(landed) = &came_from
+            && let Some(flow) = own.take_if(is_left)
+        {
+            own = conclude(&mut self.recent, flow, landed, context);
+        }
+        // The opener's flow is only looked at: for the account that was typed there.
+        let earlier = own.as_ref().or_else(|| opener.as_ref().and_then(|it| it.flow.as_ref()));
+        let followed = follow(navigation, came_from.as_ref(), earlier, is_prompted, context);
+        if let Some(mut followed) = followed {
+            if let Some(flow) = followed.flow.as_mut().filter(|_| followed.has_returned) {
+                // One way from the provider to here: the app that it ends in is the one.
+                let is_app = joined(&flow.page, page, context.catalog)
+                    || context.surface(page) == Some(Surface::Use);
+                if is_app && !is_sign_in_route(&page.path) && !is_provider(page, context) {
+                    flow.page = page.clone();
+                }
+                flow.has_landed = has_landed(flow, navigation, context);
+            }
+            self.tab(navigation.tab).flow = followed.flow;
             return;
         }
-        // Only this tab's own flow goes on here; the opener's was looked at for its account.
-        let earlier =
-            if opener.as_ref().is_some_and(|it| it.flow == earlier) { None } else { earlier };
-        let Some(mut flow) = earlier else { return };
+        let Some(mut flow) = own else { return };
         let is_joined = joined(&flow.page, page, context.catalog);
-        // The app's page is left before it could be asked: having been led there has to do.
-        if let Some(landed) =
-            came_from.filter(|_| flow.has_landed && (navigation.by_hand || !is_joined))
-        {
-            match conclude(&mut self.recent, flow, &landed, context) {
-                Some(it) => flow = it,
-                None => return,
-            }
-        }
         let tab = self.tab(navigation.tab);
         match flow.step {
-            Step::AtProvider => tab.flow = return_from_provider(flow, navigation, context),
-            // The app sent its user to an identity provider by a POST, which shows no parameters.
-            Step::Identifier
-                if !is_joined
-                    && !navigation.by_hand
-                    && context.catalog.identity_provider(&page.host, &page.path).is_some() =>
-            {
-                let slug = context.catalog.identity_provider(&page.host, &page.path);
-                flow.federation = Some(Federation {
-                    is_saml: true,
-                    hosts: vec![page.host.clone()],
-                    slug: slug.map(str::to_owned),
-                });
-                flow.detour(Step::AtProvider, context.now);
-                tab.flow = Some(flow);
-            }
+            Step::AtProvider => tab.flow = Some(flow),
             Step::AwaitingApp => {
                 let is_app = context.surface(page) == Some(Surface::Use);
                 if is_app && (is_joined || !navigation.by_hand) {
@@ -301,8 +300,13 @@ impl SignIns {
             }
             _ if still_asks => {
                 flow.has_landed = false;
+                if let Some(federation) = &mut flow.federation {
+                    federation.is_refused = true;
+                }
                 Some(flow)
             }
+            // What a script was told shows only in where it goes.
+            Step::Returned if !flow.has_moved => Some(flow),
             Step::Code if at_inbox => Some(flow),
             // The identifier alone proves nobody, unless the app lets the person in.
             Step::Identifier => {
@@ -324,16 +328,31 @@ impl SignIns {
 
     fn closed(&mut self, tab: i32, context: &mut Context<'_>) {
         let Some(place) = self.tabs.iter().position(|it| it.id == tab) else { return };
-        let Tab { page, flow: Some(flow), .. } = self.tabs.remove(place) else { return };
+        let Tab { page, opener, flow: Some(flow), .. } = self.tabs.remove(place) else { return };
+        let mut tabs = self.tabs.iter_mut();
+        let opener = opener.and_then(|it| tabs.find(|tab| tab.id == it));
         // A window that came back from the provider and closed itself has done its work.
-        let flow = if flow.step == Step::Returned || flow.has_landed {
+        if flow.step == Step::Returned || flow.has_landed {
+            let is_federated = flow.federation.is_some();
             let landed = page.filter(|_| flow.has_landed);
             let page = landed.unwrap_or_else(|| flow.page.clone());
-            conclude(&mut self.recent, flow, &page, context)
+            let left = conclude(&mut self.recent, flow, &page, context);
+            // What the page that opened it waited for has happened, or is still to appear there.
+            match (opener.filter(|_| is_federated), left) {
+                (Some(opener), Some(left)) => opener.flow = Some(left),
+                (Some(opener), None) => {
+                    opener.flow.take_if(|it| joined(&it.page, &page, context.catalog));
+                }
+                (None, Some(left)) => context.give_up(&left),
+                (None, None) => {}
+            }
+        } else if flow.step == Step::AtProvider {
+            if let Some(opener) = opener
+                && let Some(flow) = hand_over(flow, context)
+            {
+                opener.flow = Some(flow);
+            }
         } else {
-            Some(flow)
-        };
-        if let Some(flow) = flow {
             context.give_up(&flow);
         }
     }
@@ -397,7 +416,7 @@ impl SignIns {
 }
 
 impl Context<'_> {
-    fn surface(&self, page: &Page) -> Option<Surface> {
+    pub(super) fn surface(&self, page: &Page) -> Option<Surface> {
         self.catalog.lookup(&page.host, &page.path).map(|it| it.kind_of_page())
     }
 
@@ -410,20 +429,23 @@ impl Context<'_> {
             && same_place(&flow.page.host, &page.host, self.catalog)
     }
 
+    /// A page by which an app is known, or a site that nobody knows.
+    fn names_an_app(&self, page: &Page) -> bool {
+        let found = self.catalog.lookup(&page.host, &page.path);
+        found.is_none_or(|it| it.app.is_some() && it.kind_of_page() == Surface::Use)
+    }
+
     /// Signed in or up by all evidence. The app may still have to appear: on a vendor's sign-in host,
     /// or an identity provider's own page, nothing says yet which it is.
     fn succeed(&mut self, mut flow: Flow, page: &Page) -> Option<Flow> {
-        if self.surface(page) == Some(Surface::Use) {
+        let is_named_by_page = self.surface(page) == Some(Surface::Use)
+            && (flow.federation.is_none() || joined(&flow.page, page, self.catalog));
+        if is_named_by_page {
             self.decide(&flow, page.clone());
             return None;
         }
-        let names_an_app = self
-            .catalog
-            .lookup(&flow.page.host, &flow.page.path)
-            .is_none_or(|it| it.app.is_some() && it.kind_of_page() != Surface::Signin);
-        let is_provider =
-            self.catalog.identity_provider(&flow.page.host, &flow.page.path).is_some();
-        if names_an_app && !is_provider {
+        let names_an_app = self.names_an_app(&flow.page);
+        if names_an_app && !is_provider(&flow.page, self) {
             let page = flow.page.clone();
             self.decide(&flow, page);
             return None;
@@ -440,13 +462,14 @@ impl Context<'_> {
             Intent::SignUp => EventKind::SignUp,
         };
         self.confirm_candidates(&page);
-        self.findings.push(Finding::Decided(Decision {
+        self.findings.push(Finding::Decided(Box::new(Decision {
             kind,
             page,
             method: flow.method(),
             account: flow.account.clone(),
+            providers: flow.providers(),
             at: flow.at,
-        }));
+        })));
     }
 
     fn decide_mailed(&mut self, link: &MailedLink, page: Page) {
@@ -455,13 +478,14 @@ impl Context<'_> {
             Intent::SignUp => EventKind::SignUp,
         };
         self.confirm_candidates(&page);
-        self.findings.push(Finding::Decided(Decision {
+        self.findings.push(Finding::Decided(Box::new(Decision {
             kind,
             page,
             method: Some(SignInMethod::MagicLink),
             account: link.account.clone(),
+            providers: Vec::new(),
             at: self.now,
-        }));
+        })));
     }
 
     /// The window ended without evidence.
@@ -469,11 +493,13 @@ impl Context<'_> {
         let is_attempt = flow.intent == Intent::SignIn
             && !flow.by_mail
             && match flow.step {
-                // Back with a code in hand, but the page could not be asked.
-                Step::Returned if flow.page.has_key(CODE_KEYS) => {
+                // Back with an answer in hand, but the page could not be asked.
+                Step::Returned if flow.has_moved && !flow.is_refused() => {
                     self.decide(flow, flow.page.clone());
                     false
                 }
+                // The window was closed, and nobody knows what it said.
+                Step::Returned if !flow.has_moved => false,
                 Step::Submitted | Step::Returned => true,
                 Step::Code => flow.typed_password,
                 Step::Identifier | Step::AtProvider => false,
@@ -487,13 +513,14 @@ impl Context<'_> {
                 }
             };
         if is_attempt {
-            self.findings.push(Finding::Decided(Decision {
+            self.findings.push(Finding::Decided(Box::new(Decision {
                 kind: EventKind::SignInAttempt,
                 page: flow.page.clone(),
                 method: flow.method(),
                 account: flow.account.clone(),
+                providers: flow.providers(),
                 at: flow.at,
-            }));
+            })));
         }
     }
 
@@ -516,128 +543,16 @@ impl Context<'_> {
             .partition(|it| same_place(&it.page.host, &page.host, catalog));
         *candidates = waiting;
         for candidate in confirmed {
-            self.findings.push(Finding::Decided(Decision {
+            self.findings.push(Finding::Decided(Box::new(Decision {
                 kind: EventKind::SignUp,
                 page: page.clone(),
                 method: None,
                 account: candidate.account,
+                providers: Vec::new(),
                 at: candidate.at,
-            }));
+            })));
         }
     }
-}
-
-/// A navigation that starts a federated flow, or leads from a broker to the provider behind it.
-///
-/// `Some(None)` is a start that is none of ours: a silent renewal or a mere grant.
-#[expect(
-    clippy::option_option,
-    reason = "no start, a start that is dropped, a start that is followed"
-)]
-fn start_federation(
-    page: &Page,
-    came_from: Option<&Page>,
-    earlier: Option<&Flow>,
-    context: &Context<'_>,
-) -> Option<Option<Flow>> {
-    let slug = context.catalog.identity_provider(&page.host, &page.path).map(str::to_owned);
-    let earlier_federation = earlier.and_then(|it| it.federation.as_ref());
-    let (app, is_saml, is_sign_up) = match &page.authorization {
-        Some(authorization) => {
-            let redirect_host = authorization.redirect_host.as_ref()?;
-            // The vendor's own sign-in host in the vendor's own clothes: its form tells.
-            if same_place(redirect_host, &page.host, context.catalog)
-                && earlier_federation.is_none()
-            {
-                return None;
-            }
-            if authorization.is_silent {
-                return Some(earlier.cloned());
-            }
-            let came_to_sign_in = earlier.is_some()
-                || came_from.is_some_and(|it| {
-                    is_sign_in_route(&it.path) || context.surface(it) == Some(Surface::Signin)
-                });
-            if authorization.asks_identity == Some(false) && !came_to_sign_in {
-                return Some(None);
-            }
-            (redirect_host.clone(), false, authorization.is_sign_up)
-        }
-        None if page.has_key(&["SAMLRequest", "wtrealm"]) => {
-            let from = came_from.filter(|it| !same_place(&it.host, &page.host, context.catalog))?;
-            (from.host.clone(), true, false)
-        }
-        None => return None,
-    };
-    // A broker leads on: its own redirect goes to itself, the app stays what it was.
-    let broker = earlier.filter(|it| {
-        it.step == Step::AtProvider
-            && it.federation.as_ref().is_some_and(|federation| {
-                federation.hosts.iter().any(|host| same_place(host, &app, context.catalog))
-            })
-    });
-    if let Some(flow) = broker {
-        let mut flow = flow.clone();
-        if let Some(federation) = &mut flow.federation {
-            federation.hosts.push(page.host.clone());
-            federation.slug = slug.or(federation.slug.take());
-        }
-        flow.detour(Step::AtProvider, context.now);
-        return Some(Some(flow));
-    }
-    let is_sign_up = is_sign_up
-        || came_from.is_some_and(|it| {
-            is_sign_up_route(&it.path) && same_place(&it.host, &app, context.catalog)
-        });
-    let intent = if is_sign_up { Intent::SignUp } else { Intent::SignIn };
-    let mut flow = Flow::new(intent, Step::AtProvider, Page::new(app, "/"), context.now);
-    flow.federation = Some(Federation { is_saml, hosts: vec![page.host.clone()], slug });
-    // An identifier that was typed at the app before it sent the person here.
-    if let Some(earlier) = earlier.filter(|it| joined(&it.page, &flow.page, context.catalog)) {
-        flow.account = earlier.account.clone();
-    }
-    flow.detour(Step::AtProvider, context.now);
-    Some(Some(flow))
-}
-
-/// A navigation while the person is at the identity provider.
-fn return_from_provider(
-    mut flow: Flow,
-    navigation: &Navigation,
-    context: &mut Context<'_>,
-) -> Option<Flow> {
-    let page = &navigation.page;
-    let is_provider = |host: &Hostname| {
-        flow.federation.as_ref().is_some_and(|it| {
-            it.hosts.iter().any(|provider| same_place(provider, host, context.catalog))
-        })
-    };
-    let is_app = joined(&flow.page, page, context.catalog);
-    if is_provider(&page.host) && !is_app {
-        return Some(flow);
-    }
-    // Back by hand, or sent back empty-handed: nobody signed in.
-    if navigation.by_hand || page.has_key(ERROR_KEYS) {
-        return None;
-    }
-    if !is_app {
-        // Providers have several hosts of their own; a broker's is one more.
-        let slug = context.catalog.identity_provider(&page.host, &page.path).map(str::to_owned);
-        if let Some(federation) = &mut flow.federation {
-            federation.hosts.push(page.host.clone());
-            federation.slug = slug.or(federation.slug.take());
-        }
-        flow.deadline = context.now + DETOUR_WINDOW;
-        return Some(flow);
-    }
-    flow.step = Step::Returned;
-    flow.submitted(context.now);
-    flow.moved(context.now);
-    flow.has_landed = has_landed(&flow, navigation, context);
-    if !is_sign_in_route(&page.path) || page.has_key(CODE_KEYS) {
-        flow.page = page.clone();
-    }
-    Some(flow)
 }
 
 /// The tab was led on, after credentials were submitted, to a page that says by its address that the
@@ -670,22 +585,24 @@ fn conclude(
     page: &Page,
     context: &mut Context<'_>,
 ) -> Option<Flow> {
-    if is_renewal(recent, &flow, context.now) { None } else { context.succeed(flow, page) }
+    if is_renewal(recent, &flow, context) { None } else { context.succeed(flow, page) }
 }
 
 /// The same app by the same provider was decided within the half hour: a renewal. Remembers `flow`.
-fn is_renewal(recent: &mut Vec<Recent>, flow: &Flow, now: DateTime<Utc>) -> bool {
+fn is_renewal(recent: &mut Vec<Recent>, flow: &Flow, context: &Context<'_>) -> bool {
     let Some(federation) = &flow.federation else { return false };
-    let is_known = recent.iter().any(|it| it.host == flow.page.host && it.slug == federation.slug);
+    let is_known = recent.iter().any(|it| {
+        it.slug == federation.slug && same_place(&it.host, &flow.page.host, context.catalog)
+    });
     if !is_known {
         let (host, slug) = (flow.page.host.clone(), federation.slug.clone());
-        recent.push(Recent { host, slug, at: now });
+        recent.push(Recent { host, slug, at: context.now });
     }
     is_known
 }
 
 /// Two pages of one site, or the sign-in host and the app of one vendor.
-fn joined(from: &Page, to: &Page, catalog: &Catalog) -> bool {
+pub(super) fn joined(from: &Page, to: &Page, catalog: &Catalog) -> bool {
     if same_place(&from.host, &to.host, catalog) {
         return true;
     }
@@ -703,7 +620,7 @@ fn joined(from: &Page, to: &Page, catalog: &Catalog) -> bool {
 
 /// One registrable domain. Without the suffix table, which comes with the catalog, the last two labels
 /// have to do.
-fn same_place(a: &Hostname, b: &Hostname, catalog: &Catalog) -> bool {
+pub(super) fn same_place(a: &Hostname, b: &Hostname, catalog: &Catalog) -> bool {
     if a == b {
         return true;
     }

@@ -11,6 +11,7 @@
 //! One flow per tab. Steps on several pages, routes and hosts of one site are one flow; so are an app,
 //! its broker and the identity provider behind it. Identity providers are never the app.
 
+mod federation;
 mod flow;
 mod machine;
 mod words;
@@ -69,25 +70,49 @@ impl Page {
         Page { host, path: path.to_owned(), keys: Vec::new(), authorization: None }
     }
 
+    /// The address asks an identity provider who the person is.
+    #[must_use]
+    pub fn asks_provider(&self) -> bool {
+        self.authorization.is_some() || self.has_key(&["SAMLRequest"])
+    }
+
     fn has_key(&self, wanted: &[&str]) -> bool {
         self.keys.iter().any(|it| wanted.iter().any(|wanted| it.eq_ignore_ascii_case(wanted)))
     }
 }
 
-/// What an OAuth or OpenID Connect authorization request asks for. The client's id is not kept.
+/// What an OAuth, OpenID Connect or WS-Federation request asks for. The client's id is not kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Authorization {
     /// Host of `redirect_uri`: the app, or a broker.
     pub redirect_host: Option<Hostname>,
+    /// Its path.
+    pub redirect_path: String,
     /// `prompt=none`: a renewal that shows nothing.
     pub is_silent: bool,
     /// `scope` asks who the person is; none where there is no `scope`.
     pub asks_identity: Option<bool>,
+    /// `scope` asks for more than that.
+    pub asks_more: bool,
     /// `prompt=create` or `screen_hint=signup`.
     pub is_sign_up: bool,
 }
 
-json::record!(Authorization: optional { redirect_host, is_silent, asks_identity, is_sign_up });
+json::record!(Authorization: optional {
+    redirect_host,
+    redirect_path,
+    is_silent,
+    asks_identity,
+    asks_more,
+    is_sign_up,
+});
+
+impl Authorization {
+    /// The page to which the answer is to go.
+    fn target(&self) -> Option<Page> {
+        self.redirect_host.clone().map(|it| Page::new(it, &self.redirect_path))
+    }
+}
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +135,11 @@ pub enum Observation {
         /// Which.
         tab: i32,
     },
+    /// The page of a tab shows an identity provider's own prompt in a frame, such as Google One Tap.
+    Prompted {
+        /// Which tab.
+        tab: i32,
+    },
     /// Nothing but time.
     Passed,
 }
@@ -120,6 +150,7 @@ json::variants!(Observation {
     Navigated(it): "navigated",
     TabOpened { tab, opener }: "tab_opened",
     TabClosed { tab }: "tab_closed",
+    Prompted { tab }: "prompted",
     Passed: "passed",
 });
 
@@ -260,15 +291,37 @@ pub struct Navigation {
     pub by_hand: bool,
     /// The page itself answered a form, without a redirect: it may be the same form again.
     pub answers_form: bool,
+    /// A script led here by itself, without a click.
+    pub by_script: bool,
+    /// The requests on the way here, in order; the page itself is the last.
+    pub hops: Vec<Hop>,
 }
 
-json::record!(Navigation { tab, page, by_hand, answers_form: optional });
+json::record!(Navigation {
+    tab,
+    page,
+    by_hand,
+    answers_form: optional,
+    by_script: optional,
+    hops: optional,
+});
+
+/// A request for a tab's page: what an address on the way says that the page at its end no longer does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// What was asked for.
+    pub page: Page,
+    /// By POST, whose parameters nobody sees.
+    pub is_post: bool,
+}
+
+json::record!(Hop { page, is_post: optional });
 
 /// The answer of [`SignIns::observe`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
     /// Something is certain enough to be recorded.
-    Decided(Decision),
+    Decided(Box<Decision>),
     /// Ask this frame what it shows; the answer comes back as [`Observation::Described`].
     Look {
         /// The tab.
@@ -289,6 +342,8 @@ pub struct Decision {
     pub method: Option<SignInMethod>,
     /// With which account.
     pub account: Account,
+    /// Hosts of the identity providers on the way.
+    pub providers: Vec<Hostname>,
     /// When the person submitted the form, or came back from the identity provider.
     pub at: DateTime<Utc>,
 }

@@ -1,7 +1,7 @@
 //! Traces: what a browser sees, line by line, and what is concluded.
 //!
-//! A line is `SECOND TAB VERB ...`. Verbs: `go PAGE [KEYS] [redirect=HOST] [silent] [grant] [create]
-//! [by-hand] [in-place]`, `submit PAGE KIND [password] [code] [equal] [work|personal|name] [p=P]`,
+//! A line is `SECOND TAB VERB ...`. Verbs: `go PAGE [KEYS] [post=PAGE] [redirect=HOST] [silent] [grant]
+//! [create] [by-hand] [by-script] [in-place]`, `submit PAGE KIND [password] [code] [equal] [work|personal|name] [p=P]`,
 //! `see [KIND ...] [inbox]`, `open OPENER`, `close`, `wait`.
 
 #![expect(clippy::indexing_slicing, reason = "a malformed trace should fail its test")]
@@ -131,13 +131,20 @@ fn observation(tab: i32, verb: &str, options: &[&str]) -> Observation {
                     is_silent: options.contains(&"silent"),
                     asks_identity: Some(!options.contains(&"grant")),
                     is_sign_up: options.contains(&"create"),
+                    ..Authorization::default()
                 });
             }
             let keys = options.iter().filter_map(|it| it.strip_prefix('?'));
             page.keys.extend(keys.map(str::to_owned));
             let by_hand = options.contains(&"by-hand");
             let answers_form = options.contains(&"in-place");
-            Observation::Navigated(Navigation { tab, page, by_hand, answers_form })
+            let by_script = options.contains(&"by-script");
+            let hops = options
+                .iter()
+                .filter_map(|it| it.strip_prefix("post="))
+                .map(|it| Hop { page: self::page(it), is_post: true });
+            let hops = hops.chain([Hop { page: page.clone(), is_post: false }]).collect();
+            Observation::Navigated(Navigation { tab, page, by_hand, answers_form, by_script, hops })
         }
         "submit" => Observation::Submitted(Submission {
             tab,
@@ -180,6 +187,7 @@ fn check_with(catalog: &Catalog, trace: &str, expected: Expect) {
         sign_ins = crate::json::read(&stored).unwrap();
         for finding in sign_ins.observe(&mut candidates, &observation, catalog, now) {
             let Finding::Decided(it) = finding else { continue };
+            let it = *it;
             let method = it.method.map_or("-".to_owned(), |it| it.to_string());
             let at = (it.at - start).num_seconds();
             let (kind, host, path) = (it.kind.as_str(), it.page.host, it.page.path);
@@ -594,7 +602,7 @@ fn saml_leads_back_to_where_it_came_from() {
         "0 1 go tool.example/login
          4 1 go northwind.okta.com/app/sso/saml ?SAMLRequest ?RelayState
          8 1 submit northwind.okta.com/signin login password work
-         9 1 go tool.example/home
+         9 1 go tool.example/home post=tool.example/saml/acs
          10 1 see",
         expect![[r#"
             10: sign_in tool.example/home saml:okta Work(maria) at 9
@@ -683,4 +691,146 @@ fn without_a_catalog_a_sign_in_is_still_one() {
             11: sign_in login.tool.example/ password Work(maria) at 9
         "#]],
     );
+}
+
+/// A small web: an app, its advertising, two providers, a broker, an unknown tool.
+const WEB: &[&str] = &[
+    "tool.example/",
+    "tool.example/login",
+    "tool.example/callback",
+    "tool.example/settings",
+    "www.notion.so/login",
+    "www.notion.so/northwind/Home",
+    "app.slack.com/client",
+    "accounts.google.com/o/oauth2/v2/auth",
+    "accounts.google.com/signin",
+    "accounts.google.com/gsi/select",
+    "login.microsoftonline.com/common/oauth2/v2.0/authorize",
+    "northwind.okta.com/app/sso/saml",
+    "northwind.broker.io/authorize",
+    "northwind.broker.io/login/callback",
+    "adfs.northwind.example/adfs/ls/",
+    "id.atlassian.com/login",
+    "northwind.atlassian.net/wiki",
+    "news.example/",
+];
+
+/// Names that an address may have, alone or together.
+const KEYS: &[&str] = &[
+    "code",
+    "state",
+    "id_token",
+    "error",
+    "SAMLRequest",
+    "SAMLart",
+    "wtrealm",
+    "client_id",
+    "request_uri",
+    "oauth_token",
+    "credential",
+];
+
+fn any_page() -> impl proptest::strategy::Strategy<Value = Page> {
+    use proptest::prelude::*;
+    let keys = proptest::collection::vec(proptest::sample::select(KEYS), 0..3);
+    let target = proptest::option::of(proptest::sample::select(WEB));
+    let asks = (any::<bool>(), target, any::<bool>(), any::<Option<bool>>(), any::<[bool; 2]>());
+    (proptest::sample::select(WEB), keys, asks).prop_map(|(place, keys, asks)| {
+        let mut page = page(place);
+        page.keys = keys.into_iter().map(str::to_owned).collect();
+        let (is_request, target, is_silent, asks_identity, [asks_more, is_sign_up]) = asks;
+        let target = target.map(self::page);
+        page.authorization = is_request.then(|| Authorization {
+            redirect_host: target.as_ref().map(|it| it.host.clone()),
+            redirect_path: target.map(|it| it.path).unwrap_or_default(),
+            is_silent,
+            asks_identity,
+            asks_more,
+            is_sign_up,
+        });
+        page
+    })
+}
+
+fn any_observation() -> impl proptest::strategy::Strategy<Value = Observation> {
+    use proptest::prelude::*;
+    let tab = || 0..4_i32;
+    let hop = (any_page(), any::<bool>()).prop_map(|(page, is_post)| Hop { page, is_post });
+    let hops = proptest::collection::vec(hop, 0..4);
+    let account = proptest::sample::select(&["work", "personal", "name", ""][..]);
+    let kind = proptest::sample::select(&["login", "signup", "newsletter", "other"][..]);
+    prop_oneof![
+        8 => (tab(), any_page(), any::<[bool; 2]>(), hops).prop_map(
+            |(tab, page, [by_hand, by_script], hops)| {
+                Observation::Navigated(Navigation { tab, page, by_hand, answers_form: false, by_script, hops })
+            }
+        ),
+        2 => (tab(), any_page(), kind, account, any::<[bool; 2]>()).prop_map(
+            |(tab, page, kind, account, [password, code])| {
+                let options = if code { vec!["code"] } else { vec![] };
+                let typed = Typed { password, equal_passwords: false, account: self::account(&[account]) };
+                Observation::Submitted(Submission {
+                    tab, frame: 0, page, form: form(kind, &options), typed,
+                })
+            }
+        ),
+        4 => (tab(), any::<bool>()).prop_map(|(tab, asks)| {
+            let options: &[&str] = if asks { &["login", "password"] } else { &[] };
+            observation(tab, "see", options)
+        }),
+        1 => (tab(), tab()).prop_map(|(tab, opener)| Observation::TabOpened { tab, opener }),
+        1 => tab().prop_map(|tab| Observation::TabClosed { tab }),
+        1 => tab().prop_map(|tab| Observation::Prompted { tab }),
+        2 => Just(Observation::Passed),
+    ]
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(400))]
+
+    /// Whatever happens in whatever order: no panic, no provider as the app, no more state than fits,
+    /// and a sign-in by a provider only where one was asked or answered.
+    #[test]
+    fn no_order_of_navigations_makes_a_provider_the_app_or_the_state_grow(
+        events in proptest::collection::vec((any_observation(), 0..40_i64), 1..60),
+    ) {
+        let catalog = catalog();
+        let mut sign_ins = SignIns::default();
+        let mut candidates = Candidates::default();
+        let mut now = DateTime::parse_from_rfc3339("2026-11-21T09:00:00Z").unwrap().to_utc();
+        for (observation, seconds) in events {
+            now += TimeDelta::seconds(seconds);
+            for finding in sign_ins.observe(&mut candidates, &observation, &catalog, now) {
+                let Finding::Decided(it) = finding else { continue };
+                let provider = catalog.identity_provider(&it.page.host, &it.page.path);
+                proptest::prop_assert!(provider.is_none(), "{it:?}");
+                proptest::prop_assert!(!it.page.path.starts_with("/adfs"), "{it:?}");
+                proptest::prop_assert!(it.at <= now);
+            }
+            let stored = crate::json::write(&mut sign_ins);
+            proptest::prop_assert!(stored.len() < 40_000, "{} bytes", stored.len());
+            sign_ins = crate::json::read(&stored).unwrap();
+        }
+    }
+
+    /// A tab that is led around for ever is followed for a while.
+    #[test]
+    fn endless_redirects_stay_bounded(pages in proptest::collection::vec(any_page(), 1..20)) {
+        let catalog = catalog();
+        let mut sign_ins = SignIns::default();
+        let now = DateTime::parse_from_rfc3339("2026-11-21T09:00:00Z").unwrap().to_utc();
+        for round in 0..200 {
+            let hops = pages.iter().map(|it| {
+                let mut page = it.clone();
+                page.host = Hostname::parse(&format!("h{round}.{}", page.host)).unwrap();
+                Hop { page, is_post: round % 2 == 0 }
+            });
+            let hops: Vec<Hop> = hops.collect();
+            let page = hops.last().unwrap().page.clone();
+            let navigation = Navigation { tab: round % 300, page, by_hand: false, by_script: false, hops };
+            let observation = Observation::Navigated(navigation);
+            sign_ins.observe(&mut Candidates::default(), &observation, &catalog, now);
+        }
+        proptest::prop_assert!(crate::json::write(&mut sign_ins).len() < 400_000);
+    }
 }

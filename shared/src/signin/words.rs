@@ -63,6 +63,46 @@ const SIGN_UP_WORDS: &[&str] = &[
     "cadastro",
 ];
 
+/// Words of a path segment that stand for signing out. SAML's endpoints for it are often `slo` or `sls`.
+const SIGN_OUT_WORDS: &[&str] = &[
+    "logout",
+    "log-out",
+    "log_out",
+    "logoff",
+    "signout",
+    "sign-out",
+    "sign_out",
+    "signoff",
+    "slo",
+    "sls",
+    "singlelogout",
+    "single-logout",
+    "endsession",
+    "end_session",
+    "end-session",
+    "abmelden",
+];
+
+/// Words of a path segment of pages that only someone sees who is signed in already.
+const INSIDE_WORDS: &[&str] = &[
+    "settings",
+    "integrations",
+    "integration",
+    "connections",
+    "preferences",
+    "marketplace",
+    "plugins",
+    "apps",
+    "admin",
+    "dashboard",
+    "calendars",
+    "imports",
+    "import",
+    "account",
+    "profile",
+    "workspace",
+];
+
 /// Words that a mailed link's path or parameters carry.
 const LINK_WORDS: &[&str] = &[
     "token",
@@ -138,6 +178,16 @@ const INBOX_PHRASES: &[&str] = &[
 pub fn is_sign_in_route(path: &str) -> bool {
     segments(path)
         .any(|it| SIGN_IN_WORDS.contains(&it.as_str()) || SIGN_UP_WORDS.contains(&it.as_str()))
+}
+
+/// The path is one of signing out.
+pub(super) fn is_sign_out_route(path: &str) -> bool {
+    segments(path).any(|it| SIGN_OUT_WORDS.contains(&it.as_str()))
+}
+
+/// The path is one of a page that only someone sees who is signed in already.
+pub(super) fn is_inside_route(path: &str) -> bool {
+    segments(path).any(|it| INSIDE_WORDS.contains(&it.as_str()))
 }
 
 /// The path is one of creating an account.

@@ -8,6 +8,7 @@ mod accessibility;
 mod admin;
 mod day;
 mod enrollment;
+mod federated;
 mod forms;
 mod leaving;
 mod trouble;

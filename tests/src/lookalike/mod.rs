@@ -11,7 +11,7 @@ mod server;
 
 pub use place::{Place, bare_page, checks, checks_script, leads, page, strict_page, takes};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -39,6 +39,8 @@ struct Play {
     places: Vec<Place>,
     /// Hosts behind which another server answers, by name, with its address on loopback.
     forwards: Mutex<BTreeMap<String, String>>,
+    /// Codes, tokens, assertions and the like that went by.
+    passed: Mutex<BTreeSet<String>>,
 }
 
 /// The running server. Dropping it stops it.
@@ -77,7 +79,12 @@ impl Sites {
 
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("no port for the sites")?;
         let port = listener.local_addr()?.port();
-        let play = Arc::new(Play { accounts, places, forwards: Mutex::default() });
+        let play = Arc::new(Play {
+            accounts,
+            places,
+            forwards: Mutex::default(),
+            passed: Mutex::default(),
+        });
         let handle = server::start(listener, tls, play.clone())?;
         Ok(Sites { port, certificate_fingerprint: fingerprint, play, handle })
     }
@@ -86,6 +93,14 @@ impl Sites {
     pub fn forward(&self, host: &str, url: &str) {
         let mut forwards = self.play.forwards.lock().unwrap_or_else(PoisonError::into_inner);
         forwards.insert(host.to_owned(), url.to_owned());
+    }
+
+    /// Every code, token, assertion, request and state that went by in a query or a form, by its first
+    /// characters.
+    #[must_use]
+    pub fn passed(&self) -> Vec<String> {
+        let passed = self.play.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.iter().cloned().collect()
     }
 
     /// Where all hosts are.

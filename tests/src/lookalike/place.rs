@@ -87,6 +87,12 @@ impl Place {
         self.address.split_once('/').map_or(&self.address, |(host, _)| host)
     }
 
+    /// It is the answer to a GET of this address.
+    #[must_use]
+    pub fn is_page(&self, address: &str) -> bool {
+        self.method == "GET" && self.address == address
+    }
+
     pub(super) fn is_at(&self, method: &str, host: &str, path: &str) -> bool {
         let own_path = self.address.find('/').and_then(|it| self.address.get(it..));
         self.method == method && self.host() == host && own_path.is_none_or(|it| it == path)

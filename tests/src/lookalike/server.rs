@@ -42,6 +42,8 @@ pub(super) fn start(
 async fn answer(request: HttpRequest, play: web::Data<Play>, body: web::Bytes) -> HttpResponse {
     let host = request.connection_info().host().to_owned();
     let host = host.split(':').next().unwrap_or_default();
+    play.remember(request.query_string().as_bytes());
+    play.remember(&body);
     let forward = play.forwards.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned();
     if let Some(url) = forward {
         return pass_on(&request, host, url, body).await;
@@ -51,6 +53,31 @@ async fn answer(request: HttpRequest, play: web::Data<Play>, body: web::Bytes) -
     match play.places.iter().find(|it| it.is_at(method, host, path)) {
         Some(place) => sent.answer(&place.answer),
         None => route(method, host, path, &sent),
+    }
+}
+
+/// Parameters of sign-ins whose values are nobody else's business.
+const SECRET_PARAMETERS: [&str; 10] = [
+    "code",
+    "state",
+    "nonce",
+    "id_token",
+    "access_token",
+    "client_id",
+    "SAMLRequest",
+    "SAMLResponse",
+    "RelayState",
+    "password",
+];
+
+impl Play {
+    fn remember(&self, parameters: &[u8]) {
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, value) in form_urlencoded::parse(parameters) {
+            if SECRET_PARAMETERS.contains(&&*name) && 8 <= value.len() {
+                passed.insert(value.chars().take(40).collect());
+            }
+        }
     }
 }
 
