@@ -37,8 +37,8 @@ fn unknown() -> impl Iterator<Item = String> {
     let ends = ["com", "de", "co.uk", "example", "io"];
     let labels = ["www", "shop", "intranet.hq", "m"];
     (0..N_HOSTS / 2)
-        .zip(ends.iter().cycle())
-        .zip(labels.iter().cycle())
+        .zip(ends.into_iter().cycle())
+        .zip(labels.into_iter().cycle())
         .map(|((n, end), label)| format!("{label}.nobody{}.{end}", n * 7_919))
 }
 
@@ -76,15 +76,15 @@ fn lookups(c: &mut Criterion) {
         let find = |host: &Hostname| host.suffixes().find_map(|it| table.get(it).copied());
         b.iter(|| hosts.iter().filter(|it| find(black_box(it)).is_some()).count());
     });
-    let mut filters = FilterSet::new(false);
     let rules: Vec<String> = table.keys().map(|it| format!("||{it}^")).collect();
-    filters.add_filters(&rules, ParseOptions::default());
-    let engine = Engine::from_filter_set(filters, true);
+    let mut filters = FilterSet::new(false);
+    filters.add_filter_list(rules.join("\n"), ParseOptions::default());
+    let engine = Engine::new_with_filter_set(filters);
     let urls: Vec<String> = texts.iter().map(|it| format!("https://{it}/")).collect();
     group.bench_function("adblock, a rule per domain", |b| {
         b.iter(|| {
             let is_matched = |url: &&String| {
-                Request::new(url, "https://source.example/", "document")
+                Request::new(url, "https://source.example/", "document", "GET")
                     .is_ok_and(|it| engine.check_network_request(&it).matched)
             };
             urls.iter().filter(is_matched).count()
