@@ -5,7 +5,7 @@ const ready = init({ module_or_path: chrome.runtime.getURL("pkg/extension_bg.was
 const pages = { urls: ["https://*/*", "http://*/*"], types: ["main_frame"] };
 const web = { url: [{ schemes: ["https", "http"] }] };
 
-chrome.runtime.onInstalled.addListener(() => ready.then(() => worker.on_installed()));
+chrome.runtime.onInstalled.addListener((it) => ready.then(() => worker.on_installed(it.reason)));
 chrome.runtime.onStartup.addListener(() => ready.then(() => worker.on_startup()));
 chrome.alarms.onAlarm.addListener((alarm) => ready.then(() => worker.on_alarm(alarm.name)));
 chrome.storage.managed.onChanged.addListener(() => ready.then(() => worker.on_managed_changed()));

@@ -1,9 +1,13 @@
 //! Settings: flag, environment variable and default in one place. Parsing only validates; opening and
 //! connecting come later, in `server`.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
 
 use crate::db::DatabaseUrl;
+use crate::mail::transport::SmtpUrl;
 
 /// Which database.
 #[derive(Clone, Debug, clap::Args)]
@@ -56,9 +60,73 @@ pub struct Config {
         value_parser = clap::value_parser!(u64).range(1..=86_400)
     )]
     pub sweep_seconds: u64,
+    /// Where browsers and people reach the collector, such as `https://rollcall.northwind.example`.
+    /// Mail and sign-ins need it; on loopback it is the address to listen on.
+    #[arg(long, env = "COLLECTOR_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<PublicUrl>,
+    /// The key for secrets in the database, made when it is first needed. All collectors of one
+    /// database share it.
+    #[arg(long, env = "COLLECTOR_KEY_FILE", default_value = "rollcall.key", value_name = "PATH")]
+    pub key_file: PathBuf,
+    /// How mail leaves.
+    #[command(flatten)]
+    pub mail: MailConfig,
     /// How logs look.
     #[command(flatten)]
     pub log: LogConfig,
+}
+
+impl Config {
+    /// Where the collector is reached: as set, or on loopback where it listens.
+    #[must_use]
+    pub fn reached_at(&self) -> Option<PublicUrl> {
+        let local = || PublicUrl(format!("http://{}", self.listen));
+        let is_local = self.listen.ip().is_loopback() && self.listen.port() != 0;
+        self.public_url.clone().or_else(|| is_local.then(local))
+    }
+}
+
+/// How mail leaves; without both, none does.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct MailConfig {
+    /// The mail server: `smtps://USER:PASSWORD@HOST` or `smtp://USER:PASSWORD@HOST:587?tls=required`.
+    #[arg(long, env = "COLLECTOR_SMTP_URL", value_name = "URL", hide_env_values = true)]
+    pub smtp_url: Option<SmtpUrl>,
+    /// The address that mail is from.
+    #[arg(long, env = "COLLECTOR_MAIL_FROM", value_name = "ADDRESS")]
+    pub mail_from: Option<lettre::Address>,
+}
+
+/// Scheme, host and port, without a slash at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
+/// Why a text is not a [`PublicUrl`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{got:?} is not https://HOST, or http:// and a host on this machine, without a path")]
+pub struct PublicUrlError {
+    /// What was got.
+    got: String,
+}
+
+impl FromStr for PublicUrl {
+    type Err = PublicUrlError;
+
+    fn from_str(text: &str) -> Result<PublicUrl, PublicUrlError> {
+        let refused = || PublicUrlError { got: text.chars().take(100).collect() };
+        let url = url::Url::parse(text).map_err(|_| refused())?;
+        let is_local = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        let origin = url.origin().ascii_serialization();
+        let is_plain = text.trim_end_matches('/').eq_ignore_ascii_case(&origin);
+        let is_allowed = url.scheme() == "https" || (url.scheme() == "http" && is_local);
+        if is_allowed && is_plain { Ok(PublicUrl(origin)) } else { Err(refused()) }
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// How logs look.
@@ -95,11 +163,30 @@ mod tests {
         for it in command.get_arguments() {
             let flag = it.get_long().unwrap();
             let variable = it.get_env().unwrap().to_str().unwrap();
-            let default = it.get_default_values().first().unwrap().to_str().unwrap();
+            let default = it.get_default_values().first();
+            let default = default
+                .map_or_else(|| "none".to_owned(), |it| format!("`{}`", it.to_str().unwrap()));
             let help = it.get_long_help().or(it.get_help()).unwrap().to_string();
-            table += &format!("| `--{flag}` | `{variable}` | `{default}` | {help} |\n");
+            table += &format!("| `--{flag}` | `{variable}` | {default} | {help} |\n");
         }
         table
+    }
+
+    #[test]
+    fn a_collector_is_reached_over_https_or_on_this_machine() {
+        let parse = |it: &str| it.parse::<PublicUrl>().ok().map(|it| it.to_string());
+        let good = Some("https://rollcall.northwind.example".to_owned());
+        assert_eq!(parse("https://Rollcall.northwind.example/"), good);
+        assert_eq!(parse("http://127.0.0.1:8080"), Some("http://127.0.0.1:8080".to_owned()));
+        for text in [
+            "http://rollcall.northwind.example",
+            "https://rollcall.northwind.example/path",
+            "https://user@rollcall.northwind.example",
+            "https://rollcall.northwind.example/?x",
+            "rollcall.northwind.example",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
     }
 
     #[test]

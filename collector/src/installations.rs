@@ -98,6 +98,8 @@ mod tests {
             license_unused_after: DAY * 30,
             minimum_extension_version: Some("0.10.0".to_owned()),
             help_contact: None,
+            identity_provider: None,
+            minimum_extension_version_at: None,
             work_domains: Vec::new(),
             deny_sites: Vec::new(),
             site_rules: shared::catalog::SiteRules::default(),
@@ -130,6 +132,9 @@ mod tests {
             sequence_window: 0,
             last_payload_hash: 0,
             revoked_at: None,
+            identity_changed_at: None,
+            identity_change: None,
+            revoked_by: None,
         }
     }
 

@@ -31,10 +31,12 @@ pub mod callers;
 pub mod identity;
 pub mod installations;
 pub mod limits;
+pub mod mail;
 pub mod pages;
 
 pub mod catalog;
 pub mod money;
+pub mod seal;
 pub mod tokens;
 
 pub mod store;

@@ -9,6 +9,7 @@ use actix_web::{HttpResponse, ResponseError};
 use shared::wire::{Problem, code};
 
 use crate::db::DbError;
+use crate::identity::installations::Refusal;
 use crate::store::StoreError;
 use crate::triage::TriageError;
 
@@ -39,6 +40,12 @@ pub enum ApiError {
     /// 403: the mode in force asks for a sign-in that has not happened (T27).
     #[error("the organization accepts reports only after a sign-in in the extension")]
     NotSignedIn,
+    /// 403: the organization has no identity provider, or the collector no mail server or no address.
+    #[error("this way of signing in is not set up")]
+    SignInNotOffered,
+    /// 403: the proof of a sign-in is unknown, used, expired, or was meant for another installation.
+    #[error("{}", .0.sentence())]
+    ProofRefused(Refusal),
     /// 403: the mode in force is `disabled`.
     #[error("the organization does not accept reports")]
     ReportingDisabled,
@@ -140,6 +147,12 @@ impl ApiError {
                 (StatusCode::FORBIDDEN, "urn:rollcall:may-only-read", "Only for admins")
             }
             ApiError::NotSignedIn => (StatusCode::FORBIDDEN, code::NOT_SIGNED_IN, "Not signed in"),
+            ApiError::SignInNotOffered => {
+                (StatusCode::FORBIDDEN, code::SIGN_IN_NOT_OFFERED, "Not offered")
+            }
+            ApiError::ProofRefused(refusal) => {
+                (StatusCode::FORBIDDEN, refusal.urn(), "Sign-in refused")
+            }
             ApiError::ReportingDisabled => {
                 (StatusCode::FORBIDDEN, code::REPORTING_DISABLED, "Reporting is disabled")
             }

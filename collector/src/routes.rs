@@ -19,6 +19,10 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at(wire::CONFIGURATION_PATH).route(get().to(api::configuration::show)))
         .service(at(wire::CATALOG_PATH).route(get().to(api::catalog::show)))
         .service(at(wire::BATCHES_PATH).route(post().to(api::batches::create)))
+        .service(at(wire::SIGN_INS_PATH).route(post().to(api::sign_ins::start)))
+        .service(at(wire::SIGN_IN_MAILS_PATH).route(post().to(api::sign_ins::mail)))
+        .service(at(wire::SIGN_IN_PROOFS_PATH).route(post().to(api::sign_ins::prove)))
+        .service(at(wire::SIGN_OUTS_PATH).route(post().to(api::sign_ins::remove)))
         .service(at("/v1/user-apps").route(get().to(api::user_apps::list)))
         .service(at("/v1/users").route(get().to(api::users::list)))
         .service(
@@ -75,6 +79,19 @@ pub fn configure(app: &mut ServiceConfig) {
                         .route(get().to(pages::discoveries::catalog_file)),
                 )
                 .service(at("/discovery-limits").route(post().to(pages::discoveries::set_limits)))
+                .service(at(api::sign_ins::START_PATH).route(get().to(pages::connect::start)))
+                .service(
+                    at(pages::connect::CALLBACK_PATH).route(get().to(pages::connect::callback)),
+                )
+                .service(at("/connect/link/{link}").route(get().to(pages::connect::show_link)))
+                .service(at("/connect/opt-outs").route(post().to(pages::connect::opt_out)))
+                .service(at(pages::settings::PATH).route(get().to(pages::settings::show)))
+                .service(at("/mode").route(post().to(pages::settings::set_mode)))
+                .service(at("/identity-provider").route(post().to(pages::settings::set_provider)))
+                .service(
+                    at("/identity-provider/removal")
+                        .route(post().to(pages::settings::remove_provider)),
+                )
                 .service(at("/enroll").route(get().to(pages::enrollment::show)))
                 .service(at("/enrollment-links").route(post().to(pages::enrollment::create_link)))
                 .service(at("/enrollment-keys").route(post().to(pages::enrollment::create_key)))

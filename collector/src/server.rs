@@ -13,15 +13,20 @@ use tokio::sync::Notify;
 
 use crate::activity;
 use crate::api::enroll::EnrollLimits;
+use crate::api::sign_ins::SignInLimits;
 use crate::callers::Callers;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::PublicUrl;
 use crate::db::{self, Db};
 use crate::figures::Figures;
 use crate::identity::admins::SignIns;
+use crate::identity::oidc;
 use crate::ingest::Intake;
+use crate::mail::queue::{self, Post};
 use crate::problem::ApiError;
 use crate::routes;
+use crate::seal::Sealer;
 use crate::telemetry::Metrics;
 
 /// An open collector: what all threads share. Cheap to clone.
@@ -45,6 +50,16 @@ pub struct Collector {
     pub figures: Arc<Figures>,
     /// Told when a change leaves work that should not wait for the next sweep.
     pub work: Arc<Notify>,
+    /// How often people may try to sign in from an installation.
+    pub sign_in_limits: Arc<SignInLimits>,
+    /// Asks identity providers.
+    pub asker: oidc::Asker,
+    /// Where browsers and people reach this collector.
+    pub public_url: Option<PublicUrl>,
+    /// Seals secrets that are stored.
+    pub sealer: Sealer,
+    /// How mail leaves.
+    pub post: Post,
 }
 
 impl Collector {
@@ -73,7 +88,18 @@ impl Collector {
             sign_ins: SignIns::default(),
             figures: Arc::default(),
             work: Arc::default(),
+            sign_in_limits: Arc::default(),
+            asker: oidc::Asker::default(),
+            public_url: config.reached_at(),
+            sealer: Sealer::new(config.key_file.clone()),
+            post: Post::new(config.mail.smtp_url.as_ref(), config.mail.mail_from.as_ref()),
         })
+    }
+
+    /// People can be sent links.
+    #[must_use]
+    pub fn sends_mail(&self) -> bool {
+        self.post.is_set_up() && self.public_url.is_some()
     }
 
     /// Adds everything to an actix app: data, limits and addresses.
@@ -129,6 +155,7 @@ pub fn start(
     listener: TcpListener,
     workers: usize,
 ) -> std::io::Result<Server> {
+    actix_web::rt::spawn(queue::run(collector.clone()));
     let collector = collector.clone();
     let mut server = HttpServer::new(move || {
         let collector = collector.clone();

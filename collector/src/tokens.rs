@@ -25,6 +25,12 @@ pub enum TokenKind {
     ApiKey,
     /// The secret of one admin's session, in a cookie.
     AdminSession,
+    /// Names a sign-in that is under way at an identity provider.
+    SignIn,
+    /// Proves, once, that the identity provider has vouched for somebody.
+    Proof,
+    /// The secret in a mailed link.
+    Link,
 }
 
 impl TokenKind {
@@ -36,6 +42,9 @@ impl TokenKind {
             TokenKind::Installation => "rci_",
             TokenKind::ApiKey => "rck_",
             TokenKind::AdminSession => "rcs_",
+            TokenKind::SignIn => "rco_",
+            TokenKind::Proof => "rcp_",
+            TokenKind::Link => "rcl_",
         }
     }
 }

@@ -60,6 +60,12 @@ mod bindings {
         pub(super) fn own_url(path: &str) -> String;
         #[wasm_bindgen(js_namespace = ["chrome", "runtime"], js_name = sendMessage)]
         pub(super) fn send_to_worker(message: &JsValue) -> Promise;
+        #[wasm_bindgen(js_namespace = ["chrome", "identity"], js_name = launchWebAuthFlow)]
+        pub(super) fn launch_web_auth_flow(details: &JsValue) -> Promise;
+        #[wasm_bindgen(js_namespace = ["chrome", "identity"], js_name = getRedirectURL)]
+        pub(super) fn redirect_url() -> String;
+        #[wasm_bindgen(js_namespace = ["chrome", "tabs"], js_name = create)]
+        pub(super) fn create_tab(properties: &JsValue) -> Promise;
         #[wasm_bindgen(js_namespace = ["chrome", "i18n"], js_name = getMessage)]
         pub(super) fn localized(name: &str, substitutions: &Array) -> String;
         #[wasm_bindgen(js_namespace = ["chrome", "i18n"], js_name = getUILanguage)]
@@ -189,6 +195,15 @@ impl NavigationDetails {
         let is_prompt = self.frame_id() != 0
             && self.url().starts_with("https://accounts.google.com/gsi/iframe/");
         is_prompt.then(|| self.tab_id())
+    }
+
+    /// The address of a mailed link's page: where it is, and the link's text. Whether it is our
+    /// collector's, the agent decides; no other address leaves here whole.
+    pub(crate) fn link(&self) -> Option<(String, String)> {
+        if self.frame_id() != 0 {
+            return None;
+        }
+        page::link(&self.url())
     }
 
     /// The new tab and the tab whose page opened it.
@@ -333,6 +348,31 @@ pub(crate) async fn attended() -> Result<Option<(i32, Option<Page>)>, ChromeErro
         None => return Ok(None),
     };
     Ok(tab.id().map(|id| (id, tab.url().and_then(|it| page::reduce(&it)))))
+}
+
+/// Where the browser hands the end of a sign-in to this extension.
+pub(crate) fn redirect_url() -> String {
+    bindings::redirect_url()
+}
+
+/// Leads the person through an identity provider. The proof, or a word for why there is none.
+pub(crate) async fn lead_through(url: &str) -> Result<String, String> {
+    let details = [r#"{"interactive":true,"url":"#, &shared::json::quoted(url), "}"].concat();
+    let Ok(details) = JSON::parse(&details) else { return Err(String::new()) };
+    // Refused when the person closes the window, or when the page cannot be loaded.
+    let returned = JsFuture::from(bindings::launch_web_auth_flow(&details)).await;
+    let url = returned.ok().and_then(|it| it.as_string()).ok_or_else(|| "denied".to_owned())?;
+    page::outcome(&url)
+}
+
+/// Opens one of the extension's own pages in a tab behind the one that is looked at.
+pub(crate) async fn open_own_page(path: &str) {
+    let url = shared::json::quoted(&bindings::own_url(path));
+    let properties = [r#"{"active":false,"url":"#, &url, "}"].concat();
+    if let Ok(properties) = JSON::parse(&properties) {
+        // Without a window there is nobody to read it.
+        let _ = JsFuture::from(bindings::create_tab(&properties)).await;
+    }
 }
 
 /// Sends a message of the popup to the worker, and gives the worker's answer.

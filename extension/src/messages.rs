@@ -154,6 +154,29 @@ pub enum PopupMessage {
     },
     /// Try everything now.
     SelfTest,
+    /// Sign in at the identity provider.
+    SignIn {
+        /// Where the browser hands the proof back.
+        redirect_url: String,
+    },
+    /// Mail a link to this address.
+    SignInMail {
+        /// As it was typed.
+        email: String,
+    },
+    /// The code that a link's page showed.
+    SignInCode {
+        /// As it was typed.
+        code: String,
+        /// As it was typed; may be empty.
+        email: String,
+    },
+    /// Sign out.
+    SignOut,
+    /// Record nothing for an hour.
+    Pause,
+    /// End the break.
+    Resume,
 }
 
 impl PopupMessage {
@@ -163,10 +186,17 @@ impl PopupMessage {
         let message = Value::parse(json)?;
         match message.get("t")?.as_str()? {
             "state" => Some(PopupMessage::State),
-            "enroll" => {
-                Some(PopupMessage::Enroll { link: message.get("link")?.as_str()?.to_owned() })
-            }
+            "enroll" => Some(PopupMessage::Enroll { link: text(&message, "link")? }),
             "self_test" => Some(PopupMessage::SelfTest),
+            "sign_in" => Some(PopupMessage::SignIn { redirect_url: text(&message, "redirect")? }),
+            "sign_in_mail" => Some(PopupMessage::SignInMail { email: text(&message, "email")? }),
+            "sign_in_code" => Some(PopupMessage::SignInCode {
+                code: text(&message, "code")?,
+                email: text(&message, "email")?,
+            }),
+            "sign_out" => Some(PopupMessage::SignOut),
+            "pause" => Some(PopupMessage::Pause),
+            "resume" => Some(PopupMessage::Resume),
             _ => None,
         }
     }
@@ -180,8 +210,29 @@ impl PopupMessage {
                 [r#"{"t":"enroll","link":"#, &json::quoted(link), "}"].concat()
             }
             PopupMessage::SelfTest => r#"{"t":"self_test"}"#.to_owned(),
+            PopupMessage::SignIn { redirect_url } => {
+                [r#"{"t":"sign_in","redirect":"#, &json::quoted(redirect_url), "}"].concat()
+            }
+            PopupMessage::SignInMail { email } => {
+                [r#"{"t":"sign_in_mail","email":"#, &json::quoted(email), "}"].concat()
+            }
+            PopupMessage::SignInCode { code, email } => [
+                r#"{"t":"sign_in_code","code":"#,
+                &json::quoted(code),
+                r#","email":"#,
+                &json::quoted(email),
+                "}",
+            ]
+            .concat(),
+            PopupMessage::SignOut => r#"{"t":"sign_out"}"#.to_owned(),
+            PopupMessage::Pause => r#"{"t":"pause"}"#.to_owned(),
+            PopupMessage::Resume => r#"{"t":"resume"}"#.to_owned(),
         }
     }
+}
+
+fn text(message: &Value<'_>, key: &str) -> Option<String> {
+    Some(message.get(key)?.as_str()?.to_owned())
 }
 
 /// What the worker answers to the popup.

@@ -67,6 +67,32 @@ fn target(value: &str) -> Option<(Hostname, String)> {
     Some((Hostname::parse(host).ok()?, path.chars().take(MAX_PATH).collect()))
 }
 
+/// A mailed link's page, where an address is one: the origin, and the link's text.
+#[must_use]
+pub fn link(address: &str) -> Option<(String, String)> {
+    let (origin, rest) = address.split_once(shared::wire::LINK_PATH)?;
+    let (_, authority) = origin.split_once("://")?;
+    let link = rest.split(['?', '#']).next().unwrap_or_default();
+    let is_link = link.starts_with("rcl_") && link.len() < 200 && !link.contains('/');
+    let is_origin = !authority.contains(['/', '?', '#', '@']);
+    (is_link && is_origin).then(|| (origin.to_owned(), link.to_owned()))
+}
+
+/// How a way through an identity provider ended, by the address at its end: `proof=` or `error=`.
+///
+/// # Errors
+/// The collector's word; none where there is neither.
+pub fn outcome(address: &str) -> Result<String, String> {
+    let query = address.split_once('?').map_or("", |(_, query)| query);
+    let query = query.split('#').next().unwrap_or_default();
+    let value =
+        |wanted: &str| pairs(query).find(|(key, _)| *key == wanted).map(|(_, it)| decode(it));
+    match value("proof") {
+        Some(proof) => Ok(proof),
+        None => Err(value("error").unwrap_or_default()),
+    }
+}
+
 /// Reads a few facts of a request; no value is kept but host and path to which it leads back.
 fn authorization(query: &str) -> Authorization {
     let value = |wanted: &str| pairs(query).find(|(key, _)| *key == wanted).map(|(_, value)| value);
@@ -160,6 +186,31 @@ mod tests {
                 {"host":"tool.example","path":"/","keys":["code"]}
             "#]],
         );
+    }
+
+    #[test]
+    fn a_mailed_link_is_read_off_its_own_address_only() {
+        let found = |it: &str| link(it).map(|(origin, link)| format!("{origin} {link}"));
+        let expected = Some("https://rollcall.example:8443 rcl_abc".to_owned());
+        assert_eq!(found("https://rollcall.example:8443/connect/link/rcl_abc?looked=1"), expected);
+        for address in [
+            "https://rollcall.example/connect/link/",
+            "https://rollcall.example/connect/link/rci_abc",
+            "https://evil.example/?next=https://rollcall.example/connect/link/rcl_abc",
+            "https://evil.example/https://rollcall.example/connect/link/rcl_abc",
+            "https://rollcall.example@evil.example/connect/link/rcl_abc",
+            "https://rollcall.example/connect/link/rcl_abc/more",
+        ] {
+            assert_eq!(found(address), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_sign_in_is_a_proof_or_a_word() {
+        let end = |query: &str| outcome(&format!("https://abc.chromiumapp.org/{query}"));
+        assert_eq!(end("?proof=rcp_x"), Ok("rcp_x".to_owned()));
+        assert_eq!(end("?error=not_work"), Err("not_work".to_owned()));
+        assert_eq!(end(""), Err(String::new()));
     }
 
     #[test]

@@ -70,6 +70,15 @@ pub enum Cause {
         /// What it says.
         message: ReaderMessage,
     },
+    /// A page of this shape was opened: a collector's address, and a mailed link's text.
+    LinkOpened {
+        /// Scheme, host and port.
+        origin: String,
+        /// The text.
+        link: String,
+    },
+    /// The way through the identity provider ended, with a proof or a word for why not.
+    SignInReturned(Result<String, String>),
     /// The popup says something.
     Popup(PopupMessage),
     /// A request came back.
@@ -96,6 +105,14 @@ pub enum Purpose {
     Catalog,
     /// Send events.
     Batch,
+    /// Ask where the person signs in.
+    SignIn,
+    /// Ask for a mail with a link.
+    SignInMail,
+    /// Show a proof.
+    SignInProof,
+    /// Sign out.
+    SignOut,
 }
 
 json::words!(pub Purpose {
@@ -104,7 +121,22 @@ json::words!(pub Purpose {
     Configuration: "configuration",
     Catalog: "catalog",
     Batch: "batch",
+    SignIn: "sign_in",
+    SignInMail: "sign_in_mail",
+    SignInProof: "sign_in_proof",
+    SignOut: "sign_out",
 });
+
+impl Purpose {
+    /// The person asked for it: it is sent once, now or not at all.
+    #[must_use]
+    pub fn is_signing(self) -> bool {
+        matches!(
+            self,
+            Purpose::SignIn | Purpose::SignInMail | Purpose::SignInProof | Purpose::SignOut
+        )
+    }
+}
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +172,8 @@ pub enum Effect {
         /// The frame.
         frame: i32,
     },
+    /// Lead the person through the identity provider; it comes back as [`Cause::SignInReturned`].
+    LaunchSignIn(String),
     /// Find out which page the person looks at; it comes back as [`Cause::Attention`].
     LookAround,
     /// Answer the reader that asked.

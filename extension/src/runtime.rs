@@ -110,6 +110,10 @@ async fn carry_out(effects: Vec<Effect>, mut reply: Option<Reply>) {
                 let shown = shown.and_then(|it| json::read::<Option<Shown>>(&it));
                 post(Cause::Described { tab, frame, shown: shown.flatten() }, None);
             }),
+            Effect::LaunchSignIn(url) => spawn_local(async move {
+                let outcome = chrome::lead_through(&url).await;
+                post(Cause::SignInReturned(outcome), None);
+            }),
             Effect::LookAround => spawn_local(async {
                 if let Ok(attended) = chrome::attended().await {
                     post(Cause::Attention(attended), None);
@@ -179,7 +183,10 @@ async fn send(request: Request) {
 
 /// The extension was installed or updated.
 #[wasm_bindgen]
-pub fn on_installed() {
+pub fn on_installed(reason: &str) {
+    if reason == "install" {
+        spawn_local(chrome::open_own_page("welcome.html"));
+    }
     post(Cause::Woke, None);
 }
 
@@ -210,6 +217,10 @@ pub fn on_managed_changed() {
 /// A frame went somewhere.
 #[wasm_bindgen]
 pub fn on_navigation(details: NavigationDetails) {
+    if let Some((origin, link)) = details.link() {
+        post(Cause::LinkOpened { origin, link }, None);
+        return;
+    }
     if let Some(tab) = details.prompted() {
         post(Cause::Prompted { tab }, None);
     }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::json;
-use shared::wire::Mode;
+use shared::wire::{Identity, Mode};
 
 use crate::policy::ServerUrl;
 use crate::port::Purpose;
@@ -58,6 +58,10 @@ pub struct Contact {
     pub configuration_version: Option<String>,
     /// The mode in force, as the collector last said.
     pub mode: Option<Mode>,
+    /// Whose browser this is, as the collector last said.
+    pub identity: Option<Identity>,
+    /// The person takes a break until then.
+    pub paused_until: Option<DateTime<Utc>>,
     /// Seconds between two batches.
     pub flush_seconds: u32,
     /// Seconds between two heartbeats.
@@ -79,6 +83,8 @@ json::record!(Contact = Contact::default() => {
     unreachable_since: optional,
     configuration_version: optional,
     mode: optional,
+    identity: optional,
+    paused_until: optional,
     flush_seconds: optional,
     heartbeat_seconds: optional,
     clock_off_s: optional,
@@ -96,6 +102,8 @@ impl Default for Contact {
             unreachable_since: None,
             configuration_version: None,
             mode: None,
+            identity: None,
+            paused_until: None,
             flush_seconds: 300,
             heartbeat_seconds: 900,
             clock_off_s: 0,

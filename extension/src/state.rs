@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use shared::json;
-use shared::wire::Mode;
+use shared::wire::{IdentityMethod, Mode};
 
 use crate::ledger::Entry;
 
@@ -15,6 +15,18 @@ pub struct State {
     pub organization: Option<String>,
     /// As whom this browser reports.
     pub user: Option<String>,
+    /// The person has signed in.
+    pub is_signed_in: bool,
+    /// Ways in which the person can sign in.
+    pub sign_in_methods: Vec<IdentityMethod>,
+    /// The identity provider, for people to read.
+    pub identity_provider: Option<String>,
+    /// How signing in goes.
+    pub signing: Option<Signing>,
+    /// The person may take a break.
+    pub may_pause: bool,
+    /// The person takes one until then.
+    pub paused_until: Option<DateTime<Utc>>,
     /// The collector.
     pub collector: Option<String>,
     /// Whom to ask.
@@ -45,6 +57,12 @@ json::record!(State {
     condition,
     organization: optional,
     user: optional,
+    is_signed_in: optional,
+    sign_in_methods: optional,
+    identity_provider: optional,
+    signing: optional,
+    may_pause: optional,
+    paused_until: optional,
     collector: optional,
     help_contact: optional,
     set_by_policy,
@@ -84,6 +102,8 @@ pub enum Condition {
     NotSignedIn,
     /// The organization turned reporting off.
     Disabled,
+    /// The person takes a break.
+    Paused,
     /// Reporting.
     Reporting,
 }
@@ -100,6 +120,7 @@ json::words!(pub Condition {
     WaitingForConfiguration: "waiting_for_configuration",
     NotSignedIn: "not_signed_in",
     Disabled: "disabled",
+    Paused: "paused",
     Reporting: "reporting",
 });
 
@@ -112,9 +133,94 @@ impl Condition {
             Condition::Starting
             | Condition::Enrolling
             | Condition::WaitingForConfiguration
-            | Condition::Disabled => Outcome::Waiting,
+            | Condition::Disabled
+            | Condition::Paused => Outcome::Waiting,
             _ => Outcome::Bad,
         }
+    }
+}
+
+/// How signing in goes, or why it did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signing {
+    /// Something is under way.
+    Waiting,
+    /// A mail with a link is on its way, if the address may have one.
+    Mailed,
+    /// What was typed is no address.
+    Email,
+    /// An address outside the work domains.
+    NotWork,
+    /// The address is nobody's who works here.
+    NotCurrent,
+    /// The identity provider has not verified the address.
+    NotVerified,
+    /// Used, too old, or unknown.
+    Ended,
+    /// Asked for in another browser.
+    Elsewhere,
+    /// A wrong code.
+    WrongCode,
+    /// Somebody else is signed in here.
+    Taken,
+    /// The person declined or closed the window.
+    Denied,
+    /// The identity provider does not answer as one.
+    Provider,
+    /// The identity provider's answer was for another sign-in or another time.
+    Token,
+    /// Not set up.
+    NotOffered,
+    /// Too many tries.
+    TooMany,
+    /// The collector does not answer.
+    Unreachable,
+}
+
+json::words!(pub Signing {
+    Waiting: "waiting",
+    Mailed: "mailed",
+    Email: "email",
+    NotWork: "not_work",
+    NotCurrent: "not_current",
+    NotVerified: "not_verified",
+    Ended: "ended",
+    Elsewhere: "elsewhere",
+    WrongCode: "wrong_code",
+    Taken: "taken",
+    Denied: "denied",
+    Provider: "provider",
+    Token: "token",
+    NotOffered: "not_offered",
+    TooMany: "too_many",
+    Unreachable: "unreachable",
+});
+
+impl Signing {
+    /// All of them.
+    pub const ALL: [Signing; 16] = [
+        Signing::Waiting,
+        Signing::Mailed,
+        Signing::Email,
+        Signing::NotWork,
+        Signing::NotCurrent,
+        Signing::NotVerified,
+        Signing::Ended,
+        Signing::Elsewhere,
+        Signing::WrongCode,
+        Signing::Taken,
+        Signing::Denied,
+        Signing::Provider,
+        Signing::Token,
+        Signing::NotOffered,
+        Signing::TooMany,
+        Signing::Unreachable,
+    ];
+
+    /// The collector's word for a refusal; one that a newer collector made is as good as "ended".
+    #[must_use]
+    pub fn refused(word: &str) -> Signing {
+        Signing::ALL.into_iter().find(|it| it.as_str() == word).unwrap_or(Signing::Ended)
     }
 }
 
@@ -129,6 +235,8 @@ pub enum Check {
     Key,
     /// The clock is right.
     Clock,
+    /// The person has signed in, where the mode asks for it.
+    SignIn,
     /// Settings and catalog are there.
     Configuration,
     /// The mode lets this browser report.
@@ -140,6 +248,7 @@ json::words!(pub Check {
     Network: "network",
     Key: "key",
     Clock: "clock",
+    SignIn: "sign_in",
     Configuration: "configuration",
     Mode: "mode",
 });

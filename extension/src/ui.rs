@@ -6,6 +6,7 @@ use std::cell::RefCell;
 
 use chrono::{DateTime, Utc};
 use shared::json;
+use shared::wire::IdentityMethod;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Document, Element, Event, HtmlInputElement};
@@ -13,10 +14,15 @@ use web_sys::{Document, Element, Event, HtmlInputElement};
 use crate::chrome::{self, localized};
 use crate::ledger::Entry;
 use crate::messages::{LinkProblem, PopupAnswer, PopupMessage};
-use crate::state::State;
+use crate::state::{Signing, State};
 
 /// How often the worker is asked.
 const REFRESH_MS: i32 = 1_000;
+
+/// Ways of signing in, as the popup shows them.
+fn offers(state: &State, wanted: IdentityMethod) -> bool {
+    !state.is_signed_in && state.sign_in_methods.contains(&wanted)
+}
 
 thread_local! {
     /// What is on the screen, so that nothing is drawn twice: an open entry stays open.
@@ -78,6 +84,7 @@ impl Page {
         append(&body, &[&header]);
         append(&body, &[&self.section("status", None)]);
         append(&body, &[&self.link_form()]);
+        append(&body, &[&self.sign_in_section()]);
         append(&body, &[&self.section("facts", None)]);
 
         let test = self.section("test", Some("test_heading"));
@@ -130,6 +137,93 @@ impl Page {
         form
     }
 
+    /// Everything about who it is: shown in parts by [`Page::show_sign_in`].
+    fn sign_in_section(&self) -> Element {
+        let section = self.section("sign-in", None);
+        let provider = self.button("sign-in-provider", || PopupMessage::SignIn {
+            redirect_url: chrome::redirect_url(),
+        });
+        let mail = self.form("sign-in-mail", &[("sign-in-email", "email")], "mail_button", || {
+            PopupMessage::SignInMail { email: typed("sign-in-email") }
+        });
+        let code = self.form("sign-in-code", &[("sign-in-typed", "text")], "code_button", || {
+            PopupMessage::SignInCode { code: typed("sign-in-typed"), email: typed("sign-in-email") }
+        });
+        let note = self.filled("p", "sign-in-note");
+        let _ = note.set_attribute("role", "status");
+        let sign_out = self.button("sign-out", || PopupMessage::SignOut);
+        let pause = self.button("pause", || PopupMessage::Pause);
+        let resume = self.button("resume", || PopupMessage::Resume);
+        append(&section, &[&provider, &mail, &code, &note, &sign_out, &pause, &resume]);
+        section
+    }
+
+    fn button(&self, id: &str, message: fn() -> PopupMessage) -> Element {
+        let button = self.filled("button", id);
+        let _ = button.set_attribute("type", "button");
+        let _ = button.set_attribute("hidden", "");
+        on(&button, "click", move |_| spawn_local(async move { ask(&message()).await }));
+        button
+    }
+
+    /// A form of fields, each an id and a type, and a button.
+    fn form(
+        &self,
+        id: &str,
+        fields: &[(&str, &str)],
+        button: &str,
+        message: fn() -> PopupMessage,
+    ) -> Element {
+        let form = self.filled("form", id);
+        let _ = form.set_attribute("hidden", "");
+        for (field, kind) in fields {
+            let label = self.element("label", "", &localized(&field.replace('-', "_"), &[]));
+            let _ = label.set_attribute("for", field);
+            let input = self.filled("input", field);
+            for (name, value) in [("type", *kind), ("autocomplete", "off"), ("spellcheck", "false")]
+            {
+                let _ = input.set_attribute(name, value);
+            }
+            append(&form, &[&label, &input]);
+        }
+        append(&form, &[&self.element("button", "", &localized(button, &[]))]);
+        on(&form, "submit", move |event| {
+            event.prevent_default();
+            spawn_local(async move { ask(&message()).await });
+        });
+        form
+    }
+
+    fn show_sign_in(&self, state: &State) {
+        let offers_mail = offers(state, IdentityMethod::MagicLink);
+        let offers_provider = offers(state, IdentityMethod::Oidc);
+        let provider = state.identity_provider.as_deref().unwrap_or_default();
+        self.set_text("sign-in-provider", &localized("sign_in_provider", &[provider]));
+        self.set_text("sign-out", &localized("sign_out", &[]));
+        self.set_text("pause", &localized("pause_button", &[]));
+        self.set_text("resume", &localized("resume_button", &[]));
+        self.hide("sign-in-provider", !offers_provider);
+        self.hide("sign-in-mail", !offers_mail);
+        self.hide("sign-in-code", !offers_mail);
+        self.hide("sign-out", !state.is_signed_in);
+        self.hide("pause", !state.may_pause || state.paused_until.is_some());
+        self.hide("resume", state.paused_until.is_none());
+        let note = state.signing.map(|it| localized(&format!("signing_{}", it.as_str()), &[]));
+        self.set_text("sign-in-note", &note.unwrap_or_default());
+        let is_shown = offers_mail
+            || offers_provider
+            || state.is_signed_in
+            || state.may_pause
+            || state.signing.is_some_and(|it| it != Signing::Waiting);
+        self.hide("sign-in", !is_shown);
+    }
+
+    fn set_text(&self, id: &str, text: &str) {
+        if let Some(element) = self.document.get_element_by_id(id) {
+            element.set_text_content(Some(text));
+        }
+    }
+
     fn show_link_problem(&self, problem: Option<LinkProblem>) {
         let name = problem.map(|it| match it {
             LinkProblem::Shape => "link_problem_shape",
@@ -147,6 +241,7 @@ impl Page {
         self.fill("facts", &self.facts(state));
         self.fill("checks", &self.checks(state));
         self.fill("settings", &self.settings(state));
+        self.show_sign_in(state);
         self.hide("enroll", !state.takes_link);
         self.hide("policy", state.set_by_policy.is_empty());
         if before.is_none_or(|it| it.ledger != state.ledger) {
@@ -163,7 +258,8 @@ impl Page {
         let help = state.help_contact.clone().unwrap_or_else(|| localized("help_unnamed", &[]));
         let minutes = state.clock_off_minutes.abs().to_string();
         let collector = state.collector.as_deref().unwrap_or_default();
-        let substitutions = [user, organization, collector, &help, &minutes];
+        let until = state.paused_until.map(local_time).unwrap_or_default();
+        let substitutions = [user, organization, collector, &help, &minutes, &until];
         let class = format!("headline {}", state.condition.outcome().as_str());
         let headline = localized(&format!("state_{condition}"), &substitutions);
         let advice = localized(&format!("advice_{condition}"), &substitutions);
@@ -179,6 +275,8 @@ impl Page {
         let list = self.element("dl", "facts", "");
         let waiting = state.n_queued.to_string();
         let facts = [
+            ("fact_user", state.user.as_deref().unwrap_or("-")),
+            ("fact_organization", state.organization.as_deref().unwrap_or("-")),
             ("fact_reported", reported.as_str()),
             ("fact_answered", answered.as_str()),
             ("fact_waiting", waiting.as_str()),
@@ -226,6 +324,7 @@ impl Page {
         let kind = match entry.to.rsplit('/').next() {
             Some("batches") => "sent_batch",
             Some("enroll") => "sent_enroll",
+            Some("sign-ins" | "mails" | "proofs" | "sign-outs") => "sent_sign_in",
             _ => "sent_heartbeat",
         };
         let number = entry.sequence.map(|it| it.to_string()).unwrap_or_default();
@@ -296,7 +395,21 @@ impl Page {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the popup's own field, made for this link")]
+/// What stands in a field of the popup.
+fn typed(id: &str) -> String {
+    let document = web_sys::window().and_then(|it| it.document());
+    let field = document.and_then(|it| it.get_element_by_id(id));
+    field
+        .as_ref()
+        .and_then(|it| it.dyn_ref::<HtmlInputElement>())
+        .map(pasted_link)
+        .unwrap_or_default()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the popup's own fields, made for what is typed there"
+)]
 fn pasted_link(input: &HtmlInputElement) -> String {
     input.value()
 }
@@ -327,7 +440,11 @@ mod tests {
 
     use serde_json::Value;
 
-    use crate::state::{Check, Condition, Outcome};
+    use crate::state::{Check, Condition, Outcome, Signing};
+
+    /// What `welcome.js` puts into its page.
+    const WELCOME: [&str; 5] =
+        ["welcome_heading", "welcome_1", "welcome_2", "welcome_3", "welcome_4"];
 
     fn names(json: &str) -> BTreeSet<String> {
         let Value::Object(messages) = serde_json::from_str(json).unwrap() else { panic!("{json}") };
@@ -352,6 +469,7 @@ mod tests {
             Condition::WaitingForConfiguration,
             Condition::NotSignedIn,
             Condition::Disabled,
+            Condition::Paused,
             Condition::Reporting,
         ];
         let checks = [
@@ -359,6 +477,7 @@ mod tests {
             Check::Network,
             Check::Key,
             Check::Clock,
+            Check::SignIn,
             Check::Configuration,
             Check::Mode,
         ];
@@ -371,7 +490,10 @@ mod tests {
             .flat_map(|it| [format!("state_{}", it.as_str()), format!("advice_{}", it.as_str())])
             .chain(checks.iter().map(|it| format!("check_{}", it.as_str())))
             .chain(outcomes.iter().map(|it| format!("outcome_{}", it.as_str())))
-            .chain(settings.iter().map(|it| format!("setting_{it}")));
+            .chain(settings.iter().map(|it| format!("setting_{it}")))
+            .chain(Signing::ALL.iter().map(|it| format!("signing_{}", it.as_str())))
+            .chain(["sign_in_email", "sign_in_typed"].map(str::to_owned))
+            .chain(WELCOME.map(str::to_owned));
         // Names that stand in the source as they are.
         let source = include_str!("ui.rs").split("mod tests").next().unwrap().to_owned();
         let computed: BTreeSet<String> = computed.chain(["description".to_owned()]).collect();

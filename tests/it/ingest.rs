@@ -469,7 +469,8 @@ async fn a_revoked_installation_reports_nothing_more_at_once() {
     app.with_database(|conn| {
         let hash = maria.installation_token().hash();
         let row = installations::find_by_token(conn, app.organization_id, &hash).unwrap().unwrap();
-        installations::revoke(conn, app.organization_id, row.installation_id, monday()).unwrap();
+        installations::revoke(conn, app.organization_id, row.installation_id, "ada", monday())
+            .unwrap();
     });
     let answer = maria.try_batch(&batch(2, monday(), vec![visit(SLACK, ago(5))])).await;
     assert_eq!(

@@ -46,6 +46,9 @@ mod numbers;
 /// The addresses of browsers and programs.
 mod api;
 
+/// Signing installations in, and what must not.
+mod sign_in;
+
 /// The command line of admins.
 mod admin_cli;
 

@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 const PERMISSIONS: &[(&str, &str)] = &[
     ("alarms", "Batches and signs of life are sent on time although the worker sleeps."),
     (
+        "identity",
+        "The person signs in at the organization's identity provider, in a window of the browser's own.",
+    ),
+    (
         "idle",
         "A page that reloads itself while nobody is there is not in use: it is asked whether there was any \
          input in five minutes, never which.",

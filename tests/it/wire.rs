@@ -37,6 +37,11 @@ fn every_type_of_the_protocol_has_a_golden_document() {
     check_golden::<wire::Configuration>(expect_file!["wire/configuration.json"]);
     check_golden::<wire::Batch>(expect_file!["wire/batch.json"]);
     check_golden::<wire::BatchResponse>(expect_file!["wire/batch_response.json"]);
+    check_golden::<wire::SignInRequest>(expect_file!["wire/sign_in_request.json"]);
+    check_golden::<wire::SignInStarted>(expect_file!["wire/sign_in_started.json"]);
+    check_golden::<wire::SignInMailRequest>(expect_file!["wire/sign_in_mail_request.json"]);
+    check_golden::<wire::SignInProof>(expect_file!["wire/sign_in_proof.json"]);
+    check_golden::<wire::SignInState>(expect_file!["wire/sign_in_state.json"]);
     check_golden::<wire::Problem>(expect_file!["wire/problem.json"]);
 }
 
@@ -44,13 +49,18 @@ fn every_type_of_the_protocol_has_a_golden_document() {
 fn the_golden_documents_are_all_that_there_is() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/it/wire");
     let n_documents = std::fs::read_dir(folder).unwrap().count();
-    assert_eq!(n_documents, 8, "a golden document that no test reads");
+    assert_eq!(n_documents, 13, "a golden document that no test reads");
 }
 
 #[test]
 fn requests_refuse_unknown_fields() {
     check_refuses_unknown_fields::<wire::EnrollRequest>(&expect_file!["wire/enroll_request.json"]);
     check_refuses_unknown_fields::<wire::Heartbeat>(&expect_file!["wire/heartbeat.json"]);
+    check_refuses_unknown_fields::<wire::SignInRequest>(&expect_file!["wire/sign_in_request.json"]);
+    check_refuses_unknown_fields::<wire::SignInMailRequest>(&expect_file![
+        "wire/sign_in_mail_request.json"
+    ]);
+    check_refuses_unknown_fields::<wire::SignInProof>(&expect_file!["wire/sign_in_proof.json"]);
     check_refuses_unknown_fields::<wire::Batch>(&expect_file!["wire/batch.json"]);
 
     let event =

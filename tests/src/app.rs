@@ -1,6 +1,7 @@
 //! A collector under test: in-process, on a database of its own.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
@@ -8,7 +9,7 @@ use actix_web::dev::ServerHandle;
 use chrono::{DateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use collector::clock::{Clock, ManualClock};
-use collector::config::{Config, DatabaseConfig, LogConfig, LogFormat};
+use collector::config::{Config, DatabaseConfig, LogConfig, LogFormat, MailConfig};
 use collector::db::{self, DatabaseUrl, DbConnection, OrganizationId};
 use collector::server::{self, Collector};
 use collector::store::organizations::NewOrganization;
@@ -16,7 +17,11 @@ use collector::store::{api_keys, enrollment_keys, organizations};
 use collector::tokens::{Token, TokenKind};
 use shared::wire::Mode;
 
+use tempfile::TempDir;
+
+use crate::admin::HOST;
 use crate::database::TestDatabase;
+use crate::mail_server::MailServer;
 
 /// When tests begin: a Monday morning.
 #[must_use]
@@ -41,6 +46,8 @@ pub struct TestApp {
     pub write_key: Token,
     /// Lives as long as the app.
     database: TestDatabase,
+    /// Where its key is.
+    _folder: TempDir,
 }
 
 impl TestApp {
@@ -57,16 +64,42 @@ impl TestApp {
         TestApp::open(Clock::Manual(clock.clone()), clock, database)
     }
 
+    /// An app whose clock stands still at [`monday`], and which can send mail.
+    #[must_use]
+    pub fn with_mail(server: &MailServer) -> TestApp {
+        let clock = ManualClock::new(monday());
+        let change = |config: &mut Config| config.mail = server.config();
+        TestApp::open_with(Clock::Manual(clock.clone()), clock, TestDatabase::new(), change)
+    }
+
     /// An app on the machine's clock, for a browser.
     #[must_use]
     pub fn live() -> TestApp {
-        TestApp::open(Clock::System, ManualClock::new(Clock::System.now()), TestDatabase::new())
+        TestApp::live_with(|_| ())
+    }
+
+    /// An app on the machine's clock, with settings of its own.
+    #[must_use]
+    pub fn live_with(change: impl FnOnce(&mut Config)) -> TestApp {
+        let now = ManualClock::new(Clock::System.now());
+        TestApp::open_with(Clock::System, now, TestDatabase::new(), change)
     }
 
     fn open(clock: Clock, manual: ManualClock, database: TestDatabase) -> TestApp {
+        TestApp::open_with(clock, manual, database, |_| ())
+    }
+
+    fn open_with(
+        clock: Clock,
+        manual: ManualClock,
+        database: TestDatabase,
+        change: impl FnOnce(&mut Config),
+    ) -> TestApp {
         let now = clock.now();
-        let collector =
-            Collector::open(&config(database.url()), clock).expect("the collector opens");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut config = config(database.url(), folder.path());
+        change(&mut config);
+        let collector = Collector::open(&config, clock).expect("the collector opens");
         let organization_id = OrganizationId::new(now);
         let enrollment_key = Token::generate(TokenKind::EnrollmentKey, organization_id);
         let api_key = Token::generate(TokenKind::ApiKey, organization_id);
@@ -88,6 +121,7 @@ impl TestApp {
             api_key,
             write_key,
             database,
+            _folder: folder,
         }
     }
 
@@ -176,7 +210,7 @@ impl Drop for Served {
     }
 }
 
-fn config(url: &DatabaseUrl) -> Config {
+fn config(url: &DatabaseUrl, folder: &Path) -> Config {
     Config {
         database: DatabaseConfig { database_url: url.clone() },
         listen: ([127, 0, 0, 1], 0).into(),
@@ -184,6 +218,9 @@ fn config(url: &DatabaseUrl) -> Config {
         writers: 2,
         workers: 1,
         sweep_seconds: 300,
+        public_url: Some(format!("https://{HOST}").parse().expect("it is an origin")),
+        key_file: folder.join("rollcall.key"),
+        mail: MailConfig::default(),
         log: LogConfig { log: "warn".to_owned(), log_format: LogFormat::Text },
     }
 }

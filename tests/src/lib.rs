@@ -14,7 +14,9 @@ pub mod factory;
 mod forward;
 
 pub mod browser;
+pub mod forger;
 pub mod lookalike;
+pub mod mail_server;
 pub mod provider;
 pub mod recorder;
 pub mod updates;

@@ -38,6 +38,15 @@ pub(crate) const NODE: Need =
 pub(crate) const NPM: Need =
     Need { what: "npm", packages: &["npm"], is_there: || command::find(&["npm"]).is_some() };
 
+/// The mail server of the tests.
+pub(crate) const MAIL_SERVER: Need = Need {
+    what: "Python's aiosmtpd",
+    packages: &["python3-aiosmtpd"],
+    is_there: || {
+        command::output(Command::new("/usr/bin/python3").args(["-c", "import aiosmtpd"])).is_ok()
+    },
+};
+
 /// What the collector is linked with.
 pub(crate) const LIBPQ: Need = Need {
     what: "the PostgreSQL client library",

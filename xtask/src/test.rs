@@ -59,6 +59,7 @@ fn set_up() -> Result<()> {
         &system::LIBPQ,
         &system::POSTGRES,
         &system::CHROMIUM,
+        &system::MAIL_SERVER,
         &system::NODE,
         &system::NPM,
     ])?;

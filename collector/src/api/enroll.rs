@@ -14,7 +14,7 @@ use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
-use crate::store::word::Word;
+use crate::store::word::{IdentityChange, Word};
 use crate::store::{enrollment_keys, installations, organizations, users};
 use crate::tokens::{Token, TokenHash, TokenKind};
 
@@ -64,7 +64,7 @@ pub async fn create(
     }
 }
 
-fn rate_limited(wait: TimeDelta) -> ApiError {
+pub(super) fn rate_limited(wait: TimeDelta) -> ApiError {
     let seconds = u64::try_from(wait.num_seconds()).unwrap_or(0) + 1;
     ApiError::RateLimited { retry_after_seconds: seconds }
 }
@@ -112,6 +112,9 @@ fn insert(
             sequence_window: 0,
             last_payload_hash: 0,
             revoked_at: None,
+            identity_changed_at: identity.map(|_| now.naive_utc()),
+            identity_change: identity.map(|_| Word(IdentityChange::Stated)),
+            revoked_by: None,
         },
     )?;
     Ok(EnrollResponse {

@@ -2,18 +2,21 @@
 
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
-use shared::wire::{Heartbeat, HeartbeatResponse};
+use shared::wire::{Heartbeat, HeartbeatResponse, Identity};
 
 use super::configuration::configuration_of;
 use super::enroll::{accept_identity, check_facts};
 use crate::callers::is_proof;
 use crate::db::DbConnection;
 use crate::extract::{Installation, Json};
+use crate::identity::installations as identities;
 use crate::problem::ApiError;
 use crate::server::Collector;
-use crate::store::installations;
-use crate::store::installations::HeartbeatUpdate;
-use crate::store::organizations::Organization;
+use crate::store::audit::Actor;
+use crate::store::installations::{self, HeartbeatUpdate, InstallationRow};
+use crate::store::organizations::{self, Organization};
+use crate::store::users;
+use crate::store::word::{IdentityChange, UserStatus};
 use crate::tokens::TokenHash;
 
 /// Notes a sign of life and answers what is in force.
@@ -27,19 +30,32 @@ pub async fn create(
 ) -> Result<HttpResponse, ApiError> {
     check_facts(&heartbeat.installation)?;
     let now = collector.clock.now();
-    let organization = installation.caller.organization.clone();
-    let hash = installation.token_hash;
-    let mode = heartbeat.mode.stricter(organization.mode);
-    let answer = HeartbeatResponse {
+    let organization_id = installation.caller.organization.organization_id;
+    let (hash, mode) = (installation.token_hash, heartbeat.mode);
+    let (organization, identity) = collector
+        .db
+        .write(move |conn| {
+            // Read anew: what was changed a moment ago, here or at another collector, is in force.
+            let organization = organizations::find(conn, organization_id)?;
+            let organization = organization.ok_or(ApiError::TokenRefused)?;
+            let identity = note(conn, &organization, &hash, &heartbeat, now)?;
+            Ok::<_, ApiError>((organization, identity))
+        })
+        .await?;
+    let mode = mode.stricter(organization.mode);
+    if organization != *installation.caller.organization {
+        collector.callers.forget_all();
+    }
+    collector.callers.forget(&hash);
+    Ok(HttpResponse::Ok().json(HeartbeatResponse {
         server_time: now,
         mode,
-        configuration_version: configuration_of(&organization, mode).version,
+        identity,
+        configuration_version: configuration_of(&organization, mode, collector.sends_mail())
+            .version,
         flush_seconds: organization.flush_seconds,
         heartbeat_seconds: organization.heartbeat_seconds,
-    };
-    collector.db.write(move |conn| note(conn, &organization, &hash, &heartbeat, now)).await?;
-    collector.callers.forget(&hash);
-    Ok(HttpResponse::Ok().json(answer))
+    }))
 }
 
 fn note(
@@ -48,10 +64,16 @@ fn note(
     hash: &TokenHash,
     heartbeat: &Heartbeat,
     now: DateTime<Utc>,
-) -> Result<(), ApiError> {
-    let row = installations::find_by_token(conn, organization.organization_id, hash)?
+) -> Result<Option<Identity>, ApiError> {
+    let organization_id = organization.organization_id;
+    let mut row = installations::find_by_token(conn, organization_id, hash)?
         .filter(|it| it.revoked_at.is_none())
         .ok_or(ApiError::TokenRefused)?;
+    if has_left(conn, &row)? {
+        let (change, by) = (IdentityChange::Left, Actor::system());
+        identities::clear(conn, &row, change, &by, now)?;
+        (row.user_id, row.identity_method) = (None, None);
+    }
     let known = row.user_id.zip(row.identity_method.map(|it| it.0));
     let identity = match &heartbeat.identity {
         Some(stated) => {
@@ -69,11 +91,22 @@ fn note(
         &HeartbeatUpdate {
             facts: &heartbeat.installation,
             mode: heartbeat.mode,
-            identity,
             n_queued: heartbeat.n_queued,
             clock_skew_ms: skew.num_milliseconds(),
             received_at: now,
         },
     )?;
-    Ok(())
+    if identity != known {
+        let (id, change) = (row.installation_id, IdentityChange::Stated);
+        installations::update_identity(conn, organization_id, id, identity, change, now)?;
+    }
+    Ok(identities::identity_of(conn, organization_id, identity)?)
+}
+
+/// Whoever signed in is no longer there: the installation is nobody's until somebody signs in again.
+fn has_left(conn: &mut DbConnection, row: &InstallationRow) -> Result<bool, ApiError> {
+    let is_proven = row.identity_method.is_some_and(|it| is_proof(it.0));
+    let Some(user_id) = row.user_id.filter(|_| is_proven) else { return Ok(false) };
+    let users = users::find_all(conn, row.organization_id, &[user_id])?;
+    Ok(users.get(&user_id).is_some_and(|it| it.status.0 == UserStatus::Past))
 }

@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod configuration;
 pub mod enroll;
 pub mod heartbeats;
+pub mod sign_ins;
 
 pub mod activities;
 pub mod apps;

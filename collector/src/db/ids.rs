@@ -135,6 +135,10 @@ ids! {
     ReassessmentId;
     /// A pattern that says which app a line of spend belongs to.
     MatchingRuleId;
+    /// One mail to many.
+    MailingId;
+    /// One mail to one person.
+    MailMessageId;
 }
 
 #[cfg(test)]

@@ -21,7 +21,8 @@ pub use connection::{DbConnection, connect, write};
 pub(crate) use connection::{by_backend, with_backend};
 pub use ids::{
     ActivityId, AdminId, ApiKeyId, AppId, AuditEntryId, EnrollmentKeyId, InstallationId, LicenseId,
-    MatchingRuleId, OrganizationId, ReassessmentId, SourceId, SyncSessionId, UserId,
+    MailMessageId, MailingId, MatchingRuleId, OrganizationId, ReassessmentId, SourceId,
+    SyncSessionId, UserId,
 };
 pub use migrate::{MigrateError, migrate, revert_all};
 pub use url::{DatabaseUrl, DatabaseUrlError};

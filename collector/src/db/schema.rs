@@ -19,6 +19,7 @@ diesel::table! {
         created_at -> Timestamp,
         discovery_min_users -> Integer,
         discovery_min_sign_ins -> Integer,
+        minimum_extension_version_at -> Nullable<Timestamp>,
     }
 }
 
@@ -145,6 +146,91 @@ diesel::table! {
         sequence_window -> BigInt,
         last_payload_hash -> BigInt,
         revoked_at -> Nullable<Timestamp>,
+        identity_changed_at -> Nullable<Timestamp>,
+        identity_change -> Nullable<Text>,
+        revoked_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    identity_providers (organization_id) {
+        organization_id -> Binary,
+        name -> Text,
+        issuer -> Text,
+        client_id -> Text,
+        sealed_credential -> Nullable<Binary>,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    oidc_sign_ins (organization_id, state_hash) {
+        organization_id -> Binary,
+        state_hash -> Binary,
+        installation_id -> Binary,
+        redirect_url -> Text,
+        nonce -> Text,
+        code_verifier -> Text,
+        created_at -> Timestamp,
+        expires_at -> Timestamp,
+        email -> Nullable<Text>,
+        proof_hash -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    sign_in_links (organization_id, link_hash) {
+        organization_id -> Binary,
+        link_hash -> Binary,
+        email -> Text,
+        installation_id -> Nullable<Binary>,
+        code_hash -> Binary,
+        n_wrong_codes -> Integer,
+        created_at -> Timestamp,
+        expires_at -> Timestamp,
+        used_at -> Nullable<Timestamp>,
+        used_by_installation_id -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    mailings (organization_id, mailing_id) {
+        organization_id -> Binary,
+        mailing_id -> Binary,
+        subject -> Text,
+        body -> Text,
+        sender_name -> Text,
+        reply_to -> Nullable<Text>,
+        created_by -> Text,
+        created_at -> Timestamp,
+        n_reminders_left -> Integer,
+        next_reminder_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    mail_messages (organization_id, mail_message_id) {
+        organization_id -> Binary,
+        mail_message_id -> Binary,
+        kind -> Text,
+        mailing_id -> Nullable<Binary>,
+        user_id -> Nullable<Binary>,
+        email -> Text,
+        installation_id -> Nullable<Binary>,
+        state -> Text,
+        reason -> Nullable<Text>,
+        n_tries -> Integer,
+        due_at -> Timestamp,
+        created_at -> Timestamp,
+        finished_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    mail_opt_outs (organization_id, email) {
+        organization_id -> Binary,
+        email -> Text,
+        created_at -> Timestamp,
     }
 }
 
@@ -446,6 +532,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     mappings,
     enrollment_keys,
     installations,
+    identity_providers,
+    oidc_sign_ins,
+    sign_in_links,
+    mailings,
+    mail_messages,
+    mail_opt_outs,
     user_app_sources,
     user_apps,
     usage_days,

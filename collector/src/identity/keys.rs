@@ -120,7 +120,7 @@ pub fn revoke_installation(
 ) -> Result<bool, StoreError> {
     let found = store::installations::find(conn, organization_id, id)?;
     let Some(row) = found.filter(|it| it.revoked_at.is_none()) else { return Ok(false) };
-    store::installations::revoke(conn, organization_id, id, now)?;
+    store::installations::revoke(conn, organization_id, id, &actor.name, now)?;
     let object = Object { kind: "installation", id: id.to_string() };
     let detail = json!({ "browser": row.browser, "os": row.os });
     store::audit::insert(

@@ -1,7 +1,11 @@
-//! Who is calling, and how they prove it: keys, passwords and sessions of
+//! Who is calling, and how they prove it: keys, sign-ins at installations, passwords and sessions of
 //! admins. What they may do is decided where it is done.
 
 pub mod keys;
+
+pub mod installations;
+pub mod links;
+pub mod oidc;
 
 pub mod accounts;
 pub mod admins;

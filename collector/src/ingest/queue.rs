@@ -200,6 +200,8 @@ mod tests {
             silent_after: TimeDelta::days(30),
             license_unused_after: TimeDelta::days(30),
             minimum_extension_version: None,
+            identity_provider: None,
+            minimum_extension_version_at: None,
             help_contact: None,
             work_domains: Vec::new(),
             deny_sites: Vec::new(),

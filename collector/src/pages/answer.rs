@@ -57,6 +57,12 @@ pub fn redirect(path: &'static str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, path)).finish()
 }
 
+/// Sends the browser on to an address that is ours or was checked.
+#[must_use]
+pub fn redirect_to(url: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, url)).finish()
+}
+
 fn render(template: &impl Template) -> Result<String, PageError> {
     template.render().map_err(|error| PageError::Problem(ApiError::Internal(error.into())))
 }

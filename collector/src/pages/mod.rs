@@ -6,9 +6,11 @@
 
 pub mod admins;
 pub mod apps;
+pub mod connect;
 pub mod discoveries;
 pub mod enrollment;
 pub mod overview;
+pub mod settings;
 pub mod sign_in;
 pub mod user_apps;
 pub mod users;

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Timestamp};
 use shared::wire::{IdentityMethod, InstallationFacts, Mode};
 
-use super::word::Word;
+use super::word::{IdentityChange, Word};
 use super::{Page, StoreError};
 use crate::db::schema::installations;
 use crate::db::{
@@ -59,6 +59,12 @@ pub struct InstallationRow {
     pub last_payload_hash: i64,
     /// When its token was taken back.
     pub revoked_at: Option<NaiveDateTime>,
+    /// When it last changed whose installation it is.
+    pub identity_changed_at: Option<NaiveDateTime>,
+    /// What changed it.
+    pub identity_change: Option<Word<IdentityChange>>,
+    /// Who took its token back.
+    pub revoked_by: Option<String>,
 }
 
 /// Adds an installation.
@@ -111,8 +117,6 @@ pub struct HeartbeatUpdate<'a> {
     pub facts: &'a InstallationFacts,
     /// The loosest mode that the policy allows.
     pub mode: Mode,
-    /// Who uses the profile, and how we know.
-    pub identity: Option<(UserId, IdentityMethod)>,
     /// Events that wait in the browser.
     pub n_queued: u32,
     /// Collector's clock less browser's clock.
@@ -131,10 +135,6 @@ pub fn update_heartbeat(
     update: &HeartbeatUpdate<'_>,
 ) -> Result<(), StoreError> {
     let received_at = update.received_at.naive_utc();
-    let (user_id, method) = match update.identity {
-        Some((user_id, method)) => (Some(user_id), Some(Word(method))),
-        None => (None, None),
-    };
     diesel::update(
         installations::table
             .filter(installations::organization_id.eq(row.organization_id))
@@ -145,8 +145,6 @@ pub fn update_heartbeat(
         installations::browser.eq(&update.facts.browser),
         installations::os.eq(&update.facts.os),
         installations::mode.eq(Word(update.mode)),
-        installations::user_id.eq(user_id),
-        installations::identity_method.eq(method),
         installations::n_queued.eq(i32::try_from(update.n_queued).unwrap_or(i32::MAX)),
         installations::clock_skew_ms.eq(update.clock_skew_ms),
         installations::first_heartbeat_at.eq(row.first_heartbeat_at.or(Some(received_at))),
@@ -156,14 +154,16 @@ pub fn update_heartbeat(
     Ok(())
 }
 
-/// Takes an installation's token back.
+/// Says whose installation it is from now on, and how we know; none is nobody's.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn revoke(
+pub fn update_identity(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     installation_id: InstallationId,
+    identity: Option<(UserId, IdentityMethod)>,
+    change: IdentityChange,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     diesel::update(
@@ -171,7 +171,33 @@ pub fn revoke(
             .filter(installations::organization_id.eq(organization_id))
             .filter(installations::installation_id.eq(installation_id)),
     )
-    .set(installations::revoked_at.eq(now.naive_utc()))
+    .set((
+        installations::user_id.eq(identity.map(|it| it.0)),
+        installations::identity_method.eq(identity.map(|it| Word(it.1))),
+        installations::identity_changed_at.eq(now.naive_utc()),
+        installations::identity_change.eq(Word(change)),
+    ))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Takes an installation's token back; `by` is who did it.
+///
+/// # Errors
+/// When the database refuses.
+pub fn revoke(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    installation_id: InstallationId,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::update(
+        installations::table
+            .filter(installations::organization_id.eq(organization_id))
+            .filter(installations::installation_id.eq(installation_id)),
+    )
+    .set((installations::revoked_at.eq(now.naive_utc()), installations::revoked_by.eq(by)))
     .execute(conn)?;
     Ok(())
 }

@@ -16,6 +16,12 @@ pub mod audit;
 pub mod enrollment_keys;
 pub mod installations;
 
+pub mod identity_providers;
+pub mod mail_messages;
+pub mod mailings;
+pub mod oidc_sign_ins;
+pub mod sign_in_links;
+
 pub mod figures;
 
 pub mod apps;

@@ -10,7 +10,7 @@ use shared::wire::{Mode, UnknownSites};
 use super::discoveries::Limits;
 use super::thresholds::{self, Overrides};
 use super::word::{LimitClock, LimitScope, Word};
-use super::{StoreError, mappings, sources};
+use super::{StoreError, identity_providers, mappings, sources};
 use crate::db::schema::{deny_sites, organization_work_domains, organizations};
 use crate::db::{AppId, DbConnection, LicenseId, OrganizationId, SourceId};
 
@@ -49,6 +49,10 @@ pub struct Organization {
     pub site_rules: SiteRules,
     /// What it takes for a discovery to appear in the queue.
     pub discovery_limits: Limits,
+    /// Where its people sign in, by the provider's name, where there is one.
+    pub identity_provider: Option<String>,
+    /// Since when older extensions are outdated.
+    pub minimum_extension_version_at: Option<DateTime<Utc>>,
     /// The source under which the extension's facts are kept.
     pub extension_source_id: SourceId,
     /// Limits of apps, sources and licenses that differ from its own.
@@ -113,6 +117,7 @@ struct OrganizationRow {
     created_at: NaiveDateTime,
     discovery_min_users: i32,
     discovery_min_sign_ins: i32,
+    minimum_extension_version_at: Option<NaiveDateTime>,
 }
 
 /// Creates an organization with its work domains and its extension source.
@@ -143,6 +148,7 @@ pub fn insert(
         created_at: now.naive_utc(),
         discovery_min_users: 1,
         discovery_min_sign_ins: 1,
+        minimum_extension_version_at: None,
     };
     diesel::insert_into(organizations::table).values(&row).execute(conn)?;
     for domain in &new.work_domains {
@@ -379,6 +385,7 @@ pub fn find(
         .load(conn)?;
     let rules: Result<Vec<_>, _> =
         mappings::list(conn, organization_id)?.iter().map(mappings::MappingRow::rule).collect();
+    let identity_provider = identity_providers::find(conn, organization_id)?.map(|it| it.name);
     let extension_source_id = sources::find_first(conn, organization_id, SourceKind::Extension)?
         .ok_or(StoreError::Inconsistent("the organization has no extension source"))?;
     let time_zone = row
@@ -399,6 +406,8 @@ pub fn find(
         license_unused_after: TimeDelta::seconds(row.license_unused_after_seconds),
         minimum_extension_version: row.minimum_extension_version,
         help_contact: row.help_contact,
+        identity_provider,
+        minimum_extension_version_at: row.minimum_extension_version_at.map(|it| it.and_utc()),
         work_domains,
         deny_sites,
         site_rules: SiteRules::new(rules?),

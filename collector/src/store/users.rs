@@ -30,6 +30,15 @@ pub struct UserRow {
     pub created_at: NaiveDateTime,
 }
 
+impl UserRow {
+    /// A person who is still there; a group's and a service's address signs nobody in.
+    #[must_use]
+    pub fn may_sign_in(&self) -> bool {
+        self.status.0 == UserStatus::Current
+            && matches!(self.user_type.0, UserType::Employee | UserType::External)
+    }
+}
+
 /// Adds a user, unless another writer has done so in the meantime. Without another sign, a work address
 /// is a person's of the organization (Z14) and any other an external's (Z1).
 ///
@@ -113,6 +122,23 @@ pub fn find_by_addresses(
     Ok(found)
 }
 
+/// Whose further address this is.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_by_alias(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    address: &str,
+) -> Result<Option<UserId>, StoreError> {
+    Ok(user_aliases::table
+        .filter(user_aliases::organization_id.eq(organization_id))
+        .filter(user_aliases::address.eq(address))
+        .select(user_aliases::user_id)
+        .first(conn)
+        .optional()?)
+}
+
 /// The user with this address, made if there is none.
 ///
 /// # Errors
@@ -132,6 +158,27 @@ pub fn find_or_insert(
     }
     insert_missing(conn, organization_id, address, UserType::Employee, now)?;
     find(conn)?.ok_or(StoreError::Inconsistent("a user that was just added is not there"))
+}
+
+/// Sets what kind of user it is, and whether the person is still there.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_kind(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    user_id: UserId,
+    user_type: UserType,
+    status: UserStatus,
+) -> Result<(), StoreError> {
+    diesel::update(
+        users::table
+            .filter(users::organization_id.eq(organization_id))
+            .filter(users::user_id.eq(user_id)),
+    )
+    .set((users::user_type.eq(Word(user_type)), users::status.eq(Word(status))))
+    .execute(conn)?;
+    Ok(())
 }
 
 /// A user in a list.

@@ -315,3 +315,57 @@ words!(ActorKind:
     Installation => "installation",
     System => "system",
 );
+
+/// What changed whose installation it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IdentityChange {
+    /// Policy, link or profile named somebody else.
+    Stated,
+    /// The person signed in.
+    SignedIn,
+    /// The person signed out.
+    SignedOut,
+    /// An admin asked for a new sign-in.
+    Reset,
+    /// The person is no longer there.
+    Left,
+}
+words!(IdentityChange:
+    Stated => "stated",
+    SignedIn => "signed_in",
+    SignedOut => "signed_out",
+    Reset => "reset",
+    Left => "left",
+);
+
+/// Why a mail is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MailKind {
+    /// An admin asks people to connect their browsers.
+    Invitation,
+    /// A person asked for a link.
+    SignIn,
+}
+words!(MailKind: Invitation => "invitation", SignIn => "sign_in");
+
+/// What came of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MailState {
+    /// It waits, for the first time or for the next.
+    Queued,
+    /// The mail server took it.
+    Sent,
+    /// It was not to be sent.
+    Skipped,
+    /// The mail server could not be made to take it.
+    Failed,
+    /// The mail server refused it for good.
+    Bounced,
+}
+words!(MailState:
+    Queued => "queued",
+    Sent => "sent",
+    Skipped => "skipped",
+    Failed => "failed",
+    Bounced => "bounced",
+);

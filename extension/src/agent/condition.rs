@@ -16,7 +16,8 @@ impl Agent {
         let configuration = self.configuration.as_ref();
         let enrolled = self.enrolled();
         let source = self.source();
-        let identity = source.as_ref().and_then(|it| it.identity.as_ref());
+        let stated = source.as_ref().and_then(|it| it.identity.as_ref());
+        let identity = self.contact.identity.as_ref().or(stated);
         State {
             condition: self.condition(now),
             organization: configuration
@@ -24,6 +25,12 @@ impl Agent {
                 .or_else(|| enrolled.map(|it| it.organization_name.clone()))
                 .or_else(|| self.policy.organization_name.clone()),
             user: identity.map(|it| it.email.to_string()),
+            is_signed_in: self.is_signed_in(),
+            sign_in_methods: self.sign_in_methods(),
+            identity_provider: configuration.and_then(|it| it.identity_provider.clone()),
+            signing: self.signing,
+            may_pause: self.policy.allow_pause && self.may_report(),
+            paused_until: self.paused_until(now),
             collector: source.as_ref().map(|it| it.server_url.as_str().to_owned()),
             help_contact: configuration
                 .and_then(|it| it.help_contact.clone())
@@ -72,7 +79,8 @@ impl Agent {
         }
         match self.mode() {
             Some(Mode::Disabled) => Condition::Disabled,
-            Some(Mode::Authenticated) => Condition::NotSignedIn,
+            Some(Mode::Authenticated) if !self.is_signed_in() => Condition::NotSignedIn,
+            _ if self.paused_until(now).is_some() => Condition::Paused,
             _ if !self.can_judge() => Condition::WaitingForConfiguration,
             _ => Condition::Reporting,
         }
@@ -109,6 +117,14 @@ impl Agent {
                 good_or(is_enrolled && !self.is_clock_wrong(), unless(self.is_clock_wrong())),
             ),
             (
+                Check::SignIn,
+                match self.mode() {
+                    Some(Mode::Unauthenticated) => Outcome::Good,
+                    Some(_) => good_or(self.is_signed_in(), Outcome::Bad),
+                    None => Outcome::Waiting,
+                },
+            ),
+            (
                 Check::Configuration,
                 good_or(
                     self.configuration.is_some() && !self.catalog.version().is_empty(),
@@ -118,9 +134,10 @@ impl Agent {
             (
                 Check::Mode,
                 match self.mode() {
-                    Some(Mode::Unauthenticated) => Outcome::Good,
-                    Some(Mode::Authenticated) => Outcome::Bad,
-                    Some(Mode::Disabled) | None => Outcome::Waiting,
+                    Some(_) if self.may_report() => Outcome::Good,
+                    Some(Mode::Unauthenticated | Mode::Authenticated | Mode::Disabled) | None => {
+                        Outcome::Waiting
+                    }
                 },
             ),
         ]

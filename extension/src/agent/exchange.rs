@@ -18,7 +18,7 @@ use crate::session::{Enrollment, Refusal};
 /// Intervals that the collector may ask for, in seconds; anything else is taken to the nearer end.
 const INTERVALS_S: std::ops::RangeInclusive<u32> = 1..=86_400;
 /// What stands in the ledger where the enrollment key was sent.
-const KEY_LEFT_OUT: &str = "(left out here)";
+pub(super) const KEY_LEFT_OUT: &str = "(left out here)";
 
 impl Agent {
     /// Sends whatever is due and allowed.
@@ -50,7 +50,7 @@ impl Agent {
 
     /// When a request is due; none while there is no reason for it, or one is under way.
     fn due_at(&self, purpose: Purpose) -> Option<DateTime<Utc>> {
-        let source = self.source()?;
+        self.source()?;
         if self.in_flight.iter().any(|it| it.purpose == purpose) || self.contact.refusal.is_some() {
             return None;
         }
@@ -72,17 +72,19 @@ impl Agent {
                 (self.catalog_version.as_ref() != Some(wanted)).then_some(at_once)
             }
             Purpose::Batch if self.can_judge() => self.outbox.due_at(),
-            Purpose::Batch => None,
+            Purpose::Batch
+            | Purpose::SignIn
+            | Purpose::SignInMail
+            | Purpose::SignInProof
+            | Purpose::SignOut => None,
         };
         // In `disabled` mode a catalog is of no use, nor is it before a sign-in.
-        let due =
-            due.filter(|_| purpose != Purpose::Catalog || source.mode == Mode::Unauthenticated);
+        let due = due.filter(|_| purpose != Purpose::Catalog || self.may_report());
         due.map(|it| it.max(self.contact.held_back_until(purpose).unwrap_or(it)))
     }
 
     fn send(&mut self, purpose: Purpose, now: DateTime<Utc>) {
         let Some(source) = self.source() else { return };
-        let token = self.enrolled().map(|it| it.token.clone());
         let (path, body) = match purpose {
             Purpose::Enroll => (wire::ENROLL_PATH, Some(self.enroll_request(&source, now))),
             Purpose::Heartbeat => (wire::HEARTBEATS_PATH, Some(self.heartbeat(&source, now))),
@@ -98,7 +100,23 @@ impl Agent {
                 self.note(wire::BATCHES_PATH, &source, Some(sealed.sequence), &sealed.body, now);
                 (wire::BATCHES_PATH, Some(sealed.body))
             }
+            // Sent when the person asks, and only then.
+            Purpose::SignIn | Purpose::SignInMail | Purpose::SignInProof | Purpose::SignOut => {
+                return;
+            }
         };
+        self.request(purpose, &source, path, body);
+    }
+
+    /// Puts a request under way.
+    pub(super) fn request(
+        &mut self,
+        purpose: Purpose,
+        source: &Source,
+        path: &str,
+        body: Option<String>,
+    ) {
+        let token = self.enrolled().map(|it| it.token.clone());
         self.n_requests += 1;
         let number = self.n_requests;
         self.in_flight.push(InFlight { purpose, number, body: body.clone() });
@@ -148,10 +166,10 @@ impl Agent {
 
     /// Who uses this profile, where the mode allows to say so without a sign-in.
     fn identity(&self, source: &Source) -> Option<Identity> {
-        source.identity.clone().filter(|_| self.may_report())
+        source.identity.clone().filter(|_| self.mode() == Some(Mode::Unauthenticated))
     }
 
-    fn note(
+    pub(super) fn note(
         &mut self,
         path: &str,
         source: &Source,
@@ -174,6 +192,10 @@ impl Agent {
     ) {
         let Some(place) = self.in_flight.iter().position(|it| it.number == number) else { return };
         let sent = self.in_flight.swap_remove(place).body;
+        if purpose.is_signing() {
+            self.signing_answered(purpose, answer, now);
+            return;
+        }
         self.touch(Key::Contact);
         let Answer::Http { status, retry_after_s, etag, body } = answer else {
             self.contact.unreachable_since.get_or_insert(now);
@@ -219,6 +241,7 @@ impl Agent {
                 read(body).is_some_and(|it| self.configuration_succeeded(it, now))
             }
             Purpose::Catalog => self.catalog_succeeded(body, etag, now),
+            Purpose::SignIn | Purpose::SignInMail | Purpose::SignInProof | Purpose::SignOut => true,
             Purpose::Batch => read(body)
                 .is_some_and(|it| self.batch_succeeded(&it, sent.unwrap_or_default(), now)),
         }
@@ -239,6 +262,8 @@ impl Agent {
         self.contact.heartbeat_at = Some(now);
         self.contact.configuration_version = None;
         self.contact.mode = None;
+        // Whoever signed in did so at the installation before.
+        self.contact.identity = None;
         self.configuration = None;
         self.apply_site_rules();
         self.enrollment = Some(Enrollment {
@@ -264,6 +289,9 @@ impl Agent {
         contact.heartbeat_at = Some(now + TimeDelta::seconds(contact.heartbeat_seconds.into()));
         contact.mode = Some(response.mode);
         contact.configuration_version = Some(response.configuration_version);
+        if self.contact.identity != response.identity {
+            self.belongs_to(response.identity, now);
+        }
         true
     }
 
@@ -353,7 +381,10 @@ impl Agent {
             }
             (401, code::TOKEN_REFUSED) => self.token_refused(),
             (409, code::SEQUENCE_REUSED) => self.enroll_again(),
-            (403, code::NOT_SIGNED_IN) => self.contact.mode = Some(Mode::Authenticated),
+            (403, code::NOT_SIGNED_IN) => {
+                self.contact.mode = Some(Mode::Authenticated);
+                self.contact.identity = None;
+            }
             (403, code::REPORTING_DISABLED) => self.contact.mode = Some(Mode::Disabled),
             (413, _) if purpose == Purpose::Batch => {
                 self.outbox.too_large();
@@ -374,7 +405,7 @@ impl Agent {
     }
 
     /// A revoked token makes this browser enroll once more; then it stops and says so.
-    fn token_refused(&mut self) {
+    pub(super) fn token_refused(&mut self) {
         if 0 < self.contact.n_reenrolled {
             self.contact.refusal = Some(Refusal::Token);
         } else {

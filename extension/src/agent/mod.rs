@@ -7,6 +7,7 @@
 mod condition;
 mod exchange;
 mod observing;
+mod signing;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::outbox::Outbox;
 use crate::policy::{EnrollmentLink, EnrollmentLinkError, Policy, Source};
 use crate::port::{Cause, Effect, Input, Key, Purpose, Stored};
 use crate::session::{Contact, Enrollment, Session};
+use crate::state::Signing;
 use crate::usage::Usage;
 
 /// How long an empty policy may be the browser's own slowness. `get()` was seen to hang for 3.5 s, and to
@@ -45,6 +47,10 @@ pub struct Agent {
     /// The `ETag` under which the catalog was fetched.
     catalog_version: Option<String>,
     contact: Contact,
+    /// How signing in goes; forgotten with the worker.
+    signing: Option<Signing>,
+    /// The mailed link that was tried last; forgotten with the worker.
+    opened_link: Option<String>,
 
     sign_ins: SignIns,
     candidates: Candidates,
@@ -102,6 +108,8 @@ impl Agent {
             catalog_text: None,
             catalog_version: stored.take(Key::CatalogVersion).filter(|_| has_catalog),
             contact: read(&stored, Key::Contact).unwrap_or_default(),
+            signing: None,
+            opened_link: None,
             sign_ins: read(&stored, Key::SignIns).unwrap_or_default(),
             candidates: read(&stored, Key::Candidates).unwrap_or_default(),
             undecided: read(&stored, Key::Undecided).unwrap_or_default(),
@@ -142,7 +150,7 @@ impl Agent {
             Cause::Attention(Some((tab, page))) => self.attended(tab, page, now),
             Cause::Described { tab, frame, shown } => self.described(tab, frame, shown, now),
             Cause::Reader { message: ReaderMessage::Focus, .. } => {
-                let domains = if self.may_observe() { self.work_domains() } else { Vec::new() };
+                let domains = if self.may_observe(now) { self.work_domains() } else { Vec::new() };
                 self.effects.push(Effect::AnswerReader(ReaderAnswer { domains }));
             }
             Cause::Reader {
@@ -153,6 +161,8 @@ impl Agent {
             } => {
                 self.submitted(tab, frame, page, *sketch, &typed, now);
             }
+            Cause::LinkOpened { origin, link } => self.link_opened(&origin, &link, now),
+            Cause::SignInReturned(outcome) => self.sign_in_returned(outcome, now),
             Cause::Popup(message) => self.popup(message, now),
             Cause::Answered { number, purpose, answer } => {
                 self.answered(number, purpose, answer, chance, now);
@@ -269,6 +279,30 @@ impl Agent {
                 self.effects.push(Effect::ReadPolicy);
                 None
             }
+            PopupMessage::SignIn { redirect_url } => {
+                self.sign_in(&redirect_url, now);
+                None
+            }
+            PopupMessage::SignInMail { email } => {
+                self.ask_for_link(&email, now);
+                None
+            }
+            PopupMessage::SignInCode { code, email } => {
+                self.type_code(&code, &email, now);
+                None
+            }
+            PopupMessage::SignOut => {
+                self.sign_out(now);
+                None
+            }
+            PopupMessage::Pause => {
+                self.pause(true, now);
+                None
+            }
+            PopupMessage::Resume => {
+                self.pause(false, now);
+                None
+            }
         };
         // Requests that this message causes are under way in the state that it answers with.
         self.exchange(now);
@@ -312,15 +346,23 @@ impl Agent {
         Some(source.mode.stricter(collector).stricter(configured))
     }
 
-    /// Signing in from the extension does not exist yet, so `authenticated` never lets anything out.
+    /// Reports may leave the browser: in mode `authenticated` only those of a person whom the collector
+    /// has seen sign in.
     fn may_report(&self) -> bool {
-        self.mode() == Some(Mode::Unauthenticated)
+        match self.mode() {
+            Some(Mode::Unauthenticated) => true,
+            Some(Mode::Authenticated) => self.is_signed_in(),
+            Some(Mode::Disabled) | None => false,
+        }
     }
 
-    /// Sign-ins may be followed: reporting is on, or the policy is still on its way.
-    fn may_observe(&self) -> bool {
+    /// Sign-ins may be followed: reporting is on and no break, or the policy is still on its way.
+    fn may_observe(&self, now: DateTime<Utc>) -> bool {
+        if self.paused_until(now).is_some() {
+            return false;
+        }
         match self.mode() {
-            Some(mode) => mode == Mode::Unauthenticated,
+            Some(_) => self.may_report(),
             None => !self.session.is_policy_known && self.policy.is_empty(),
         }
     }

@@ -92,7 +92,7 @@ impl Agent {
 
     /// Follows sign-ins. What they come to is judged at once, or kept until it can be.
     pub(super) fn observe(&mut self, observation: Observation, now: DateTime<Utc>) {
-        if !self.may_observe() {
+        if !self.may_observe(now) {
             return;
         }
         let can_judge = self.can_judge();
@@ -288,7 +288,8 @@ impl Agent {
     pub(super) fn attended(&mut self, tab: i32, page: Option<Page>, now: DateTime<Utc>) {
         // Without a host permission the browser does not say where a tab is; its navigations did.
         let Some(page) = page.or_else(|| self.sign_ins.page(tab).cloned()) else { return };
-        if !self.can_judge() || self.is_denied(&page.host) || self.sign_ins.is_under_way(tab) {
+        let is_out_of_reach = !self.can_judge() || self.paused_until(now).is_some();
+        if is_out_of_reach || self.is_denied(&page.host) || self.sign_ins.is_under_way(tab) {
             return;
         }
         let Some(found) = self.catalog.lookup(&page.host, &page.path) else { return };

@@ -123,6 +123,14 @@ fn login_form() -> Value {
     })
 }
 
+/// An answer that says whose browser it is, where it is anybody's.
+fn with_identity(mut answer: Value, identity: &Value) -> Value {
+    if !identity.is_null() {
+        answer["identity"] = identity.clone();
+    }
+    answer
+}
+
 /// A browser whose collector answers as the tests say.
 struct Browser {
     agent: Agent,
@@ -140,6 +148,10 @@ struct Browser {
     link_problem: Option<crate::messages::LinkProblem>,
     /// What the page shows when it is asked.
     shown: Value,
+    /// Whose browser it is, as the collector knows.
+    identity: Value,
+    /// Where the person was led to sign in.
+    launched: Vec<String>,
 }
 
 impl Browser {
@@ -157,6 +169,8 @@ impl Browser {
             state: None,
             link_problem: None,
             shown: json!({ "page": {}, "forms": [] }),
+            identity: Value::Null,
+            launched: vec![],
         };
         browser.act(Cause::WorkerStarted);
         browser
@@ -202,6 +216,7 @@ impl Browser {
                     self.state = Some(it.state);
                     self.link_problem = it.problem;
                 }
+                Effect::LaunchSignIn(url) => self.launched.push(url),
                 Effect::ReadPolicy | Effect::AnswerReader(_) => {}
             }
         }
@@ -240,11 +255,26 @@ impl Browser {
                     "organization_id": "o1", "organization_name": "Northwind", "installation_id": "i1",
                     "installation_token": "rci_token", "server_time": self.now,
                 }),
-                Purpose::Heartbeat => json!({
-                    "server_time": self.now, "mode": configuration["mode"],
-                    "configuration_version": configuration["version"],
-                    "flush_seconds": 300, "heartbeat_seconds": 900,
+                Purpose::Heartbeat => with_identity(
+                    json!({
+                        "server_time": self.now, "mode": configuration["mode"],
+                        "configuration_version": configuration["version"],
+                        "flush_seconds": 300, "heartbeat_seconds": 900,
+                    }),
+                    &self.identity,
+                ),
+                Purpose::SignIn => json!({
+                    "url": "https://collector.northwind.example/connect/oidc?state=rco_x",
                 }),
+                Purpose::SignInMail => json!({}),
+                Purpose::SignInProof => {
+                    self.identity = json!({ "email": "maria@northwind.example", "method": "oidc" });
+                    with_identity(json!({}), &self.identity)
+                }
+                Purpose::SignOut => {
+                    self.identity = Value::Null;
+                    json!({})
+                }
                 Purpose::Configuration => configuration.clone(),
                 Purpose::Catalog => Value::String(catalog_text()),
                 Purpose::Batch => json!({
@@ -259,6 +289,11 @@ impl Browser {
             };
             self.answer(&request, 200, &text);
         }
+    }
+
+    fn popup(&mut self, message: PopupMessage) -> State {
+        self.act(Cause::Popup(message));
+        self.state.clone().unwrap()
     }
 
     fn answer(&mut self, request: &Request, status: u16, body: &str) {
@@ -762,4 +797,141 @@ fn a_newsletter_is_nothing() {
     browser.go(1, "https://app.tool.example/thanks");
     browser.pass(600);
     browser.check_events(expect![""]);
+}
+
+// --- signing in ------------------------------------------------------------------------------------
+
+const REDIRECT: &str = "https://abc.chromiumapp.org/";
+const LINK: &str = "rcl_link";
+const ORIGIN: &str = "https://collector.northwind.example";
+
+fn authenticated() -> Value {
+    let mut configuration = configuration();
+    configuration["mode"] = "authenticated".into();
+    configuration["sign_in_methods"] = json!(["oidc", "magic_link"]);
+    configuration["identity_provider"] = "Northwind Login".into();
+    configuration
+}
+
+fn link_opened(origin: &str) -> Cause {
+    Cause::LinkOpened { origin: origin.to_owned(), link: LINK.to_owned() }
+}
+
+#[test]
+fn t27_before_a_sign_in_nothing_is_recorded_and_after_it_reports_go_out() {
+    let mut browser = Browser::reporting_with(authenticated());
+    assert_eq!(browser.condition(), Condition::NotSignedIn);
+    browser.sign_in("https://slack.com/signin", "https://app.slack.com/client", "work");
+    browser.pass(600);
+    assert!(browser.sent.iter().all(|it| it.purpose != Purpose::Batch));
+    assert!(browser.sent.iter().all(|it| it.purpose != Purpose::Catalog));
+
+    let state = browser.popup(PopupMessage::SignIn { redirect_url: REDIRECT.to_owned() });
+    assert_eq!(state.signing, Some(crate::state::Signing::Waiting));
+    browser.serve(&authenticated());
+    assert_eq!(browser.launched, ["https://collector.northwind.example/connect/oidc?state=rco_x"]);
+    browser.act(Cause::SignInReturned(Ok("rcp_proof".to_owned())));
+    browser.serve(&authenticated());
+    let state = browser.state();
+    assert_eq!((state.condition, state.is_signed_in), (Condition::Reporting, true));
+    assert_eq!(state.user.as_deref(), Some("maria@northwind.example"));
+
+    browser.sign_in("https://slack.com/signin", "https://app.slack.com/client", "work");
+    browser.pass(600);
+    browser.serve(&authenticated());
+    assert!(browser.events().contains(r#""kind":"sign_in""#), "{}", browser.events());
+    browser.restart();
+    assert!(browser.state().is_signed_in, "a stopped worker knows who signed in");
+}
+
+#[test]
+fn a_mailed_link_is_taken_from_the_collectors_own_page_once_and_from_no_other() {
+    let mut browser = Browser::reporting_with(authenticated());
+    let n_proofs = |browser: &Browser| {
+        browser.sent.iter().filter(|it| it.purpose == Purpose::SignInProof).count()
+    };
+    browser.act(link_opened("https://evil.example"));
+    browser.act(link_opened("http://collector.northwind.example"));
+    assert_eq!(n_proofs(&browser), 0);
+    browser.act(link_opened(ORIGIN));
+    browser.refuse(403, "urn:rollcall:proof-refused:elsewhere");
+    assert_eq!(browser.state().signing, Some(crate::state::Signing::Elsewhere));
+    browser.act(link_opened(ORIGIN));
+    assert_eq!(n_proofs(&browser), 1, "the page looks again by itself");
+    let ledger = format!("{:?}", browser.state().ledger);
+    assert!(!ledger.contains(LINK), "the ledger shows no secret");
+}
+
+#[test]
+fn a_link_does_nothing_where_somebody_is_signed_in() {
+    let mut browser = Browser::reporting_with(authenticated());
+    browser.act(Cause::SignInReturned(Ok("rcp_proof".to_owned())));
+    browser.serve(&authenticated());
+    browser.act(link_opened(ORIGIN));
+    assert!(browser.open.iter().all(|it| it.purpose != Purpose::SignInProof));
+}
+
+#[test]
+fn signing_out_drops_what_waits_and_stops_reports() {
+    let mut browser = Browser::reporting_with(authenticated());
+    browser.act(Cause::SignInReturned(Ok("rcp_proof".to_owned())));
+    browser.serve(&authenticated());
+    browser.sign_in("https://slack.com/signin", "https://app.slack.com/client", "work");
+    assert_ne!(browser.state().n_queued, 0);
+    browser.popup(PopupMessage::SignOut);
+    browser.serve(&authenticated());
+    let state = browser.state();
+    assert_eq!((state.condition, state.n_queued), (Condition::NotSignedIn, 0));
+    browser.pass(900);
+    browser.serve(&authenticated());
+    assert!(browser.sent.iter().all(|it| it.purpose != Purpose::Batch));
+}
+
+#[test]
+fn a_sign_in_that_the_collector_takes_away_ends_at_the_next_heartbeat() {
+    let mut browser = Browser::reporting_with(authenticated());
+    browser.act(Cause::SignInReturned(Ok("rcp_proof".to_owned())));
+    browser.serve(&authenticated());
+    browser.identity = Value::Null;
+    browser.pass(900);
+    browser.serve(&authenticated());
+    assert_eq!(browser.condition(), Condition::NotSignedIn);
+}
+
+#[test]
+fn a_sign_in_url_of_another_place_without_https_is_not_opened() {
+    let mut browser = Browser::reporting_with(authenticated());
+    browser.popup(PopupMessage::SignIn { redirect_url: REDIRECT.to_owned() });
+    let request = browser.open.remove(0);
+    browser.answer(&request, 200, r#"{"url": "javascript:alert(1)"}"#);
+    assert!(browser.launched.is_empty());
+    assert_eq!(browser.state().signing, Some(crate::state::Signing::Provider));
+}
+
+#[test]
+fn policy_chooses_among_the_ways_of_signing_in() {
+    let mut browser = Browser::reporting_with(authenticated());
+    assert_eq!(browser.state().sign_in_methods.len(), 2);
+    let policy = POLICY.replace(r#""mode""#, r#""identityMethods": ["magic_link"], "mode""#);
+    browser.act(Cause::PolicyRead(policy));
+    let methods = browser.state().sign_in_methods;
+    assert_eq!(methods, [shared::wire::IdentityMethod::MagicLink]);
+}
+
+#[test]
+fn a_break_of_an_hour_records_nothing_and_needs_the_organizations_leave() {
+    let mut browser = Browser::reporting();
+    let state = browser.popup(PopupMessage::Pause);
+    assert_eq!((state.condition, state.may_pause), (Condition::Reporting, false));
+    let policy = POLICY.replace(r#""mode""#, r#""allowPause": true, "mode""#);
+    browser.act(Cause::PolicyRead(policy));
+    browser.serve(&configuration());
+    assert_eq!(browser.popup(PopupMessage::Pause).condition, Condition::Paused);
+    browser.sign_in("https://slack.com/signin", "https://app.slack.com/client", "work");
+    assert_eq!(browser.state().n_queued, 0);
+    browser.pass(3600);
+    browser.serve(&configuration());
+    assert_eq!(browser.condition(), Condition::Reporting);
+    browser.sign_in("https://slack.com/signin", "https://app.slack.com/client", "work");
+    assert_ne!(browser.state().n_queued, 0);
 }

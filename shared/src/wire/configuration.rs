@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mode, SiteRule};
+use super::{IdentityMethod, Mode, SiteRule};
 use crate::json;
 
 /// The organization's settings as far as a browser needs them.
@@ -16,6 +16,12 @@ pub struct Configuration {
     pub mode: Mode,
     /// Lower-case domains whose addresses are work addresses.
     pub work_domains: Vec<String>,
+    /// Ways in which a person can sign in here, best first; none where signing in is not set up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sign_in_methods: Vec<IdentityMethod>,
+    /// The identity provider, for people to read, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_provider: Option<String>,
     /// Hostnames that this organization never wants reported, their subdomains included, in addition
     /// to the catalog's own list.
     pub deny_sites: Vec<String>,
@@ -40,6 +46,8 @@ json::record!(Configuration {
     organization_name,
     mode,
     work_domains,
+    sign_in_methods: optional,
+    identity_provider: optional,
     deny_sites,
     unknown_sites,
     site_rules: optional,

@@ -32,6 +32,9 @@ pub struct HeartbeatResponse {
     pub server_time: DateTime<Utc>,
     /// The mode in force: the stricter of policy and organization.
     pub mode: Mode,
+    /// Whose installation this is, as the collector knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
     /// Changes when the extension should fetch [`super::Configuration`] again.
     pub configuration_version: String,
     /// Seconds between two batches.
@@ -43,6 +46,7 @@ pub struct HeartbeatResponse {
 json::record!(HeartbeatResponse {
     server_time,
     mode,
+    identity: optional,
     configuration_version,
     flush_seconds,
     heartbeat_seconds,

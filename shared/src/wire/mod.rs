@@ -14,6 +14,7 @@ mod enroll;
 mod heartbeat;
 mod method;
 mod problem;
+mod sign_in;
 mod site;
 mod site_rule;
 
@@ -25,6 +26,7 @@ pub use enroll::{
 pub use heartbeat::{Heartbeat, HeartbeatResponse};
 pub use method::{SignInMethod, SignInMethodError};
 pub use problem::{Problem, code};
+pub use sign_in::{SignInMailRequest, SignInProof, SignInRequest, SignInStarted, SignInState};
 pub use site::{Site, SiteError};
 pub use site_rule::{SiteRule, SiteRuleError, SiteRuleKind};
 
@@ -38,6 +40,16 @@ pub const CONFIGURATION_PATH: &str = "/v1/configuration";
 pub const CATALOG_PATH: &str = "/v1/catalog";
 /// `POST`, installation token, `Content-Encoding: gzip` allowed: [`Batch`] to [`BatchResponse`].
 pub const BATCHES_PATH: &str = "/v1/batches";
+/// `POST`, installation token: [`SignInRequest`] to [`SignInStarted`].
+pub const SIGN_INS_PATH: &str = "/v1/sign-ins";
+/// `POST`, installation token: [`SignInMailRequest`]; always the same empty object.
+pub const SIGN_IN_MAILS_PATH: &str = "/v1/sign-ins/mails";
+/// `POST`, installation token: [`SignInProof`] to [`SignInState`].
+pub const SIGN_IN_PROOFS_PATH: &str = "/v1/sign-ins/proofs";
+/// `POST` of an empty object, installation token: signs out. Answers a [`SignInState`] without anybody.
+pub const SIGN_OUTS_PATH: &str = "/v1/sign-outs";
+/// Where mailed links lead: this, and the link's text.
+pub const LINK_PATH: &str = "/connect/link/";
 
 /// Most events in one batch (`product.md`, defaults).
 pub const MAX_EVENTS: usize = 1_000;

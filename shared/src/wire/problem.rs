@@ -30,6 +30,10 @@ pub mod code {
     pub const NOT_SIGNED_IN: &str = "urn:rollcall:not-signed-in";
     /// 403: the mode in force is `disabled`.
     pub const REPORTING_DISABLED: &str = "urn:rollcall:reporting-disabled";
+    /// 403: this way of signing in is not set up.
+    pub const SIGN_IN_NOT_OFFERED: &str = "urn:rollcall:sign-in-not-offered";
+    /// 403: what the proof of a sign-in lacks; a stable word follows, such as `ended` or `elsewhere`.
+    pub const PROOF_REFUSED: &str = "urn:rollcall:proof-refused:";
     /// 409: the batch's number was used before with another payload; enroll again.
     pub const SEQUENCE_REUSED: &str = "urn:rollcall:sequence-reused";
     /// 429: more than the collector takes; `Retry-After` says when.

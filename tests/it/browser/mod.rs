@@ -11,6 +11,7 @@ mod enrollment;
 mod federated;
 mod forms;
 mod leaving;
+mod signing;
 mod trouble;
 mod usage;
 mod wasm;

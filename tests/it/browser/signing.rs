@@ -1,0 +1,245 @@
+//! The person behind a browser signs in: at a real identity provider, by a mailed link, by its code.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use collector::identity::keys;
+use collector::store::audit::Actor;
+use collector::store::identity_providers::{self, IdentityProviderRow};
+use collector::store::{installations, organizations};
+use serde_json::Value;
+use shared::wire::Mode;
+use tests::account;
+use tests::app::{Served, TestApp};
+use tests::browser::{Browser, Launch};
+use tests::day::MARIA;
+use tests::desk::{Collector, Desk, built_extension, policy};
+use tests::lookalike::Sites;
+use tests::mail_server::MailServer;
+use tests::provider::{OidcAccount, OidcClient, OidcSettings, Provider};
+
+use super::scene;
+
+/// How long a sign-in may take, on a busy machine.
+const LIMIT: Duration = Duration::from_secs(40);
+
+/// A collector in mode `authenticated` that can be reached at one address and sends mail.
+struct House {
+    app: TestApp,
+    address: SocketAddr,
+    mail: MailServer,
+    sites: Sites,
+    _served: Served,
+}
+
+impl House {
+    fn open() -> Result<House> {
+        // The collector is told where it is reached before it listens there.
+        let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        let mail = MailServer::start()?;
+        let app = TestApp::live_with(|config| {
+            config.public_url = Some(format!("http://{address}").parse().expect("an origin"));
+            config.mail = mail.config();
+        });
+        let _served = app.serve_at(address);
+        Ok(House { app, address, mail, sites: Sites::start(tests::day::accounts())?, _served })
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A browser with the extension whose policy asks for a sign-in.
+    fn desk(&self) -> Result<Desk> {
+        let enrollment_key = self.app.enrollment_key.text().to_owned();
+        let mut policy = policy(&MARIA, &Collector { url: self.url(), enrollment_key });
+        policy["mode"] = "authenticated".into();
+        policy.as_object_mut().context("a policy is an object")?.remove("userEmail");
+        let launch = Launch::with_sites(&self.sites).extension(&built_extension()?);
+        let desk = Desk { browser: Browser::launch(&launch.managed(&policy))? };
+        wait(&desk, "the ways of signing in", |it| {
+            it["condition"] == "not_signed_in" && it["sign_in_methods"].is_array()
+        })?;
+        Ok(desk)
+    }
+
+    /// Maria's account at a provider, and the provider at the organization.
+    fn provider(&self) -> Result<Provider> {
+        let callback = format!("{}/connect/oidc/callback", self.url());
+        let provider = Provider::oidc(&OidcSettings {
+            clients: vec![OidcClient::web("rollcall", "a client's secret", &callback)],
+            accounts: vec![OidcAccount {
+                email: MARIA.work_address.to_owned(),
+                email_verified: true,
+                name: "Maria".to_owned(),
+                password: "correct horse".to_owned(),
+            }],
+            ..OidcSettings::default()
+        })?;
+        let organization_id = self.app.organization_id;
+        let sealed = self.app.collector.sealer.seal(organization_id, "a client's secret")?;
+        let row = IdentityProviderRow {
+            organization_id,
+            name: "Northwind Login".to_owned(),
+            issuer: provider.url().to_owned(),
+            client_id: "rollcall".to_owned(),
+            sealed_credential: Some(sealed),
+            updated_at: self.app.collector.clock.now().naive_utc(),
+        };
+        self.app.with_database(|conn| identity_providers::upsert(conn, &row))?;
+        Ok(provider)
+    }
+
+    fn installations(&self) -> Result<Vec<Value>> {
+        let url = format!("{}/v1/installations", self.url());
+        let list = account::get(&url, self.app.api_key.text())?;
+        Ok(list["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// The browser's sign-in at an app arrives as Maria's.
+    fn check_report(&self, desk: &Desk) -> Result<()> {
+        desk.play(&[scene("Slack")], |_| ())?;
+        let started = Instant::now();
+        loop {
+            desk.test_now()?;
+            let user_apps = account::user_apps(&self.url(), self.app.api_key.text())?;
+            if user_apps.iter().any(|it| it["email"] == MARIA.work_address) {
+                return Ok(());
+            }
+            if LIMIT < started.elapsed() {
+                bail!("no report of Maria's in {user_apps:#?}");
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+/// Waits until the popup's state is as it should be.
+fn wait(desk: &Desk, what: &str, is_it: impl Fn(&Value) -> bool) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        let state = desk.state()?;
+        if is_it(&state) {
+            return Ok(());
+        }
+        if LIMIT < started.elapsed() {
+            bail!("{what}: not after {} s; the state is {state:#}", LIMIT.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn is_reporting(state: &Value) -> bool {
+    state["condition"] == "reporting" && state["is_signed_in"] == true
+}
+
+#[test]
+fn a_person_signs_in_at_the_identity_provider_and_out_again() -> Result<()> {
+    let house = House::open()?;
+    let _provider = house.provider()?;
+    let desk = house.desk()?;
+    let popup = desk.browser.popup()?;
+    popup.wait_for("document.querySelector('#sign-in-provider:not([hidden])') !== null")?;
+    popup.click("#sign-in-provider")?;
+    let window = desk.browser.attach("page", "/interaction/")?;
+    window.wait_for("document.querySelector('input[name=email]') !== null")?;
+    window.type_into("input[name=email]", MARIA.work_address)?;
+    window.type_into("input[name=password]", "correct horse")?;
+    window.press_enter()?;
+    wait(&desk, "the sign-in", is_reporting)?;
+    let found = house.installations()?;
+    ensure!(found[0]["identity_method"] == "oidc", "{found:#?}");
+    ensure!(found[0]["state"] == "reporting", "{found:#?}");
+    house.check_report(&desk)?;
+
+    popup.click("#sign-out")?;
+    wait(&desk, "the sign-out", |it| it["condition"] == "not_signed_in")?;
+    let found = house.installations()?;
+    ensure!(found[0]["state"] == "installed_unauthenticated", "{found:#?}");
+    Ok(())
+}
+
+#[test]
+fn a_mailed_link_finishes_in_the_browser_that_asked() -> Result<()> {
+    let house = House::open()?;
+    let desk = house.desk()?;
+    let popup = desk.browser.popup()?;
+    popup.bring_to_front()?;
+    popup.type_into("#sign-in-email", MARIA.work_address)?;
+    popup.press_enter()?;
+    let mail = house.mail.next();
+    let tab = desk.browser.first_tab()?;
+    tab.go_to(&format!("{}{}", house.url(), mail.link()))?;
+    wait(&desk, "the sign-in", is_reporting)?;
+    tab.wait_for("document.body.innerText.includes('You are signed in')")?;
+    popup.close()?;
+    tab.bring_to_front()?;
+    house.check_report(&desk)
+}
+
+#[test]
+fn a_link_opened_elsewhere_shows_a_code_for_the_popup() -> Result<()> {
+    let house = House::open()?;
+    let desk = house.desk()?;
+    let popup = desk.browser.popup()?;
+    popup.bring_to_front()?;
+    popup.type_into("#sign-in-email", MARIA.work_address)?;
+    popup.press_enter()?;
+    let mail = house.mail.next();
+    let page = ureq::get(format!("{}{}", house.url(), mail.link())).call()?;
+    let page = page.into_body().read_to_string()?;
+    let code = page.split("tabindex=\"0\">").nth(1).and_then(|it| it.get(..11));
+    popup.type_into("#sign-in-typed", code.context("the page shows a code")?)?;
+    popup.press_enter()?;
+    wait(&desk, "the sign-in", is_reporting)?;
+    let found = house.installations()?;
+    ensure!(found[0]["identity_method"] == "magic_link", "{found:#?}");
+    Ok(())
+}
+
+#[test]
+fn a_revoked_browser_enrolls_once_more_and_then_stops_and_says_so() -> Result<()> {
+    let house = House::open()?;
+    let desk = house.desk()?;
+    let revoke_all = || {
+        house.app.with_database(|conn| {
+            let (id, now) = (house.app.organization_id, house.app.collector.clock.now());
+            let rows = installations::list(conn, id, collector::store::Page::first(10))?;
+            for row in rows {
+                let actor = Actor::system();
+                keys::revoke_installation(conn, id, row.installation_id, &actor, now)?;
+            }
+            Ok::<_, collector::store::StoreError>(())
+        })?;
+        house.app.collector.callers.forget_all();
+        desk.test_now()
+    };
+    revoke_all()?;
+    let started = Instant::now();
+    while house.installations()?.len() < 2 {
+        ensure!(started.elapsed() < LIMIT, "the browser does not enroll again");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    wait(&desk, "the second enrollment", |it| it["condition"] == "not_signed_in")?;
+    revoke_all()?;
+    wait(&desk, "the end", |it| it["condition"] == "revoked")?;
+    ensure!(house.installations()?.len() == 2, "it enrolled a third time");
+    Ok(())
+}
+
+#[test]
+fn a_mode_that_is_made_looser_and_stricter_is_in_force_at_the_next_heartbeat() -> Result<()> {
+    let house = House::open()?;
+    let desk = house.desk()?;
+    let set_mode = |mode| {
+        let id = house.app.organization_id;
+        house.app.with_database(|conn| organizations::update_mode(conn, id, mode))?;
+        desk.test_now()
+    };
+    set_mode(Mode::Disabled)?;
+    wait(&desk, "the stricter mode", |it| it["condition"] == "disabled")?;
+    set_mode(Mode::Unauthenticated)?;
+    // The policy says `authenticated`, and the collector cannot make it looser.
+    wait(&desk, "the policy's mode", |it| it["condition"] == "not_signed_in")
+}
