@@ -20,6 +20,10 @@ pub enum State {
     Silent,
     /// Its token was taken back.
     Revoked,
+    /// No installation, but a user who was mailed.
+    Invited,
+    /// No installation, and a user who was not.
+    NotInstalled,
 }
 
 impl State {
@@ -32,6 +36,8 @@ impl State {
             State::Outdated => "outdated",
             State::Silent => "silent",
             State::Revoked => "revoked",
+            State::Invited => "invited",
+            State::NotInstalled => "not_installed",
         }
     }
 }

@@ -30,9 +30,11 @@ pub mod validation;
 pub mod callers;
 pub mod identity;
 pub mod installations;
+pub mod invitations;
 pub mod limits;
 pub mod mail;
 pub mod pages;
+pub mod roster;
 
 pub mod catalog;
 pub mod money;

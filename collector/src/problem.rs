@@ -43,6 +43,9 @@ pub enum ApiError {
     /// 403: the organization has no identity provider, or the collector no mail server or no address.
     #[error("this way of signing in is not set up")]
     SignInNotOffered,
+    /// 503: mail is to be sent, and the collector has no mail server, sender or address.
+    #[error("no mail can leave: the collector needs --smtp-url, --mail-from and --public-url")]
+    MailNotSetUp,
     /// 403: the proof of a sign-in is unknown, used, expired, or was meant for another installation.
     #[error("{}", .0.sentence())]
     ProofRefused(Refusal),
@@ -150,6 +153,11 @@ impl ApiError {
             ApiError::SignInNotOffered => {
                 (StatusCode::FORBIDDEN, code::SIGN_IN_NOT_OFFERED, "Not offered")
             }
+            ApiError::MailNotSetUp => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "urn:rollcall:mail-not-set-up",
+                "Mail is not set up",
+            ),
             ApiError::ProofRefused(refusal) => {
                 (StatusCode::FORBIDDEN, refusal.urn(), "Sign-in refused")
             }

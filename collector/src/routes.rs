@@ -85,6 +85,20 @@ pub fn configure(app: &mut ServiceConfig) {
                 )
                 .service(at("/connect/link/{link}").route(get().to(pages::connect::show_link)))
                 .service(at("/connect/opt-outs").route(post().to(pages::connect::opt_out)))
+                .service(
+                    at(pages::installations::PATH)
+                        .route(get().to(pages::installations::show))
+                        .route(post().to(pages::installations::act)),
+                )
+                .service(at("/installations.csv").route(get().to(pages::installations::csv)))
+                .service(at("/installations.json").route(get().to(pages::installations::json)))
+                .service(
+                    at(pages::mailings::PATH)
+                        .route(get().to(pages::mailings::list))
+                        .route(post().to(pages::mailings::create)),
+                )
+                .service(at("/mailings/preview").route(post().to(pages::mailings::preview)))
+                .service(at("/mailings/{mailing_id}").route(get().to(pages::mailings::show)))
                 .service(at(pages::settings::PATH).route(get().to(pages::settings::show)))
                 .service(at("/mode").route(post().to(pages::settings::set_mode)))
                 .service(at("/identity-provider").route(post().to(pages::settings::set_provider)))

@@ -46,6 +46,9 @@ mod numbers;
 /// The addresses of browsers and programs.
 mod api;
 
+/// Who reports, who does not, and mail to those who do not.
+mod invitations;
+
 /// Signing installations in, and what must not.
 mod sign_in;
 

@@ -10,6 +10,7 @@ use crate::db::{InstallationId, UserId};
 use crate::extract::{Reader, cursor};
 use crate::installations::state;
 use crate::problem::ApiError;
+use crate::roster;
 use crate::server::Collector;
 use crate::store::word::Word;
 use crate::store::{StoreError, installations, users};
@@ -18,6 +19,10 @@ use crate::store::{StoreError, installations, users};
 struct InstallationItem {
     installation_id: InstallationId,
     state: &'static str,
+    /// Since when it is in this state, where that is known.
+    state_since: Option<DateTime<Utc>>,
+    /// Why, for people to read.
+    state_reason: String,
     user_id: Option<UserId>,
     email: Option<String>,
     identity_method: Option<Word<IdentityMethod>>,
@@ -56,21 +61,27 @@ pub async fn list(
     let (organization, rows, users) = found.await?;
     let utc = |it: Option<NaiveDateTime>| it.map(|it| it.and_utc());
     let list = List::new(rows, page.limit, |it| cursor(it.installation_id.as_bytes()));
-    Ok(HttpResponse::Ok().json(list.map(|it| InstallationItem {
-        installation_id: it.installation_id,
-        state: state(&it, &organization, now).as_str(),
-        user_id: it.user_id,
-        email: it.user_id.and_then(|id| users.get(&id)).map(|it| it.email.clone()),
-        identity_method: it.identity_method,
-        mode: Word(it.mode.0.stricter(organization.mode)),
-        extension_version: it.extension_version,
-        browser: it.browser,
-        os: it.os,
-        n_queued: it.n_queued,
-        enrolled_at: it.enrolled_at.and_utc(),
-        first_heartbeat_at: utc(it.first_heartbeat_at),
-        last_heartbeat_at: utc(it.last_heartbeat_at),
-        last_report_at: utc(it.last_report_at),
-        revoked_at: utc(it.revoked_at),
+    Ok(HttpResponse::Ok().json(list.map(|it| {
+        let state = state(&it, &organization, now);
+        let (state_since, state_reason) = roster::explain(&it, state, &organization);
+        InstallationItem {
+            installation_id: it.installation_id,
+            state: state.as_str(),
+            state_since,
+            state_reason,
+            user_id: it.user_id,
+            email: it.user_id.and_then(|id| users.get(&id)).map(|it| it.email.clone()),
+            identity_method: it.identity_method,
+            mode: Word(it.mode.0.stricter(organization.mode)),
+            extension_version: it.extension_version,
+            browser: it.browser,
+            os: it.os,
+            n_queued: it.n_queued,
+            enrolled_at: it.enrolled_at.and_utc(),
+            first_heartbeat_at: utc(it.first_heartbeat_at),
+            last_heartbeat_at: utc(it.last_heartbeat_at),
+            last_report_at: utc(it.last_report_at),
+            revoked_at: utc(it.revoked_at),
+        }
     })))
 }

@@ -15,6 +15,7 @@ use super::transport::{Delivery, Letter, Mailer, SmtpUrl};
 use crate::config::PublicUrl;
 use crate::db::{DbConnection, MailMessageId, OrganizationId};
 use crate::identity::links;
+use crate::invitations;
 use crate::server::Collector;
 use crate::store::mail_messages::{self, MailMessageRow};
 use crate::store::organizations::{self, Organization};
@@ -119,6 +120,7 @@ pub async fn deliver(collector: &Collector) -> Result<usize, StoreError> {
     else {
         return Ok(0);
     };
+    invitations::remind(collector).await?;
     let organizations = collector.db.run(organizations::list_ids).await?;
     let mut n_tried = 0;
     for organization_id in organizations {

@@ -11,6 +11,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Apps", "/apps"),
     ("Users", "/users"),
     ("Who uses what", "/user-apps"),
+    ("Installations", "/installations"),
     ("Sign-in", "/sign-in-settings"),
     ("Admins", "/admins"),
 ];

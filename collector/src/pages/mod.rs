@@ -9,6 +9,8 @@ pub mod apps;
 pub mod connect;
 pub mod discoveries;
 pub mod enrollment;
+pub mod installations;
+pub mod mailings;
 pub mod overview;
 pub mod settings;
 pub mod sign_in;

@@ -365,6 +365,8 @@ impl View<'_> {
             }
             State::Silent => ("Silent", format!("No sign of life for more than {silent_after}")),
             State::Revoked => ("Revoked", "Refused; what it reported stays".to_owned()),
+            // Only where there is no installation.
+            State::Invited | State::NotInstalled => ("", String::new()),
         };
         StateWords { class: state.as_str(), name, meaning }
     }

@@ -344,6 +344,8 @@ fn line_of(
             State::Outdated => "Outdated",
             State::Silent => "Silent",
             State::Revoked => "Revoked",
+            // Only where there is no installation.
+            State::Invited | State::NotInstalled => "",
         },
         last_heartbeat: at(it.last_heartbeat_at),
         last_report: at(it.last_report_at),

@@ -32,7 +32,7 @@ use crate::store::organizations::{self, Organization};
 use crate::store::user_app_sources::{self, NewestDates};
 use crate::store::user_apps::{self, UserAppUpdate};
 use crate::store::users::{self, UserRow};
-use crate::store::word::{UserStatus, UserType, Word};
+use crate::store::word::{IdentityChange, UserStatus, UserType, Word};
 use crate::store::{Page, StoreError, apps, due_assessments};
 use crate::tokens::{Token, TokenKind};
 
@@ -365,6 +365,12 @@ impl Seeder {
             sequence_window: 0,
             last_payload_hash: 0,
             revoked_at: at.filter(|_| is_revoked),
+            identity_changed_at: is_known.then(|| enrolled_at.naive_utc()),
+            identity_change: is_known.then_some(Word(match self.organization.mode {
+                Mode::Authenticated => IdentityChange::SignedIn,
+                Mode::Unauthenticated | Mode::Disabled => IdentityChange::Stated,
+            })),
+            revoked_by: is_revoked.then(|| "ada@northwind.example".to_owned()),
         }
     }
 

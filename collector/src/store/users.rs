@@ -220,6 +220,20 @@ pub fn list(
         .collect())
 }
 
+/// All users of the organization, with an account in an app or without.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_everyone(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+) -> Result<Vec<UserRow>, StoreError> {
+    Ok(users::table
+        .filter(users::organization_id.eq(organization_id))
+        .select(UserRow::as_select())
+        .load(conn)?)
+}
+
 /// The users with these ids.
 ///
 /// # Errors

@@ -104,7 +104,7 @@ impl House {
         loop {
             desk.test_now()?;
             let user_apps = account::user_apps(&self.url(), self.app.api_key.text())?;
-            if user_apps.iter().any(|it| it["email"] == MARIA.work_address) {
+            if user_apps.iter().any(|it| it.user == MARIA.work_address) {
                 return Ok(());
             }
             if LIMIT < started.elapsed() {

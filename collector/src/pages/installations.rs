@@ -1,0 +1,441 @@
+//! Installations, and everybody who has none: the admin's view of who reports and what is stuck where.
+
+use std::collections::HashSet;
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::web::{Data, Form, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use chrono::{DateTime, NaiveDateTime, Utc};
+use serde::Deserialize;
+use serde_json::json;
+use shared::wire::IdentityMethod;
+
+use super::answer::{self, PageError};
+use super::caller::Caller;
+use super::frame::CallerFrame;
+use super::list::Pager;
+use super::words::{self, Address, Calendar, Cell};
+use crate::db::{InstallationId, UserId};
+use crate::identity::{installations as identities, keys};
+use crate::installations::State;
+use crate::problem::ApiError;
+use crate::roster::{self, Line, Roster};
+use crate::server::Collector;
+use crate::store::word::{IdentityChange, word};
+use crate::store::{StoreError, installations};
+
+/// Where this page is.
+pub const PATH: &str = "/installations";
+/// Rows of one part of the list.
+const ROWS: usize = 100;
+
+#[derive(Template)]
+#[template(path = "installations.html")]
+struct InstallationsPage {
+    title: &'static str,
+    caller: CallerFrame,
+    coverage: String,
+    views: Vec<View>,
+    filter: Filter,
+    methods: Vec<(&'static str, &'static str)>,
+    rows: Vec<Row>,
+    pager: Pager,
+    query: String,
+    zone: &'static str,
+}
+
+struct View {
+    name: &'static str,
+    href: String,
+    n: String,
+    is_current: bool,
+}
+
+struct Row {
+    key: String,
+    user: Cell,
+    state: &'static str,
+    state_name: &'static str,
+    why: String,
+    since: Cell,
+    method: Cell,
+    browser: Cell,
+    version: Cell,
+    enrolled: Cell,
+    first_heartbeat: Cell,
+    last_heartbeat: Cell,
+    last_report: Cell,
+}
+
+/// What the address asks for; unknown words match nothing.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Filter {
+    /// A state's word.
+    #[serde(default)]
+    state: String,
+    /// A word for how we know whose it is.
+    #[serde(default)]
+    method: String,
+    /// Part of an address, browser or version.
+    #[serde(default)]
+    text: String,
+    /// How many rows come before.
+    #[serde(default)]
+    cursor: String,
+}
+
+impl Filter {
+    fn pairs(&self) -> [(&str, &str); 3] {
+        [("state", &self.state), ("method", &self.method), ("text", &self.text)]
+    }
+
+    /// The address's query, without what is empty.
+    fn query(&self, state: &str) -> String {
+        let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+        let all = [("state", state), ("method", &self.method), ("text", &self.text)];
+        pairs.extend_pairs(all.iter().filter(|it| !it.1.is_empty()));
+        pairs.finish()
+    }
+
+    fn matches_all_but_state(&self, line: &Line) -> bool {
+        let method = line.identity_method().map(|it| word(it));
+        let is_method = self.method.is_empty() || method == Some(self.method.as_str());
+        let text = self.text.trim().to_lowercase();
+        let row = line.installation.as_ref();
+        let texts = [
+            line.email.as_deref(),
+            row.map(|it| it.browser.as_str()),
+            row.map(|it| it.os.as_str()),
+            row.map(|it| it.extension_version.as_str()),
+        ];
+        let is_text = |it: &str| it.to_lowercase().contains(&text);
+        is_method && (text.is_empty() || texts.into_iter().flatten().any(is_text))
+    }
+
+    fn matches(&self, line: &Line) -> bool {
+        (self.state.is_empty() || line.state.as_str() == self.state)
+            && self.matches_all_but_state(line)
+    }
+}
+
+const STATES: [State; 7] = [
+    State::Reporting,
+    State::InstalledUnauthenticated,
+    State::Silent,
+    State::Outdated,
+    State::Invited,
+    State::NotInstalled,
+    State::Revoked,
+];
+
+/// `GET` the list.
+///
+/// # Errors
+/// When nobody is signed in or the database refuses.
+pub async fn show(
+    caller: Caller,
+    Query(filter): Query<Filter>,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    let roster = load(&caller, &collector).await?;
+    let calendar = Calendar::new(roster.organization.time_zone, collector.clock.now());
+    let offset: usize = filter.cursor.parse().unwrap_or(0);
+    let found: Vec<&Line> = roster.lines.iter().filter(|it| filter.matches(it)).collect();
+    let rows: Vec<Row> =
+        found.iter().skip(offset).take(ROWS).map(|it| row(it, &calendar)).collect();
+    let until = offset + rows.len();
+    let next = (until < found.len()).then(|| until.to_string());
+    let of = words::number(i64::try_from(found.len()).unwrap_or(i64::MAX));
+    let showing = if rows.is_empty() {
+        "Nothing matches".to_owned()
+    } else {
+        format!("{} to {} of {of}", offset + 1, until)
+    };
+    let cursor = (0 < offset).then_some(filter.cursor.as_str());
+    let pager = Pager::new(PATH, &filter.pairs(), cursor, next.as_deref(), showing);
+    answer::page(&InstallationsPage {
+        title: "Installations",
+        caller: CallerFrame::new(&caller, &roster.organization, PATH),
+        coverage: coverage(&roster),
+        views: views(&roster, &filter),
+        methods: METHODS.iter().map(|it| (word(*it), words::identity_method(*it))).collect(),
+        rows,
+        pager,
+        query: filter.query(&filter.state),
+        zone: calendar.zone_name(),
+        filter,
+    })
+}
+
+const METHODS: [IdentityMethod; 5] = [
+    IdentityMethod::Oidc,
+    IdentityMethod::MagicLink,
+    IdentityMethod::Policy,
+    IdentityMethod::Link,
+    IdentityMethod::Profile,
+];
+
+pub(super) async fn load(caller: &Caller, collector: &Collector) -> Result<Roster, PageError> {
+    let (id, now) = (caller.organization_id(), collector.clock.now());
+    let found = collector.db.run(move |conn| roster::load(conn, id, now)).await;
+    let found = found.map_err(|error: StoreError| PageError::from(error))?;
+    found.ok_or(PageError::Problem(ApiError::NotFound))
+}
+
+/// Coverage as a sentence (T16).
+pub(super) fn coverage(roster: &Roster) -> String {
+    let coverage = roster.coverage();
+    let count = |n: usize| words::number(i64::try_from(n).unwrap_or(i64::MAX));
+    match coverage.percent() {
+        None => "No employee is known yet.".to_owned(),
+        Some(percent) => format!(
+            "{} of {} employees report: {percent} % coverage.",
+            count(coverage.n_reporting),
+            count(coverage.n_expected)
+        ),
+    }
+}
+
+fn views(roster: &Roster, filter: &Filter) -> Vec<View> {
+    let matching: Vec<&Line> =
+        roster.lines.iter().filter(|it| filter.matches_all_but_state(it)).collect();
+    let view = |name, state: &str, n: usize| View {
+        name,
+        href: match filter.query(state) {
+            query if query.is_empty() => PATH.to_owned(),
+            query => format!("{PATH}?{query}"),
+        },
+        n: words::number(i64::try_from(n).unwrap_or(i64::MAX)),
+        is_current: filter.state == state,
+    };
+    let of = |state| matching.iter().filter(|it| it.state == state).count();
+    let mut views = vec![view("All", "", matching.len())];
+    views.extend(STATES.iter().map(|it| view(name(*it), it.as_str(), of(*it))));
+    views
+}
+
+/// A state in an admin's words.
+pub(super) fn name(state: State) -> &'static str {
+    match state {
+        State::Reporting => "Reporting",
+        State::InstalledUnauthenticated => "Not signed in",
+        State::Outdated => "Outdated",
+        State::Silent => "Silent",
+        State::Revoked => "Revoked",
+        State::Invited => "Invited",
+        State::NotInstalled => "No browser",
+    }
+}
+
+fn row(line: &Line, calendar: &Calendar) -> Row {
+    let at = |it: Option<DateTime<Utc>>| Cell::at(it.map(|it| calendar.moment(it)));
+    let naive = |it: Option<NaiveDateTime>| at(it.map(|it| it.and_utc()));
+    let installation = line.installation.as_ref();
+    let text = |it: Option<String>| Cell::text(it);
+    Row {
+        key: line.key(),
+        user: line.email.as_deref().map_or(Cell::Unknown, |it| Cell::Address(Address::new(it))),
+        state: line.state.as_str(),
+        state_name: name(line.state),
+        why: line.why.clone(),
+        since: at(line.since),
+        method: text(line.identity_method().map(|it| words::identity_method(it).to_owned())),
+        browser: text(
+            installation.map(|it| format!("{}, {}", it.browser, words::operating_system(&it.os))),
+        ),
+        version: text(installation.map(|it| it.extension_version.clone())),
+        enrolled: naive(installation.map(|it| it.enrolled_at)),
+        first_heartbeat: naive(installation.and_then(|it| it.first_heartbeat_at)),
+        last_heartbeat: naive(installation.and_then(|it| it.last_heartbeat_at)),
+        last_report: naive(installation.and_then(|it| it.last_report_at)),
+    }
+}
+
+/// `GET` the filtered list as CSV. Cells that a spreadsheet would take for formulas are escaped.
+///
+/// # Errors
+/// When nobody is signed in or the database refuses.
+pub async fn csv(
+    caller: Caller,
+    Query(filter): Query<Filter>,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    let roster = load(&caller, &collector).await?;
+    let mut text = format!("{}\r\n", COLUMNS.join(","));
+    for line in roster.lines.iter().filter(|it| filter.matches(it)) {
+        let cells: Vec<String> = values(line).iter().map(|it| csv_cell(it)).collect();
+        text.push_str(&cells.join(","));
+        text.push_str("\r\n");
+    }
+    Ok(download("text/csv; charset=utf-8", "installations.csv", text))
+}
+
+/// `GET` the filtered list as JSON.
+///
+/// # Errors
+/// When nobody is signed in or the database refuses.
+pub async fn json(
+    caller: Caller,
+    Query(filter): Query<Filter>,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    let roster = load(&caller, &collector).await?;
+    let lines = roster.lines.iter().filter(|it| filter.matches(it));
+    let items: Vec<serde_json::Value> = lines
+        .map(|line| {
+            let pairs = COLUMNS.into_iter().zip(values(line));
+            let pair = |(name, value): (&str, String)| {
+                let value = if value.is_empty() { json!(null) } else { json!(value) };
+                (name.to_owned(), value)
+            };
+            serde_json::Value::Object(pairs.map(pair).collect())
+        })
+        .collect();
+    let text = json!({ "items": items }).to_string();
+    Ok(download("application/json", "installations.json", text))
+}
+
+const COLUMNS: [&str; 14] = [
+    "state",
+    "since",
+    "why",
+    "email",
+    "identity_method",
+    "installation_id",
+    "extension_version",
+    "browser",
+    "os",
+    "enrolled_at",
+    "first_heartbeat_at",
+    "last_heartbeat_at",
+    "last_report_at",
+    "revoked_at",
+];
+
+fn values(line: &Line) -> [String; 14] {
+    let at = |it: Option<DateTime<Utc>>| {
+        it.map(|it| it.format("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default()
+    };
+    let row = line.installation.as_ref();
+    let naive = |it: Option<NaiveDateTime>| at(it.map(|it| it.and_utc()));
+    [
+        line.state.as_str().to_owned(),
+        at(line.since),
+        line.why.clone(),
+        line.email.clone().unwrap_or_default(),
+        line.identity_method().map(word).unwrap_or_default().to_owned(),
+        row.map(|it| it.installation_id.to_string()).unwrap_or_default(),
+        row.map(|it| it.extension_version.clone()).unwrap_or_default(),
+        row.map(|it| it.browser.clone()).unwrap_or_default(),
+        row.map(|it| it.os.clone()).unwrap_or_default(),
+        naive(row.map(|it| it.enrolled_at)),
+        naive(row.and_then(|it| it.first_heartbeat_at)),
+        naive(row.and_then(|it| it.last_heartbeat_at)),
+        naive(row.and_then(|it| it.last_report_at)),
+        naive(row.and_then(|it| it.revoked_at)),
+    ]
+}
+
+/// A cell of CSV. What begins like a formula gets an apostrophe before it.
+fn csv_cell(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
+}
+
+fn download(content_type: &'static str, name: &str, text: String) -> HttpResponse {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let mut answer = HttpResponse::Ok();
+    answer.content_type(content_type);
+    if let Ok(value) = HeaderValue::from_str(&disposition) {
+        answer.insert_header((header::CONTENT_DISPOSITION, value));
+    }
+    answer.body(text)
+}
+
+/// `POST`: revokes chosen installations, or asks their users to sign in again.
+///
+/// # Errors
+/// When the form is not ours, the person may not, or nothing was chosen.
+pub async fn act(
+    caller: Caller,
+    form: Form<Vec<(String, String)>>,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    let chosen = Chosen::read(&form);
+    caller.check_change(&request, &chosen.form_token)?;
+    if chosen.installations.is_empty() {
+        let detail = "no installation was chosen".to_owned();
+        return Err(ApiError::Invalid(detail).into());
+    }
+    let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
+    let is_revoke = match chosen.action.as_str() {
+        "revoke" => true,
+        "reset" => false,
+        other => {
+            let detail = format!("{other:?} is no action; there are revoke and reset");
+            return Err(ApiError::Invalid(detail).into());
+        }
+    };
+    collector
+        .db
+        .write(move |conn| {
+            for it in chosen.installations {
+                if is_revoke {
+                    keys::revoke_installation(conn, id, it, &actor, now)?;
+                } else if let Some(row) = installations::find(conn, id, it)? {
+                    identities::clear(conn, &row, IdentityChange::Reset, &actor, now)?;
+                }
+            }
+            Ok::<_, StoreError>(())
+        })
+        .await?;
+    collector.callers.forget_all();
+    Ok(answer::redirect(PATH))
+}
+
+/// What a form with many rows says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Chosen {
+    pub(super) form_token: String,
+    pub(super) action: String,
+    pub(super) installations: Vec<InstallationId>,
+    pub(super) users: HashSet<UserId>,
+}
+
+impl Chosen {
+    pub(super) fn read(pairs: &[(String, String)]) -> Chosen {
+        let mut chosen = Chosen::default();
+        for (name, value) in pairs {
+            match name.as_str() {
+                "form_token" => chosen.form_token.clone_from(value),
+                "action" => chosen.action.clone_from(value),
+                "row" => match value.split_at_checked(1) {
+                    Some(("i", id)) => chosen.installations.extend(id.parse::<InstallationId>()),
+                    Some(("u", id)) => chosen.users.extend(id.parse::<UserId>()),
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        chosen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_never_a_formula() {
+        assert_eq!(csv_cell("=cmd()"), "'=cmd()");
+        assert_eq!(csv_cell("@x,\"y\""), "\"'@x,\"\"y\"\"\"");
+        assert_eq!(csv_cell("maria@northwind.example"), "maria@northwind.example");
+    }
+}

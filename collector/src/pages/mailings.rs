@@ -1,0 +1,327 @@
+//! Mail to all that do not report: who, what, and what came of it.
+
+use std::collections::HashMap;
+
+use actix_web::web::{Data, Form, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+use super::answer::{self, PageError};
+use super::caller::Caller;
+use super::frame::CallerFrame;
+use super::installations::{self, Chosen};
+use super::words::{self, Calendar, Cell, Moment};
+use crate::db::{MailingId, UserId};
+use crate::invitations::{self, Choice, Draft, MAX_REMINDERS, Recipient};
+use crate::mail::letters;
+use crate::problem::ApiError;
+use crate::roster::Roster;
+use crate::server::Collector;
+use crate::store::word::{MailState, word};
+use crate::store::{StoreError, mail_messages, mailings, organizations};
+
+/// Where the list is.
+pub const PATH: &str = "/mailings";
+/// Rows of one list.
+const ROWS: i64 = 500;
+
+#[derive(Template)]
+#[template(path = "mailing_preview.html")]
+struct PreviewPage {
+    title: &'static str,
+    caller: CallerFrame,
+    problem: Option<String>,
+    sends_mail: bool,
+    draft: Draft,
+    sample: String,
+    placeholders: String,
+    max_reminders: i32,
+    is_all: bool,
+    keys: Vec<String>,
+    to_send: Vec<String>,
+    skipped: Vec<(String, &'static str)>,
+}
+
+#[derive(Template)]
+#[template(path = "mailings.html")]
+struct MailingsPage {
+    title: &'static str,
+    caller: CallerFrame,
+    rows: Vec<MailingLine>,
+}
+
+struct MailingLine {
+    id: String,
+    subject: String,
+    by: String,
+    at: Moment,
+    counts: String,
+    reminders: String,
+}
+
+#[derive(Template)]
+#[template(path = "mailing.html")]
+struct MailingPage {
+    title: &'static str,
+    caller: CallerFrame,
+    line: MailingLine,
+    rows: Vec<MessageLine>,
+}
+
+struct MessageLine {
+    email: String,
+    state: &'static str,
+    reason: String,
+    finished: Cell,
+}
+
+/// `POST` a choice of rows, or a changed draft: shows who would get what. Nothing is sent.
+///
+/// # Errors
+/// When the form is not ours or the person may not.
+pub async fn preview(
+    caller: Caller,
+    form: Form<Vec<(String, String)>>,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    let chosen = Chosen::read(&form);
+    caller.check_change(&request, &chosen.form_token)?;
+    let roster = installations::load(&caller, &collector).await?;
+    let draft = read_draft(&form, &roster);
+    let (choice, keys) = choose(&chosen, &form, &roster);
+    let recipients = recipients(&caller, &collector, &roster, &choice, &draft).await?;
+    let problem = draft.check().err();
+    let page = preview_page(&caller, &collector, &roster, draft, &choice, keys, recipients);
+    answer::page(&PreviewPage { problem, ..page })
+}
+
+/// `POST`: sends.
+///
+/// # Errors
+/// When the form is not ours, the person may not, the draft cannot be sent, or no mail can leave.
+pub async fn create(
+    caller: Caller,
+    form: Form<Vec<(String, String)>>,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    let chosen = Chosen::read(&form);
+    caller.check_change(&request, &chosen.form_token)?;
+    if !collector.sends_mail() {
+        return Err(ApiError::MailNotSetUp.into());
+    }
+    let roster = installations::load(&caller, &collector).await?;
+    let draft = read_draft(&form, &roster);
+    let (choice, keys) = choose(&chosen, &form, &roster);
+    let recipients = recipients(&caller, &collector, &roster, &choice, &draft).await?;
+    if let Err(problem) = draft.check() {
+        let page = preview_page(&caller, &collector, &roster, draft, &choice, keys, recipients);
+        let refused = ApiError::Invalid(problem.clone());
+        return answer::refusal(&PreviewPage { problem: Some(problem), ..page }, &refused);
+    }
+    let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
+    let mailing_id = collector
+        .db
+        .write(move |conn| invitations::create(conn, id, &draft, &recipients, &actor, now))
+        .await
+        .map_err(|error: StoreError| PageError::from(error))?;
+    collector.post.wake();
+    Ok(answer::redirect_to(&format!("{PATH}/{mailing_id}")))
+}
+
+fn field<'a>(form: &'a [(String, String)], wanted: &str) -> Option<&'a str> {
+    form.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
+}
+
+fn read_draft(form: &[(String, String)], roster: &Roster) -> Draft {
+    let organization = &roster.organization;
+    let text = |name: &str, otherwise: &str| field(form, name).unwrap_or(otherwise).to_owned();
+    let number = |name: &str, otherwise| {
+        field(form, name).map_or(otherwise, |it| it.trim().parse().unwrap_or(-1))
+    };
+    let help = organization.help_contact.clone().filter(|it| it.contains('@'));
+    let reply_to = field(form, "reply_to").map(str::trim).map(str::to_owned).or(help);
+    Draft {
+        subject: text("subject", letters::INVITATION_SUBJECT),
+        // Browsers send line ends as mail writes them.
+        body: text("body", letters::INVITATION_BODY).replace("\r\n", "\n"),
+        sender_name: text("sender_name", &organization.name),
+        reply_to: reply_to.filter(|it| !it.is_empty()),
+        skip_days: number("skip_days", 7),
+        n_reminders: i32::try_from(number("n_reminders", 0)).unwrap_or(-1),
+    }
+}
+
+/// Whom it is for, and what keeps the choice in the next form.
+fn choose(chosen: &Chosen, form: &[(String, String)], roster: &Roster) -> (Choice, Vec<String>) {
+    if chosen.action == "all" || field(form, "all").is_some() {
+        return (Choice::All, Vec::new());
+    }
+    let of = |id: &_| roster.installation(*id).and_then(|it| it.user_id);
+    let mut users = chosen.users.clone();
+    users.extend(chosen.installations.iter().filter_map(of));
+    let mut keys: Vec<String> = users.iter().map(|it: &UserId| format!("u{it}")).collect();
+    keys.sort();
+    (Choice::Users(users), keys)
+}
+
+async fn recipients(
+    caller: &Caller,
+    collector: &Collector,
+    roster: &Roster,
+    choice: &Choice,
+    draft: &Draft,
+) -> Result<Vec<Recipient>, PageError> {
+    let (id, now) = (caller.organization_id(), collector.clock.now());
+    let opted_out = collector.db.run(move |conn| mailings::list_opt_outs(conn, id)).await;
+    let opted_out = opted_out.map_err(|error: StoreError| PageError::from(error))?;
+    Ok(invitations::plan(roster, choice, &opted_out, draft.skip_days.clamp(0, 365), now))
+}
+
+fn preview_page(
+    caller: &Caller,
+    collector: &Collector,
+    roster: &Roster,
+    draft: Draft,
+    choice: &Choice,
+    keys: Vec<String>,
+    recipients: Vec<Recipient>,
+) -> PreviewPage {
+    let organization = &roster.organization;
+    let first = recipients.iter().find(|it| it.skipped.is_none());
+    let name = first.map_or("name@example.com", |it| it.email.as_str());
+    let filling = letters::Filling {
+        name,
+        link: "https://… (each person’s own link)",
+        organization: &organization.name,
+        help: organization.help_contact.as_deref().unwrap_or("your IT department"),
+    };
+    let sample = letters::invitation(&draft.body, filling);
+    let (to_send, skipped): (Vec<_>, Vec<_>) =
+        recipients.into_iter().partition(|it| it.skipped.is_none());
+    let placeholders: Vec<String> =
+        letters::PLACEHOLDERS.iter().map(|(it, meaning)| format!("{it} is {meaning}")).collect();
+    PreviewPage {
+        title: "Mail to those who do not report",
+        caller: CallerFrame::new(caller, organization, installations::PATH),
+        problem: None,
+        sends_mail: collector.sends_mail(),
+        sample,
+        placeholders: placeholders.join(", "),
+        max_reminders: MAX_REMINDERS,
+        is_all: *choice == Choice::All,
+        keys,
+        to_send: to_send.into_iter().map(|it| it.email).collect(),
+        skipped: skipped.into_iter().map(|it| (it.email, it.skipped.map_or("", reason))).collect(),
+        draft,
+    }
+}
+
+/// Why somebody gets no mail, for people to read.
+fn reason(word: &str) -> &'static str {
+    match word {
+        "external" => "external",
+        "service" => "a service’s address",
+        "group" => "a group’s address",
+        "past" => "no longer there",
+        "already_reporting" => "reports already",
+        "opted_out" => "wants no invitations",
+        "mailed_recently" => "was mailed a short time ago",
+        _ => "",
+    }
+}
+
+/// `GET` the newest mailings.
+///
+/// # Errors
+/// When nobody is signed in or the database refuses.
+pub async fn list(caller: Caller, collector: Data<Collector>) -> Result<HttpResponse, PageError> {
+    let (id, now) = (caller.organization_id(), collector.clock.now());
+    let found = collector.db.run(move |conn| {
+        let Some(organization) = organizations::find(conn, id)? else { return Ok(None) };
+        let rows = mailings::list_newest(conn, id, 100)?;
+        let ids: Vec<MailingId> = rows.iter().map(|it| it.mailing_id).collect();
+        let counts = mail_messages::count_by_mailing(conn, id, &ids)?;
+        Ok::<_, PageError>(Some((organization, rows, counts)))
+    });
+    let (organization, rows, counts) = found.await?.ok_or(ApiError::NotFound)?;
+    let calendar = Calendar::new(organization.time_zone, now);
+    answer::page(&MailingsPage {
+        title: "Mailings",
+        caller: CallerFrame::new(&caller, &organization, installations::PATH),
+        rows: rows.into_iter().map(|it| line(it, &counts, &calendar)).collect(),
+    })
+}
+
+fn line(
+    row: mailings::MailingRow,
+    counts: &HashMap<(MailingId, MailState), i64>,
+    calendar: &Calendar,
+) -> MailingLine {
+    let states = [
+        MailState::Sent,
+        MailState::Queued,
+        MailState::Skipped,
+        MailState::Failed,
+        MailState::Bounced,
+    ];
+    let n = |state| counts.get(&(row.mailing_id, state)).copied().unwrap_or(0);
+    let counts: Vec<String> = states
+        .into_iter()
+        .filter(|it| n(*it) != 0)
+        .map(|it| format!("{} {}", words::number(n(it)), word(it)))
+        .collect();
+    let reminders = match row.n_reminders_left {
+        0 => "none".to_owned(),
+        n => format!("{n} left"),
+    };
+    MailingLine {
+        id: row.mailing_id.to_string(),
+        subject: row.subject,
+        by: row.created_by,
+        at: calendar.moment(row.created_at.and_utc()),
+        counts: if counts.is_empty() { "nobody".to_owned() } else { counts.join(", ") },
+        reminders,
+    }
+}
+
+/// `GET` what came of one mailing.
+///
+/// # Errors
+/// When nobody is signed in, there is no such mailing, or the database refuses.
+pub async fn show(
+    caller: Caller,
+    path: Path<String>,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    let mailing_id: MailingId = path.parse().map_err(|_| ApiError::NotFound)?;
+    let (id, now) = (caller.organization_id(), collector.clock.now());
+    let found = collector.db.run(move |conn| {
+        let organization = organizations::find(conn, id)?;
+        let Some((organization, row)) = organization.zip(mailings::find(conn, id, mailing_id)?)
+        else {
+            return Ok(None);
+        };
+        let counts = mail_messages::count_by_mailing(conn, id, &[mailing_id])?;
+        let mails = mail_messages::list_of(conn, id, mailing_id, ROWS)?;
+        Ok::<_, PageError>(Some((organization, row, counts, mails)))
+    });
+    let (organization, row, counts, mails) = found.await?.ok_or(ApiError::NotFound)?;
+    let calendar = Calendar::new(organization.time_zone, now);
+    let message = |it: mail_messages::MailMessageRow| MessageLine {
+        state: word(it.state.0),
+        reason: it.reason.map_or_else(String::new, |it| match reason(&it) {
+            "" => it,
+            known => known.to_owned(),
+        }),
+        finished: Cell::at(it.finished_at.map(|at| calendar.moment(at.and_utc()))),
+        email: it.email,
+    };
+    answer::page(&MailingPage {
+        title: "Mailing",
+        caller: CallerFrame::new(&caller, &organization, installations::PATH),
+        rows: mails.into_iter().map(message).collect(),
+        line: line(row, &counts, &calendar),
+    })
+}

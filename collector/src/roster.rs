@@ -1,0 +1,221 @@
+//! Who reports and who does not: every installation, and every user of the directory who has none, each
+//! with its state, since when, and why. Page, exports, coverage and invitations read the same list.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use shared::wire::IdentityMethod;
+
+use crate::db::{DbConnection, InstallationId, OrganizationId, UserId};
+use crate::installations::{self, State};
+use crate::store::installations::InstallationRow;
+use crate::store::organizations::{self, Organization};
+use crate::store::users::UserRow;
+use crate::store::word::{IdentityChange, UserStatus, UserType};
+use crate::store::{Page, StoreError, mail_messages, users};
+
+/// One installation, or one user without any.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// In one word.
+    pub state: State,
+    /// Since when, where that is known.
+    pub since: Option<DateTime<Utc>>,
+    /// Why, for people to read.
+    pub why: String,
+    /// Whose.
+    pub user_id: Option<UserId>,
+    /// Whose, as an address.
+    pub email: Option<String>,
+    /// The installation; none for a user without any.
+    pub installation: Option<InstallationRow>,
+}
+
+impl Line {
+    /// How we know whose it is.
+    #[must_use]
+    pub fn identity_method(&self) -> Option<IdentityMethod> {
+        self.installation.as_ref()?.identity_method.map(|it| it.0)
+    }
+
+    /// What names it in a form: an installation's id, or a user's.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match (&self.installation, self.user_id) {
+            (Some(it), _) => format!("i{}", it.installation_id),
+            (None, Some(user_id)) => format!("u{user_id}"),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+/// How many of those who should report do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// Employees with an installation that reports.
+    pub n_reporting: usize,
+    /// Employees.
+    pub n_expected: usize,
+}
+
+impl Coverage {
+    /// In percent; none where nobody is expected.
+    #[must_use]
+    pub fn percent(self) -> Option<usize> {
+        (self.n_reporting * 100).checked_div(self.n_expected)
+    }
+}
+
+/// Everybody and everything.
+#[derive(Clone, Debug)]
+pub struct Roster {
+    /// Whose.
+    pub organization: Organization,
+    /// Installations in the order of their last contact, then users without any by address.
+    pub lines: Vec<Line>,
+    /// All users.
+    pub users: HashMap<UserId, UserRow>,
+    /// When each user was last invited.
+    pub invited_at: HashMap<UserId, DateTime<Utc>>,
+}
+
+/// Reads the roster; none where the organization is gone.
+///
+/// # Errors
+/// When the database refuses.
+pub fn load(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    now: DateTime<Utc>,
+) -> Result<Option<Roster>, StoreError> {
+    let Some(organization) = organizations::find(conn, organization_id)? else { return Ok(None) };
+    let rows = crate::store::installations::list(conn, organization_id, Page::first(i64::MAX))?;
+    let everyone = users::list_everyone(conn, organization_id)?;
+    let invited_at = mail_messages::last_invitations(conn, organization_id)?;
+    let users: HashMap<UserId, UserRow> = everyone.into_iter().map(|it| (it.user_id, it)).collect();
+
+    let mut installed = HashSet::new();
+    let mut lines: Vec<Line> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let state = installations::state(&row, &organization, now);
+        if state != State::Revoked {
+            installed.extend(row.user_id);
+        }
+        let (since, why) = explain(&row, state, &organization);
+        let user_id = row.user_id;
+        let email = user_id.and_then(|id| users.get(&id)).map(|it| it.email.clone());
+        lines.push(Line { state, since, why, user_id, email, installation: Some(row) });
+    }
+    lines.sort_by_key(|it| {
+        let row = it.installation.as_ref();
+        std::cmp::Reverse(row.and_then(|it| it.last_heartbeat_at.or(Some(it.enrolled_at))))
+    });
+    let mut without: Vec<Line> = users
+        .values()
+        .filter(|it| is_expected(it) && !installed.contains(&it.user_id))
+        .map(|it| absent(it, invited_at.get(&it.user_id).copied()))
+        .collect();
+    without.sort_by(|left, right| left.email.cmp(&right.email));
+    lines.append(&mut without);
+    Ok(Some(Roster { organization, lines, users, invited_at }))
+}
+
+/// A person of the organization who is still there.
+#[must_use]
+pub fn is_expected(user: &UserRow) -> bool {
+    user.user_type.0 == UserType::Employee && user.status.0 == UserStatus::Current
+}
+
+fn absent(user: &UserRow, invited_at: Option<DateTime<Utc>>) -> Line {
+    let (state, since, why) = match invited_at {
+        Some(at) => (State::Invited, at, "Was mailed, and has no browser yet"),
+        None => (State::NotInstalled, user.created_at.and_utc(), "Has no browser yet"),
+    };
+    Line {
+        state,
+        since: Some(since),
+        why: why.to_owned(),
+        user_id: Some(user.user_id),
+        email: Some(user.email.clone()),
+        installation: None,
+    }
+}
+
+/// Since when an installation is in its state, and why.
+#[must_use]
+pub fn explain(
+    row: &InstallationRow,
+    state: State,
+    organization: &Organization,
+) -> (Option<DateTime<Utc>>, String) {
+    let utc = |it: Option<NaiveDateTime>| it.map(|it| it.and_utc());
+    let changed_at = utc(row.identity_changed_at.or(Some(row.enrolled_at)));
+    let change = row.identity_change.map(|it| it.0);
+    match state {
+        State::Reporting => {
+            let why = match row.identity_method.map(|it| it.0) {
+                Some(IdentityMethod::Oidc) => "Signed in at the identity provider",
+                Some(IdentityMethod::MagicLink) => "Signed in by a mailed link",
+                Some(IdentityMethod::Policy) => "Named by the policy",
+                Some(IdentityMethod::Link) => "Named by an enrollment link",
+                Some(IdentityMethod::Profile) => "Named by the browser’s profile",
+                None => "Reporting is off",
+            };
+            (changed_at, why.to_owned())
+        }
+        State::InstalledUnauthenticated => {
+            let why = match change {
+                None => "Nobody has signed in yet",
+                Some(IdentityChange::SignedOut) => "Its user signed out",
+                Some(IdentityChange::Reset) => "An admin asked for a new sign-in",
+                Some(IdentityChange::Left) => "Its user is no longer there",
+                Some(IdentityChange::Stated | IdentityChange::SignedIn) => {
+                    "The mode asks for a sign-in"
+                }
+            };
+            (changed_at, why.to_owned())
+        }
+        State::Outdated => {
+            let minimum = organization.minimum_extension_version.as_deref().unwrap_or("-");
+            let why = format!("Reports with {}; wanted is {minimum}", row.extension_version);
+            (organization.minimum_extension_version_at, why)
+        }
+        State::Silent => {
+            let contacts = [row.last_heartbeat_at, row.last_report_at, Some(row.enrolled_at)];
+            let last = contacts.into_iter().flatten().max();
+            let since = utc(last).map(|it| it + organization.silent_after);
+            (since, "Gives no sign of life".to_owned())
+        }
+        State::Revoked => {
+            let by = row.revoked_by.as_deref().unwrap_or("somebody");
+            (utc(row.revoked_at), format!("Taken back by {by}"))
+        }
+        State::Invited | State::NotInstalled => (changed_at, String::new()),
+    }
+}
+
+impl Roster {
+    /// Users with an installation that reports, of all employees (T16).
+    #[must_use]
+    pub fn coverage(&self) -> Coverage {
+        let reporting = self.reporting();
+        let expected: Vec<&UserRow> = self.users.values().filter(|it| is_expected(it)).collect();
+        let n_reporting = expected.iter().filter(|it| reporting.contains(&it.user_id)).count();
+        Coverage { n_reporting, n_expected: expected.len() }
+    }
+
+    /// Users with an installation that reports.
+    #[must_use]
+    pub fn reporting(&self) -> HashSet<UserId> {
+        let is_reporting = |it: &&Line| matches!(it.state, State::Reporting | State::Outdated);
+        self.lines.iter().filter(is_reporting).filter_map(|it| it.user_id).collect()
+    }
+
+    /// The installation with this id.
+    #[must_use]
+    pub fn installation(&self, id: InstallationId) -> Option<&Line> {
+        let is_it =
+            |it: &&Line| it.installation.as_ref().is_some_and(|row| row.installation_id == id);
+        self.lines.iter().find(is_it)
+    }
+}

@@ -1,0 +1,267 @@
+//! Who reports and who does not, and mail to those who do not.
+
+use chrono::TimeDelta;
+use collector::db::UserId;
+use collector::mail::queue;
+use collector::store::word::{UserStatus, UserType};
+use collector::store::{audit, mailings, users};
+use expect_test::expect;
+use serde_json::Value;
+use shared::wire::{EnrollRequest, Mode, SIGN_IN_PROOFS_PATH};
+use tests::app::{TestApp, monday};
+use tests::factory::{batch, enrollment, visit};
+use tests::mail_server::MailServer;
+
+/// Maria and Jonas report, by policy; Ada, Bob, a freelancer, a machine and a team have no browser.
+async fn staffed(server: &MailServer) -> TestApp {
+    let app = TestApp::with_mail(server);
+    for email in ["maria@northwind.example", "jonas@northwind.example"] {
+        let installation = app.installation_of(email).await;
+        let events = vec![visit("app.slack.com", monday())];
+        installation.batch(&batch(1, monday(), events)).await;
+    }
+    add(&app, "ada@northwind.example", UserType::Employee);
+    add(&app, "bob@northwind.example", UserType::Employee);
+    add(&app, "freelancer@elsewhere.example", UserType::External);
+    add(&app, "robot@northwind.example", UserType::Service);
+    add(&app, "team@northwind.example", UserType::Group);
+    app
+}
+
+fn add(app: &TestApp, email: &str, user_type: UserType) -> UserId {
+    app.with_database(|conn| {
+        let (organization_id, now) = (app.organization_id, app.clock.now());
+        let id = users::find_or_insert(conn, organization_id, email, now).unwrap();
+        let status = UserStatus::Current;
+        users::update_kind(conn, organization_id, id, user_type, status).unwrap();
+        id
+    })
+}
+
+const DRAFT: [(&str, &str); 6] = [
+    ("all", "1"),
+    ("subject", "Please sign in"),
+    ("body", "Hello {name}, open {link}. Ask {help}."),
+    ("sender_name", "Northwind IT"),
+    ("reply_to", "help@northwind.example"),
+    ("skip_days", "7"),
+];
+
+fn draft(n_reminders: &'static str) -> Vec<(&'static str, &'static str)> {
+    DRAFT.iter().copied().chain([("n_reminders", n_reminders)]).collect()
+}
+
+#[actix_web::test]
+async fn t28_one_action_mails_all_that_do_not_report_and_says_whom_it_skipped() {
+    let server = MailServer::start().unwrap();
+    let app = staffed(&server).await;
+    let mut admin = app.admin().await;
+    admin.get("/installations").await;
+    let preview = admin.submit("/mailings/preview", &[("action", "all")]).await;
+    assert_eq!(preview.status, 200);
+    expect![[r#"
+        > Address | Gets a mail
+        > ada@northwind.example | yes
+        > bob@northwind.example | yes
+        > freelancer@elsewhere.example | no: external
+        > jonas@northwind.example | no: reports already
+        > maria@northwind.example | no: reports already
+        > robot@northwind.example | no: a service’s address
+        > team@northwind.example | no: a group’s address
+    "#]]
+    .assert_eq(&lines(&preview.rows("recipients")));
+    assert!(server.arrived().is_none(), "a preview sends nothing");
+
+    let sent = admin.submit("/mailings", &draft("0")).await;
+    assert_eq!(sent.status, 303, "{}", sent.text());
+    queue::deliver(&app.collector).await.unwrap();
+    let mails = [server.next(), server.next()];
+    assert_ne!(mails[0].token(), mails[1].token(), "each has a link of its own");
+    for mail in &mails {
+        assert_eq!(mail.header("subject"), "Please sign in");
+        assert_eq!(mail.header("from"), "Northwind IT <rollcall@northwind.example>");
+        assert_eq!(mail.header("reply-to"), "help@northwind.example");
+    }
+    let page = admin.get(sent.header("location")).await;
+    assert!(page.text().contains("2 sent, 5 skipped"), "{}", page.text());
+
+    // A second time at once: everybody was mailed within seven days.
+    let again = admin.submit("/mailings/preview", &[("action", "all")]).await;
+    assert!(again.text().contains("0 will be mailed, 7 will not"), "{}", again.text());
+    app.clock.advance(TimeDelta::days(7));
+    let later = admin.submit("/mailings/preview", &[("action", "all")]).await;
+    assert!(later.text().contains("2 will be mailed"), "{}", later.text());
+}
+
+fn lines(rows: &str) -> String {
+    rows.lines().map(|it| format!("> {}\n", it.replace(" @", "@"))).collect()
+}
+
+#[actix_web::test]
+async fn an_invitation_signs_in_whichever_free_browser_opens_it_and_only_the_first() {
+    let server = MailServer::start().unwrap();
+    let app = staffed(&server).await;
+    let mut admin = app.admin().await;
+    admin.get("/installations").await;
+    admin.submit("/mailings", &draft("0")).await;
+    queue::deliver(&app.collector).await.unwrap();
+    let mail = server.next();
+    let request = EnrollRequest {
+        mode: Mode::Authenticated,
+        identity: None,
+        ..enrollment(&app, "ada@northwind.example")
+    };
+    let (first, second) = (app.enroll_with(&request).await, app.enroll_with(&request).await);
+    let proof = serde_json::json!({ "proof": mail.token() });
+    let answer: Value = first.post(SIGN_IN_PROOFS_PATH, &proof).await.ok();
+    assert_eq!(answer["identity"]["email"], mail.to[0].as_str());
+    // The other one that raced for it hears why not, and nothing changes.
+    let refused = second.post(SIGN_IN_PROOFS_PATH, &proof).await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(refused.json::<Value>()["type"], "urn:rollcall:proof-refused:ended");
+    let id = app.organization_id;
+    let newest = app.with_database(|conn| audit::list_newest(conn, id, 1).unwrap());
+    assert_eq!(newest[0].action, "installation.sign_in_refused");
+    let free = app.list("/v1/installations?limit=10").await;
+    assert_eq!(free.last().unwrap()["state"], "installed_unauthenticated");
+    assert_eq!(free.last().unwrap()["state_reason"], "Nobody has signed in yet");
+}
+
+#[actix_web::test]
+async fn who_opts_out_gets_no_more_invitations() {
+    let server = MailServer::start().unwrap();
+    let app = staffed(&server).await;
+    let mut admin = app.admin().await;
+    admin.get("/installations").await;
+    admin.submit("/mailings", &draft("0")).await;
+    queue::deliver(&app.collector).await.unwrap();
+    let mail = server.next();
+    let mut reader = app.visitor();
+    assert!(reader.get(mail.link()).await.text().contains("Send me no more invitations"));
+    let answer = reader.submit("/connect/opt-outs", &[("link", mail.token())]).await;
+    assert_eq!(answer.status, 200);
+    let id = app.organization_id;
+    let out = app.with_database(|conn| mailings::list_opt_outs(conn, id).unwrap());
+    assert_eq!(out, mail.to);
+    app.clock.advance(TimeDelta::days(30));
+    let preview = admin.submit("/mailings/preview", &[("action", "all")]).await;
+    assert!(preview.text().contains("wants no invitations"), "{}", preview.text());
+}
+
+#[actix_web::test]
+async fn reminders_come_weekly_to_who_still_does_not_report_and_end() {
+    let server = MailServer::start().unwrap();
+    let app = staffed(&server).await;
+    let mut admin = app.admin().await;
+    admin.get("/installations").await;
+    admin.submit("/mailings", &draft("2")).await;
+    let deliver = || queue::deliver(&app.collector);
+    deliver().await.unwrap();
+    let first = [server.next().to, server.next().to].concat();
+    assert_eq!(first, ["ada@northwind.example", "bob@northwind.example"]);
+    app.installation_of("ada@northwind.example").await;
+    app.clock.advance(TimeDelta::days(6));
+    deliver().await.unwrap();
+    assert!(server.arrived().is_none());
+    for _ in 0..2 {
+        app.clock.advance(TimeDelta::days(7));
+        deliver().await.unwrap();
+        assert_eq!(server.next().to, ["bob@northwind.example"]);
+    }
+    app.clock.advance(TimeDelta::days(30));
+    deliver().await.unwrap();
+    assert!(server.arrived().is_none(), "two reminders and no third");
+}
+
+#[actix_web::test]
+async fn a_mail_that_bounces_or_waits_is_listed_as_such_and_survives_a_restart() {
+    let server = MailServer::start().unwrap();
+    let app = TestApp::with_mail(&server);
+    add(&app, "bounce@northwind.example", UserType::Employee);
+    add(&app, "busy@northwind.example", UserType::Employee);
+    let mut admin = app.admin().await;
+    admin.get("/installations").await;
+    let sent = admin.submit("/mailings", &draft("0")).await;
+    let page = sent.header("location").to_owned();
+    assert_eq!(queue::deliver(&app.collector).await.unwrap(), 2);
+    let text = admin.get(&page).await.text();
+    assert!(text.contains("1 queued, 1 bounced") && text.contains("no such user here"), "{text}");
+    assert_eq!(queue::deliver(&app.collector).await.unwrap(), 0, "not before its time");
+    for _ in 0..6 {
+        app.clock.advance(TimeDelta::hours(8));
+        queue::deliver(&app.collector).await.unwrap();
+    }
+    let text = admin.get(&page).await.text();
+    assert!(text.contains("1 failed, 1 bounced"), "{text}");
+}
+
+#[actix_web::test]
+async fn line_breaks_in_a_draft_are_refused_with_the_field_that_has_them() {
+    let server = MailServer::start().unwrap();
+    let app = staffed(&server).await;
+    let mut admin = app.admin().await;
+    admin.get("/installations").await;
+    for (field, value) in [
+        ("subject", "Hello\r\nBcc: eve@evil.example"),
+        ("sender_name", "IT\nBcc: eve@evil.example"),
+        ("reply_to", "a@northwind.example\r\nBcc: eve@evil.example"),
+    ] {
+        let mut fields = draft("0");
+        fields.retain(|(name, _)| *name != field);
+        fields.push((field, value));
+        let answer = admin.submit("/mailings", &fields).await;
+        assert_eq!(answer.status, 422, "{field}");
+    }
+    queue::deliver(&app.collector).await.unwrap();
+    assert!(server.arrived().is_none());
+}
+
+#[actix_web::test]
+async fn t16_coverage_counts_employees_with_a_browser_that_reports() {
+    let server = MailServer::start().unwrap();
+    let app = staffed(&server).await;
+    let mut viewer = app.viewer().await;
+    let page = viewer.get("/installations").await.text();
+    assert!(page.contains("2 of 4 employees report: 50 % coverage."), "{page}");
+}
+
+#[actix_web::test]
+async fn every_state_has_its_count_its_link_and_its_export() {
+    let server = MailServer::start().unwrap();
+    let app = staffed(&server).await;
+    let mut viewer = app.viewer().await;
+    let page = viewer.get("/installations").await;
+    assert!(page.text().contains(r#"href="/installations?state=not_installed""#));
+    let some = viewer.get("/installations?state=not_installed").await;
+    let rows = some.rows("installations");
+    assert_eq!(rows.lines().count(), 3, "{rows}");
+    let csv = viewer.get("/installations.csv?state=not_installed").await.text();
+    assert_eq!(csv.lines().count(), 3, "{csv}");
+    assert!(csv.starts_with("state,since,why,email,"), "{csv}");
+    let json: Value = viewer.get("/installations.json?text=maria").await.json();
+    assert_eq!(json["items"].as_array().unwrap().len(), 1);
+    assert_eq!(json["items"][0]["state"], "reporting");
+    assert_eq!(json["items"][0]["why"], "Named by the policy");
+    // A viewer changes nothing.
+    assert_eq!(viewer.submit("/installations", &[("action", "revoke")]).await.status, 403);
+    assert_eq!(viewer.submit("/mailings/preview", &[("action", "all")]).await.status, 403);
+}
+
+#[actix_web::test]
+async fn an_admin_revokes_a_browser_or_asks_for_a_new_sign_in() {
+    let server = MailServer::start().unwrap();
+    let app = staffed(&server).await;
+    let mut admin = app.admin().await;
+    admin.get("/installations").await;
+    let items = app.list("/v1/installations").await;
+    let row = |n: usize| format!("i{}", items[n]["installation_id"].as_str().unwrap());
+    let (first, second) = (row(0), row(1));
+    admin.submit("/installations", &[("action", "reset"), ("row", &first)]).await;
+    admin.submit("/installations", &[("action", "revoke"), ("row", &second)]).await;
+    let items = app.list("/v1/installations").await;
+    assert_eq!(items[0]["state_reason"], "An admin asked for a new sign-in");
+    assert_eq!(items[1]["state"], "revoked");
+    assert_eq!(items[1]["state_reason"], "Taken back by ada@northwind.example");
+    let nothing = admin.submit("/installations", &[("action", "revoke")]).await;
+    assert_eq!(nothing.status, 422);
+}
