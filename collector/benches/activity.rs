@@ -15,7 +15,7 @@ use clap::Parser;
 use collector::activity::{reassess_requested, sweep};
 use collector::callers::Caller;
 use collector::clock::{Clock, ManualClock};
-use collector::config::{Config, DatabaseConfig, LogConfig, LogFormat};
+use collector::config::{Config, DatabaseConfig, LogConfig, LogFormat, MailConfig};
 use collector::db::{
     self, AppId, DatabaseUrl, DbConnection, EnrollmentKeyId, InstallationId, OrganizationId, UserId,
 };
@@ -124,6 +124,9 @@ fn open(args: &Args, n: usize, n_old: usize) -> Result<Open> {
         writers: 2,
         workers: 0,
         sweep_seconds: 300,
+        public_url: None,
+        key_file: "rollcall.key".into(),
+        mail: MailConfig::default(),
         log: LogConfig { log: "warn".to_owned(), log_format: LogFormat::Text },
     };
     let collector = Collector::open(&config, Clock::Manual(clock.clone()))?;
@@ -175,6 +178,9 @@ fn found(conn: &mut DbConnection, organization_id: OrganizationId) -> Result<Cal
         sequence_window: 0,
         last_payload_hash: 0,
         revoked_at: None,
+        identity_changed_at: None,
+        identity_change: None,
+        revoked_by: None,
     };
     installations::insert(conn, &row)?;
     let organization = organizations::find(conn, organization_id)?

@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use collector::catalog::catalog;
 use collector::clock::Clock;
-use collector::config::{Config, DatabaseConfig, LogConfig, LogFormat};
+use collector::config::{Config, DatabaseConfig, LogConfig, LogFormat, MailConfig};
 use collector::db::{self, DatabaseUrl, OrganizationId};
 use collector::server::{Collector, start};
 use collector::store::organizations::NewOrganization;
@@ -114,6 +114,9 @@ async fn serve(what: &str) -> Result<()> {
         writers: 2,
         workers: 0,
         sweep_seconds: 300,
+        public_url: None,
+        key_file: "rollcall.key".into(),
+        mail: MailConfig::default(),
         log: LogConfig { log: "warn".to_owned(), log_format: LogFormat::Text },
     };
     let now = Clock::System.now();

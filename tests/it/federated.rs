@@ -111,6 +111,7 @@ impl Browser {
                 // Visits are not what this is about.
                 Effect::LookAround => causes.push(Cause::Attention(None)),
                 Effect::ReadPolicy | Effect::AnswerReader(_) | Effect::AnswerPopup(_) => {}
+                Effect::LaunchSignIn(address) => panic!("nobody asked to sign in at {address}"),
             }
         }
         for cause in causes {
@@ -153,6 +154,10 @@ impl Browser {
                 })
                 .to_string()
             }
+            it @ (Purpose::SignIn
+            | Purpose::SignInMail
+            | Purpose::SignInProof
+            | Purpose::SignOut) => panic!("nobody asked for {it:?}"),
         };
         let answer = Answer::Http {
             status: 200,
