@@ -85,7 +85,7 @@ fn lookups(c: &mut Criterion) {
         b.iter(|| {
             let is_matched = |url: &&String| {
                 Request::new(url, "https://source.example/", "document", "GET")
-                    .is_ok_and(|it| engine.check_network_request(&it).matched)
+                    .is_ok_and(|it| engine.check_network_request(&it).should_block())
             };
             urls.iter().filter(is_matched).count()
         });

@@ -99,7 +99,7 @@ impl Filter {
     }
 
     fn matches_all_but_state(&self, line: &Line) -> bool {
-        let method = line.identity_method().map(|it| word(it));
+        let method = line.identity_method().map(word);
         let is_method = self.method.is_empty() || method == Some(self.method.as_str());
         let text = self.text.trim().to_lowercase();
         let row = line.installation.as_ref();

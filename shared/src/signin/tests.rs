@@ -827,7 +827,7 @@ proptest::proptest! {
             });
             let hops: Vec<Hop> = hops.collect();
             let page = hops.last().unwrap().page.clone();
-            let navigation = Navigation { tab: round % 300, page, by_hand: false, by_script: false, hops };
+            let navigation = Navigation { tab: round % 300, page, by_hand: false, answers_form: false, by_script: false, hops };
             let observation = Observation::Navigated(navigation);
             sign_ins.observe(&mut Candidates::default(), &observation, &catalog, now);
         }
