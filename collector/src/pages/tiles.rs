@@ -31,7 +31,7 @@ pub fn url(app: &AppRow) -> String {
 /// `GET` a tile.
 ///
 /// # Errors
-/// [`ApiError::NotFound`] for what [`url`] does not make.
+/// [`ApiError::NotFound`] for what [`url()`] does not make.
 pub async fn show(tile: Path<String>) -> Result<HttpResponse, ApiError> {
     let name = tile.strip_suffix(".svg").ok_or(ApiError::NotFound)?;
     let svg = match name.strip_prefix('_') {
