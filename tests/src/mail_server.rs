@@ -44,7 +44,9 @@ impl Mail {
     #[must_use]
     pub fn link(&self) -> &str {
         let at = self.text.find(shared::wire::LINK_PATH).expect("the mail has a link");
-        self.text[at..].split_whitespace().next().expect("a link has an end")
+        let link = self.text[at..].split_whitespace().next().expect("a link has an end");
+        // As mail programs do: a sentence may end behind a link.
+        link.trim_end_matches('.')
     }
 
     /// The link's own text.

@@ -37,7 +37,8 @@ impl Test {
             cargo(&flags, &[("RUSTDOCFLAGS", "-D warnings")])
         });
         // Examples in the docs come first, so that the run closes on the line of a runner with tests.
-        let tests = ["test", "--locked", "--workspace", "--lib", "--bins", "--tests"];
+        let tests =
+            ["test", "--locked", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"];
         steps.try_run("compile the tests", || {
             cargo(&[tests.as_slice(), &["--no-run"]].concat(), &[])
         });

@@ -115,11 +115,13 @@ impl Mailer {
 
     fn message(&self, letter: &Letter) -> Result<Message, String> {
         let address = |it: &str| it.parse::<Address>().map_err(|_| "no address of mail".to_owned());
-        let from = Mailbox::new(Some(letter.sender_name.clone()), self.from.clone());
+        // Drafts with line breaks are refused before; whatever came here by another way breaks no header.
+        let line = |it: &str| it.replace(char::is_control, " ");
+        let from = Mailbox::new(Some(line(&letter.sender_name)), self.from.clone());
         let mut builder = Message::builder()
             .from(from)
             .to(Mailbox::new(None, address(&letter.to)?))
-            .subject(letter.subject.clone())
+            .subject(line(&letter.subject))
             .header(ContentType::TEXT_PLAIN);
         if let Some(reply_to) = &letter.reply_to {
             builder = builder.reply_to(Mailbox::new(None, address(reply_to)?));

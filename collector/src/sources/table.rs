@@ -251,22 +251,68 @@ mod tests {
         check(
             b"Email,App\r\na@b.example,slack\nb@b.example\n\"c@b.example,slack\nd@b.example,\"sl\nack\"\n\xff@b.example,x\n\ne@b.example,slack\n",
             None,
-            expect_test::expect![[r#""#]],
+            expect_test::expect![[r#"
+                email | app
+                2: a@b.example | slack
+                3: wrong_columns: the row has 1 cells and not 2
+                4: wrong_columns: the row has 1 cells and not 2
+                6: broken_quotes: a quote is opened and not closed
+                7: bad_encoding: the row is not UTF-8 from byte 0 on; name its charset
+                9: e@b.example | slack
+            "#]],
         );
     }
 
     #[test]
     fn the_encodings_of_spreadsheets_are_read() {
-        check(b"\xef\xbb\xbfemail,name\na,\xc3\xa9", None, expect_test::expect![[r#""#]]);
-        check(b"email,name\na,\xe9", Some("windows-1252"), expect_test::expect![[r#""#]]);
+        check(
+            b"\xef\xbb\xbfemail,name\na,\xc3\xa9",
+            None,
+            expect_test::expect![[r#"
+            email | name
+            2: a | é
+        "#]],
+        );
+        check(
+            b"email,name\na,\xe9",
+            Some("windows-1252"),
+            expect_test::expect![[r#"
+            email | name
+            2: a | é
+        "#]],
+        );
         let utf16: Vec<u8> = "\u{feff}email\nb".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        check(&utf16, None, expect_test::expect![[r#""#]]);
-        check(b"email", Some("klingon"), expect_test::expect![[r#""#]]);
-        check(b"\n\n", None, expect_test::expect![[r#""#]]);
+        check(
+            &utf16,
+            None,
+            expect_test::expect![[r#"
+            email
+            2: b
+        "#]],
+        );
+        check(
+            b"email",
+            Some("klingon"),
+            expect_test::expect![[
+                r#""klingon" is no charset; there are utf-8, windows-1252, utf-16le and the others of the web"#
+            ]],
+        );
+        check(
+            b"\n\n",
+            None,
+            expect_test::expect!["the table is empty; its first line names the columns"],
+        );
     }
 
     #[test]
     fn a_text_that_a_spreadsheet_protected_is_that_text() {
-        check(b"email\n\"=\"\"007\"\"\"\n", None, expect_test::expect![[r#""#]]);
+        check(
+            b"email\n\"=\"\"007\"\"\"\n",
+            None,
+            expect_test::expect![[r#"
+            email
+            2: 007
+        "#]],
+        );
     }
 }

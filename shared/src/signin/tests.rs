@@ -294,6 +294,7 @@ fn an_app_that_is_left_at_once_was_signed_in_to() {
     check(
         "0 1 go www.notion.so/login
          4 1 go accounts.google.com/o/oauth2/v2/auth redirect=www.notion.so
+         9 1 go www.notion.so/logincallback ?code ?state
          9 1 go www.notion.so/northwind/Home
          9 1 go news.example/ by-hand",
         expect![[r#"
@@ -304,11 +305,10 @@ fn an_app_that_is_left_at_once_was_signed_in_to() {
     check(
         "0 1 go tool.example/login
          4 1 go northwind.okta.com/app/sso/saml ?SAMLRequest ?RelayState
-         9 1 go tool.example/saml/acs
-         9 1 go tool.example/home
+         9 1 go tool.example/home post=tool.example/saml/acs
          10 1 go news.example/ by-hand",
         expect![[r#"
-            10: sign_in tool.example/ saml:okta Unseen at 9
+            10: sign_in tool.example/home saml:okta Unseen at 9
         "#]],
     );
 }
