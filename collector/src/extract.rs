@@ -7,8 +7,6 @@ use std::sync::Arc;
 use actix_web::error::PayloadError;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpRequest, dev, web};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use shared::wire::MAX_BODY_BYTES;
 
@@ -16,10 +14,10 @@ use crate::callers::Caller;
 use crate::db::{OrganizationId, SourceId};
 use crate::problem::ApiError;
 use crate::server::Collector;
-use crate::store::api_keys::{self, ApiKeyRow};
+use crate::store::StoreError;
+use crate::store::api_keys::{self, ApiKeyRow, Scope};
 use crate::store::audit::Actor;
 use crate::store::word::ActorKind;
-use crate::store::{Page, StoreError};
 use crate::tokens::{Token, TokenHash, TokenKind};
 
 type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
@@ -33,12 +31,42 @@ impl FromRequest for Body {
     type Future = Extracted<Body>;
 
     fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
-        if let Err(error) = check_headers(request) {
+        let sentence = "the body must be application/json";
+        if let Err(error) = check_headers(request, "application/json", sentence) {
             return Box::pin(std::future::ready(Err(error)));
         }
+        let limit = limit_of(request);
         let bytes = web::Bytes::from_request(request, payload);
-        Box::pin(async { bytes.await.map(Body).map_err(|error| read_error(&error)) })
+        Box::pin(async move { bytes.await.map(Body).map_err(|error| read_error(&error, limit)) })
     }
+}
+
+/// A CSV body as bytes: of the right media type, decompressed, and within the limit.
+#[derive(Debug)]
+pub struct Csv(pub web::Bytes);
+
+impl FromRequest for Csv {
+    type Error = ApiError;
+    type Future = Extracted<Csv>;
+
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let sentence = "the body must be text/csv";
+        if let Err(error) = check_headers(request, "text/csv", sentence) {
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        let limit = limit_of(request);
+        let bytes = web::Bytes::from_request(request, payload);
+        Box::pin(async move { bytes.await.map(Csv).map_err(|error| read_error(&error, limit)) })
+    }
+}
+
+/// Most bytes of a body, after decompression. Where an address takes more than a browser sends, its
+/// route says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimit(pub usize);
+
+fn limit_of(request: &HttpRequest) -> usize {
+    request.app_data::<BodyLimit>().map_or(MAX_BODY_BYTES, |it| it.0)
 }
 
 /// A JSON body as a value; unknown fields are refused by the types themselves.
@@ -66,12 +94,16 @@ pub fn parse_json<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, A
     })
 }
 
-fn check_headers(request: &HttpRequest) -> Result<(), ApiError> {
+fn check_headers(
+    request: &HttpRequest,
+    expected: &str,
+    sentence: &'static str,
+) -> Result<(), ApiError> {
     let header = |name| request.headers().get(name).and_then(|it| it.to_str().ok());
     let media_type = header(CONTENT_TYPE).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/json") {
-        return Err(ApiError::UnsupportedMediaType("the body must be application/json"));
+    if !media_type.eq_ignore_ascii_case(expected) {
+        return Err(ApiError::UnsupportedMediaType(sentence));
     }
     let encoding = header(CONTENT_ENCODING).unwrap_or("identity").trim();
     if !["identity", "gzip"].iter().any(|it| encoding.eq_ignore_ascii_case(it)) {
@@ -80,9 +112,9 @@ fn check_headers(request: &HttpRequest) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn read_error(error: &actix_web::Error) -> ApiError {
+fn read_error(error: &actix_web::Error, max: usize) -> ApiError {
     match error.as_error::<PayloadError>() {
-        Some(PayloadError::Overflow) => ApiError::BodyTooLarge { max: MAX_BODY_BYTES },
+        Some(PayloadError::Overflow) => ApiError::BodyTooLarge { max },
         Some(PayloadError::EncodingCorrupted) => {
             ApiError::Unreadable("the body is not what its content encoding says".to_owned())
         }
@@ -135,7 +167,7 @@ impl FromRequest for Reader {
     type Future = Extracted<Reader>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let key = api_key(request, "read");
+        let key = api_key(request, Scope::Read);
         Box::pin(async move { Ok(Reader { organization_id: key.await?.organization_id }) })
     }
 }
@@ -154,7 +186,7 @@ impl FromRequest for Writer {
     type Future = Extracted<Writer>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let key = api_key(request, "write");
+        let key = api_key(request, Scope::Admin);
         Box::pin(async move {
             let key = key.await?;
             Ok(Writer { organization_id: key.organization_id, actor: actor(&key) })
@@ -178,10 +210,7 @@ impl Feeder {
     /// # Errors
     /// [`ApiError::ScopeMissing`].
     pub fn check(&self, source_id: SourceId) -> Result<(), ApiError> {
-        if self.key.has_scope("write") || self.key.has_scope(&format!("sync:{source_id}")) {
-            return Ok(());
-        }
-        Err(ApiError::ScopeMissing("sync"))
+        check_scope(&self.key, Scope::Ingest(source_id))
     }
 }
 
@@ -203,12 +232,16 @@ fn actor(key: &ApiKeyRow) -> Actor {
 }
 
 /// The key of a request, if it has this scope.
-fn api_key(request: &HttpRequest, scope: &'static str) -> Extracted<ApiKeyRow> {
+fn api_key(request: &HttpRequest, scope: Scope) -> Extracted<ApiKeyRow> {
     let key = find_key(request);
     Box::pin(async move {
         let key = key.await?;
-        if key.has_scope(scope) { Ok(key) } else { Err(ApiError::ScopeMissing(scope)) }
+        check_scope(&key, scope).map(|()| key)
     })
+}
+
+fn check_scope(key: &ApiKeyRow, scope: Scope) -> Result<(), ApiError> {
+    if key.may(scope) { Ok(()) } else { Err(ApiError::ScopeMissing(scope.to_string())) }
 }
 
 /// The key of a request, if it is valid.
@@ -227,46 +260,4 @@ fn find_key(request: &HttpRequest) -> Extracted<ApiKeyRow> {
         let now = collector.clock.now();
         key.filter(|it| it.is_valid(now)).ok_or(ApiError::ApiKeyRefused)
     })
-}
-
-/// The part of a list that a caller asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Paging {
-    /// From the answer before.
-    pub cursor: Option<String>,
-    /// At most this many.
-    pub limit: Option<i64>,
-}
-
-impl Paging {
-    /// The page, with the key that `parse` reads from the cursor's bytes.
-    ///
-    /// # Errors
-    /// [`ApiError::Invalid`] for a limit or a cursor that we did not give out.
-    pub fn page<K>(&self, parse: impl FnOnce(&[u8]) -> Option<K>) -> Result<Page<K>, ApiError> {
-        let limit = self.limit.unwrap_or(100);
-        if !(1..=MAX_PAGE).contains(&limit) {
-            let detail = format!("limit {limit} is not between 1 and {MAX_PAGE}");
-            return Err(ApiError::Invalid(detail));
-        }
-        let after = match &self.cursor {
-            None => None,
-            Some(text) => {
-                let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-                let key = bytes.as_deref().and_then(parse);
-                let unknown = || ApiError::Invalid("the cursor is not one of ours".to_owned());
-                Some(key.ok_or_else(unknown)?)
-            }
-        };
-        Ok(Page { after, limit })
-    }
-}
-
-/// Most rows in one answer.
-const MAX_PAGE: i64 = 1_000;
-
-/// A cursor for the row with this key.
-#[must_use]
-pub fn cursor(key: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(key)
 }

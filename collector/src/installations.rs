@@ -6,6 +6,7 @@ use shared::wire::{IdentityMethod, Mode};
 
 use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
+use crate::store::word::{Words, word};
 
 /// The state of one installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,19 +27,23 @@ pub enum State {
     NotInstalled,
 }
 
+impl Words for State {
+    const WORDS: &'static [(State, &'static str)] = &[
+        (State::Reporting, "reporting"),
+        (State::InstalledUnauthenticated, "installed_unauthenticated"),
+        (State::Outdated, "outdated"),
+        (State::Silent, "silent"),
+        (State::Revoked, "revoked"),
+        (State::Invited, "invited"),
+        (State::NotInstalled, "not_installed"),
+    ];
+}
+
 impl State {
     /// The word in JSON and in the stylesheet.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            State::Reporting => "reporting",
-            State::InstalledUnauthenticated => "installed_unauthenticated",
-            State::Outdated => "outdated",
-            State::Silent => "silent",
-            State::Revoked => "revoked",
-            State::Invited => "invited",
-            State::NotInstalled => "not_installed",
-        }
+        word(self)
     }
 }
 

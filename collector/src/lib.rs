@@ -32,6 +32,7 @@ pub mod identity;
 pub mod installations;
 pub mod invitations;
 pub mod limits;
+pub mod lists;
 pub mod mail;
 pub mod pages;
 pub mod roster;

@@ -8,6 +8,20 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Amount(i64);
 
+impl utoipa::PartialSchema for Amount {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, Type};
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("Decimal text with at most four digits after the point."))
+            .pattern(Some(r"^-?[0-9]+(\.[0-9]{1,4})?$"))
+            .examples(["12.50"])
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Amount {}
+
 /// Ten-thousandths in a unit.
 const UNIT: i64 = 10_000;
 

@@ -54,13 +54,16 @@ pub enum ApiError {
     ReportingDisabled,
     /// 403: the API key lacks a scope.
     #[error("the API key lacks the scope {0:?}")]
-    ScopeMissing(&'static str),
+    ScopeMissing(String),
     /// 404: nothing is there.
     #[error("there is nothing at this address")]
     NotFound,
     /// 405: not with this method.
     #[error("this address does not take {0}")]
     MethodNotAllowed(String),
+    /// 406: none of the forms that the caller takes.
+    #[error("{0}")]
+    NotAcceptable(&'static str),
     /// 409: the batch's number was used before with another payload; the installation enrolls again.
     #[error("batch number {sequence} was used before with another payload; enroll again")]
     SequenceReused {
@@ -173,6 +176,9 @@ impl ApiError {
                 "urn:rollcall:method-not-allowed",
                 "Method not allowed",
             ),
+            ApiError::NotAcceptable(_) => {
+                (StatusCode::NOT_ACCEPTABLE, "urn:rollcall:not-acceptable", "Not acceptable")
+            }
             ApiError::SequenceReused { .. } => {
                 (StatusCode::CONFLICT, code::SEQUENCE_REUSED, "Batch number reused")
             }
@@ -226,7 +232,9 @@ impl ApiError {
         }
     }
 
-    fn retry_after_seconds(&self) -> Option<u64> {
+    /// When to come again, in seconds, where that is known.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             ApiError::RateLimited { retry_after_seconds }
             | ApiError::Overloaded { retry_after_seconds } => Some(*retry_after_seconds),

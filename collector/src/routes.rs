@@ -6,7 +6,10 @@ use actix_web::web::{
 use actix_web::{HttpRequest, HttpResponse, Resource};
 use shared::wire;
 
+use crate::api::sources::MAX_PAGE_BYTES;
+use crate::extract::BodyLimit;
 use crate::problem::ApiError;
+use crate::sources::table::MAX_CSV_BYTES;
 use crate::{api, pages};
 
 /// Adds every address to an app.
@@ -42,6 +45,8 @@ pub fn configure(app: &mut ServiceConfig) {
         )
         .service(at("/v1/installations").route(get().to(api::installations::list)))
         .service(at("/v1/activities").route(get().to(api::activities::list)))
+        .service(at("/v1/usage-days").route(get().to(api::usage_days::list)))
+        .service(at("/openapi.json").route(get().to(api::openapi::show)))
         .configure(source_routes)
         .configure(number_routes)
         // Last, since it takes every address that nothing above has taken.
@@ -120,7 +125,6 @@ pub fn configure(app: &mut ServiceConfig) {
 
 /// Numbers and what explains them.
 fn number_routes(app: &mut ServiceConfig) {
-    let tables = || PayloadConfig::new(crate::sources::table::MAX_CSV_BYTES);
     app.service(at("/v1/user-apps/statuses").route(put().to(api::statuses::put)))
         .service(
             at("/v1/user-apps/{user_app}/explain").route(get().to(api::explain::show_user_app)),
@@ -157,13 +161,15 @@ fn number_routes(app: &mut ServiceConfig) {
                 .route(get().to(api::thresholds::show_reassessment)),
         )
         .service(
-            at("/v1/validation")
-                .app_data(tables())
+            takes(at("/v1/validation"), MAX_CSV_BYTES)
                 .route(get().to(api::validation::list))
                 .route(put().to(api::validation::put)),
         )
+        .service(at("/v1/validation/summary").route(get().to(api::validation::summary)))
         .service(at("/v1/spend").route(get().to(api::spend::show)))
-        .service(at("/v1/spend/lines").app_data(tables()).route(post().to(api::spend::add_lines)))
+        .service(
+            takes(at("/v1/spend/lines"), MAX_CSV_BYTES).route(post().to(api::spend::add_lines)),
+        )
         .service(at("/v1/spend/accounts").route(put().to(api::spend::put_accounts)))
         .service(at("/v1/spend/rules").route(post().to(api::spend::create_rule)))
         .service(at("/v1/spend/rules/{rule}").route(delete().to(api::spend::remove_rule)));
@@ -171,7 +177,6 @@ fn number_routes(app: &mut ServiceConfig) {
 
 /// Where sources are kept and fed. Their uploads are longer than a browser's.
 fn source_routes(app: &mut ServiceConfig) {
-    let uploads = || PayloadConfig::new(api::sources::MAX_PAGE_BYTES);
     app.service(
         at("/v1/sources")
             .route(get().to(api::sources::list))
@@ -183,13 +188,11 @@ fn source_routes(app: &mut ServiceConfig) {
         at("/v1/sources/{source}/field-mappings").route(put().to(api::sources::put_field_mappings)),
     )
     .service(
-        at("/v1/sources/{source}/facts")
-            .app_data(uploads())
+        takes(at("/v1/sources/{source}/facts"), MAX_PAGE_BYTES)
             .route(post().to(api::sources::add_facts)),
     )
     .service(
-        at("/v1/sources/{source}/csv")
-            .app_data(PayloadConfig::new(crate::sources::table::MAX_CSV_BYTES))
+        takes(at("/v1/sources/{source}/csv"), MAX_CSV_BYTES)
             .route(post().to(api::sources::add_csv)),
     )
     .service(
@@ -201,8 +204,7 @@ fn source_routes(app: &mut ServiceConfig) {
             .route(delete().to(api::sources::remove_session)),
     )
     .service(
-        at("/v1/sources/{source}/sync-sessions/{session}/pages/{page}")
-            .app_data(uploads())
+        takes(at("/v1/sources/{source}/sync-sessions/{session}/pages/{page}"), MAX_PAGE_BYTES)
             .route(put().to(api::sources::put_page)),
     )
     .service(
@@ -214,6 +216,11 @@ fn source_routes(app: &mut ServiceConfig) {
 /// An address that names what it does not take.
 pub fn at(path: &str) -> Resource {
     resource(path).default_service(to(method_not_allowed))
+}
+
+/// An address that takes longer bodies than browsers send.
+fn takes(resource: Resource, n_bytes: usize) -> Resource {
+    resource.app_data(PayloadConfig::new(n_bytes)).app_data(BodyLimit(n_bytes))
 }
 
 async fn method_not_allowed(request: HttpRequest) -> Result<HttpResponse, ApiError> {

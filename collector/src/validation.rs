@@ -9,10 +9,9 @@ use shared::activity::validation::{ClientDate, ValidationReason, is_newer_than_c
 
 use crate::activity::{self, UserAppKey};
 use crate::db::{AppId, DbConnection, UserId};
+use crate::store::lists::user_apps as list_user_apps;
 use crate::store::organizations::Organization;
-use crate::store::user_apps::{self, Filter};
-use crate::store::validation_rows;
-use crate::store::{Page, StoreError, users};
+use crate::store::{StoreError, users, validation_rows};
 
 /// One user-app, or one row of the customer's of which we know nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,14 +54,9 @@ pub fn check(
         let found = users::find_by_addresses(conn, organization_id, addresses)?;
         by_user.extend(found.into_iter().map(|(address, user)| (user, address)));
     }
-    let filter = Filter { app_id: Some(app_id), ..Filter::default() };
+    let filter = list_user_apps::Filter { apps: Some(vec![app_id]), ..Default::default() };
     let mut checked = Vec::new();
-    let mut after = None;
-    loop {
-        let page = Page { after, limit: 1_000 };
-        let rows = user_apps::list(conn, organization_id, filter, page)?;
-        let Some(last) = rows.last() else { break };
-        after = Some((last.user_id, last.app_id));
+    list_user_apps::for_each_part(conn, organization_id, &filter, |conn, rows| {
         let ids: Vec<UserId> = rows.iter().map(|it| it.user_id).collect();
         let people = users::find_all(conn, organization_id, &ids)?;
         let keys: Vec<UserAppKey> = rows.iter().map(|it| (it.user_id, it.app_id)).collect();
@@ -89,7 +83,8 @@ pub fn check(
                 is_newer_than_client: is_newer_than_client(db, client.flatten()),
             });
         }
-    }
+        Ok::<_, StoreError>(())
+    })?;
     // Addresses that we do not know in this app.
     checked.extend(clients.into_iter().map(|(email, client)| Checked {
         key: None,

@@ -29,7 +29,7 @@ async fn user_app(app: &TestApp) -> Value {
 /// The activities of the only user-app, newest first.
 async fn activities(app: &TestApp) -> Vec<Value> {
     let id = user_app(app).await["user_app"].as_str().unwrap().to_owned();
-    app.list(&format!("/v1/activities?user_app={id}")).await
+    app.list(&format!("/v1/activities?sort=-occurred_at&user_app={id}")).await
 }
 
 #[actix_web::test]

@@ -49,8 +49,13 @@ mod api;
 /// Who reports, who does not, and mail to those who do not.
 mod invitations;
 
+/// What every list takes, and how its rows go out.
+mod lists;
 /// Signing installations in, and what must not.
 mod sign_in;
+
+/// The OpenAPI document.
+mod openapi;
 
 /// The command line of admins.
 mod admin_cli;

@@ -32,7 +32,7 @@ async fn get(app: &TestApp, path: &str) -> Value {
 }
 
 async fn csv(app: &TestApp, path: &str) -> String {
-    app.reader().get(path).await.text()
+    app.reader().get(path).await.text().replace('\r', "")
 }
 
 /// Maria's browser reports a visit of Slack at this moment.
@@ -138,11 +138,16 @@ async fn t5_every_count_of_unused_licenses_is_a_list_with_one_primary_reason_eac
         }
     }
     expect![[r#"
-        license,user,use,reason,further_reasons,last_used_at,assigned_at,ends_at,yearly_price,currency
-        Pro,ben@northwind.example,unused,no_use,,2026-08-01T00:00:00Z,,,87.00,EUR
-        Pro,eve@northwind.example,unused,never_used,,,,,87.00,EUR
+        license,user,use,reason,further_reasons,last_used_at,yearly_price,currency
+        Pro,ben@northwind.example,unused,no_use,,2026-08-01T00:00:00Z,87.00,EUR
+        Pro,eve@northwind.example,unused,never_used,,,87.00,EUR
     "#]]
-        .assert_eq(&csv(&app, "/v1/license-assignments?app=slack&use=unused&format=csv").await);
+        .assert_eq(&csv(
+            &app,
+            "/v1/license-assignments?app=slack&use=unused&format=csv\
+             &fields=license,user,use,reason,further_reasons,last_used_at,yearly_price,currency&sort=user",
+        )
+        .await);
 }
 
 #[actix_web::test]
@@ -445,8 +450,8 @@ async fn z21_a_user_app_without_use_has_no_date() {
     let direct = source(&app, "direct_integration").await;
     feed(&app, &direct, json!([record("ben", json!({ "licenses": ["Pro"] }))])).await;
     assert_eq!(app.list("/v1/user-apps").await[0]["last_used_at"], Value::Null);
-    let csv = csv(&app, "/v1/license-assignments?format=csv").await;
-    assert!(csv.contains("Pro,ben@northwind.example,unknown,,,,,,,"), "{csv}");
+    let csv = csv(&app, "/v1/license-assignments?format=csv&fields=user,use,last_used_at").await;
+    assert!(csv.contains("ben@northwind.example,unknown,\n"), "{csv}");
 }
 
 fn check_validation(answer: &Value, expected: Expect) {
@@ -501,7 +506,8 @@ async fn z23_z24_z25_z26_z27_what_we_show_is_checked_against_what_sources_sent()
         user="maria@northwind.example" db_last_used="2026-11-23T09:00:00Z" raw_last_used=null client_last_used=null verdict="validated" reason=null is_newer_than_client=false db_last_used_by="extension"
     "#]],
     );
-    assert_eq!((&answer["n_rows"], &answer["n_not_validated"]), (&5.into(), &2.into()));
+    let summary = get(&app, "/v1/validation/summary?app=slack").await;
+    assert_eq!((&summary["n_rows"], &summary["n_not_validated"]), (&5.into(), &2.into()));
 }
 
 #[actix_web::test]

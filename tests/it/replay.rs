@@ -2,7 +2,8 @@
 
 use chrono::TimeDelta;
 use collector::db::{AppId, UserId};
-use collector::store::{Page, apps, user_apps, users};
+use collector::store::lists::{activities as list_activities, user_apps as list_user_apps};
+use collector::store::{apps, user_apps, users};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use shared::wire::{Batch, Event, EventKind, SignInMethod};
@@ -61,8 +62,8 @@ fn arrivals() -> impl Strategy<Value = (Vec<Vec<Event>>, Vec<usize>, Vec<usize>)
 fn tables(app: &TestApp) -> Vec<String> {
     app.with_database(|conn| {
         let id = app.organization_id;
-        let all = Page::first(1_000);
-        let rows = user_apps::list(conn, id, user_apps::Filter::default(), all).unwrap();
+        let (filter, order) = (list_user_apps::Filter::default(), list_user_apps::Order::Id(None));
+        let rows = list_user_apps::list(conn, id, &filter, order, false, 1_000).unwrap();
         let user_ids: Vec<UserId> = rows.iter().map(|it| it.user_id).collect();
         let app_ids: Vec<AppId> = rows.iter().map(|it| it.app_id).collect();
         let users = users::find_all(conn, id, &user_ids).unwrap();
@@ -72,11 +73,14 @@ fn tables(app: &TestApp) -> Vec<String> {
         for row in rows {
             let key = (row.user_id, row.app_id);
             let name = format!("{} {}", users[&key.0].email, names[&key.1].name);
-            let all = Page { after: None, limit: 1_000 };
-            let log = collector::store::activities::list(conn, id, key.0, key.1, all).unwrap();
+            let filter = list_activities::Filter { user_app: Some(key), ..Default::default() };
+            let order = list_activities::Order::Occurred(None);
+            let log = list_activities::list(conn, id, filter, order, true, 1_000).unwrap();
             let mut log: Vec<String> = log
                 .iter()
-                .map(|it| format!("{} {} {:?}", it.occurred_at, it.activity_type, it.method))
+                .map(|(_, _, it)| {
+                    format!("{} {} {:?}", it.occurred_at, it.activity_type, it.method)
+                })
                 .collect();
             log.sort();
             let n_days = days.get(&key).copied().unwrap_or(0);

@@ -189,7 +189,7 @@ async fn z32_z17_a_type_that_nobody_knows_is_a_sign_in_and_keeps_its_word() {
     // Sent again, they count once.
     feed(&app, &direct, record).await;
     let id = app.list("/v1/user-apps").await[0]["user_app"].as_str().unwrap().to_owned();
-    let log = app.list(&format!("/v1/activities?user_app={id}")).await;
+    let log = app.list(&format!("/v1/activities?sort=-occurred_at&user_app={id}")).await;
     let shown: String = log
         .iter()
         .map(|it| format!("{} {} {}\n", it["occurred_at"], it["type"], it["original_type"]))

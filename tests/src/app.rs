@@ -109,7 +109,7 @@ impl TestApp {
             organizations::insert(conn, organization_id, &northwind(), now)?;
             enrollment_keys::insert(conn, &enrollment_key, "tests", None, now)?;
             api_keys::insert(conn, &api_key, "tests", "read", now)?;
-            api_keys::insert(conn, &write_key, "tests", "write", now)?;
+            api_keys::insert(conn, &write_key, "tests", "admin", now)?;
             Ok::<_, collector::store::StoreError>(())
         })
         .expect("an empty database takes an organization");

@@ -10,6 +10,7 @@ pub mod app;
 pub mod caller;
 pub mod database;
 pub mod factory;
+pub mod openapi;
 
 mod forward;
 

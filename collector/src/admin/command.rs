@@ -198,8 +198,8 @@ pub struct CreateApiKey {
 pub enum ScopeArg {
     /// Read everything of its organization.
     Read,
-    /// Change what an admin may change through the API: apps, mappings, discoveries.
-    Write,
+    /// Read and change everything of its organization.
+    Admin,
 }
 
 impl ScopeArg {
@@ -208,7 +208,7 @@ impl ScopeArg {
     pub fn as_str(self) -> &'static str {
         match self {
             ScopeArg::Read => "read",
-            ScopeArg::Write => "write",
+            ScopeArg::Admin => "admin",
         }
     }
 }

@@ -1,21 +1,28 @@
-//! Apps as the organization knows them.
+//! Apps as the organization knows them, and the queue of what it does not know yet.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{List, PageQuery};
+use super::openapi::words;
 use crate::db::AppId;
-use crate::extract::{Reader, cursor};
+use crate::extract::Reader;
+use crate::lists::{
+    Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, list_params, words_of,
+};
 use crate::problem::ApiError;
 use crate::server::Collector;
-use crate::store::StoreError;
 use crate::store::apps::{self, AppRow};
+use crate::store::lists::apps::{self as list_apps, Order};
 use crate::store::word::{AppKind, Word};
 
 /// One app in JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AppItem {
     app_id: AppId,
+    /// How the organization knows it.
+    #[schema(schema_with = words::<AppKind>)]
     kind: Word<AppKind>,
     /// Of a catalog app.
     slug: Option<String>,
@@ -38,26 +45,79 @@ impl AppItem {
     }
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct ListedAppItem {
+/// An app in the list of apps.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "app_id": "019ab0c2-5a00-7000-8000-000000000002",
+    "kind": "catalog",
+    "slug": "slack",
+    "name": "Slack",
+    "category": "communication",
+    "site": null,
+    "created_at": "2026-11-02T08:00:00Z",
+    "n_users": 31
+})))]
+pub struct ListedAppItem {
     #[serde(flatten)]
     app: AppItem,
+    /// When it was first seen.
+    created_at: DateTime<Utc>,
+    /// How many users have an account in it.
     n_users: i64,
 }
 
-/// Apps, by id.
-///
-/// # Errors
-/// [`ApiError::Invalid`] for a page that cannot be.
+static APPS: ListSpec = ListSpec {
+    name: "apps",
+    filters: &[
+        Filter {
+            name: "kind",
+            takes: Takes::Words(words_of::<AppKind>),
+            about: "How the organization knows it.",
+        },
+        Filter {
+            name: "category",
+            takes: Takes::Texts("communication"),
+            about: "Of these categories.",
+        },
+    ],
+    sorts: &["created_at", "name"],
+    fields: field_names::<ListedAppItem>,
+};
+list_params!(AppsParams, APPS);
+
+/// Apps.
+#[utoipa::path(
+    get, path = "/v1/apps", tag = "usage", operation_id = "list_apps", params(AppsParams),
+    responses((status = 200, description = "Apps.", body = List<ListedAppItem>)),
+    security(("api_key" = ["read"]))
+)]
 pub async fn list(
     collector: web::Data<Collector>,
     reader: Reader,
-    web::Query(query): web::Query<PageQuery>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let page = query.page(|it| it.try_into().ok().map(AppId::from_bytes))?;
-    let rows = collector.db.run(move |conn| apps::list(conn, reader.organization_id, page)).await;
-    let rows = rows.map_err(|error: StoreError| ApiError::from(error))?;
-    let list = List::new(rows, page.limit, |it| cursor(it.app.app_id.as_bytes()));
-    Ok(HttpResponse::Ok()
-        .json(list.map(|it| ListedAppItem { app: AppItem::new(&it.app), n_users: it.n_users })))
+    let ask = Ask::read(&APPS, &request)?;
+    let organization_id = reader.organization_id;
+    answer(&collector.db, &request, ask, move |conn, ask| {
+        let filter =
+            list_apps::Filter { kinds: ask.words("kind"), categories: ask.texts("category") };
+        let order = match ask.sort.by {
+            "name" => Order::Name(ask.page()?.after),
+            _ => Order::Created(ask.page()?.after),
+        };
+        let (is_descending, limit) = (ask.sort.is_descending, ask.limit + 1);
+        let rows = list_apps::list(conn, organization_id, filter, order, is_descending, limit)?;
+        let part = Part::cut(rows, ask, |it| match ask.sort.by {
+            "name" => bytes_of(&(it.name.clone(), it.app_id)),
+            _ => bytes_of(&it.app_id),
+        });
+        let ids: Vec<AppId> = part.items.iter().map(|it| it.app_id).collect();
+        let n_users = apps::count_users(conn, organization_id, &ids)?;
+        Ok(part.map(|it| ListedAppItem {
+            app: AppItem::new(&it),
+            created_at: it.created_at.and_utc(),
+            n_users: n_users.get(&it.app_id).copied().unwrap_or(0),
+        }))
+    })
+    .await
 }

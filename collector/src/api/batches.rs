@@ -15,6 +15,17 @@ use crate::telemetry::Metrics;
 /// # Errors
 /// Those of the mode ([`ApiError::NotSignedIn`], [`ApiError::ReportingDisabled`]), of the batch as a
 /// whole, and [`ApiError::Overloaded`].
+#[utoipa::path(
+    post, path = "/v1/batches", tag = "extension", operation_id = "create_batch",
+    request_body(content = super::openapi::wire::Batch, description = "The batch; may be compressed with gzip."),
+    responses(
+        (status = 200, description = "Durably committed, but for what `rejected` names.", body = super::openapi::wire::BatchResponse),
+        (status = 403, description = "The mode in force takes no reports."),
+        (status = 409, description = "The number was used before with another payload; enroll again."),
+        (status = 413, description = "More than 1,000 events or 256 KiB."),
+    ),
+    security(("installation" = []))
+)]
 pub async fn create(
     collector: web::Data<Collector>,
     installation: Installation,

@@ -14,6 +14,14 @@ use crate::catalog;
 use crate::extract::Installation;
 
 /// The snapshot, or the word that the caller has it already.
+#[utoipa::path(
+    get, path = "/v1/catalog", tag = "extension", operation_id = "show_catalog",
+    responses(
+        (status = 200, description = "The snapshot, compressed where the caller takes gzip.", body = serde_json::Value, headers(("ETag" = String, description = "Names this snapshot."))),
+        (status = 304, description = "The caller has it.")
+    ),
+    security(("installation" = []))
+)]
 pub async fn show(request: HttpRequest, _: Installation) -> HttpResponse {
     let header = |name| request.headers().get(name).and_then(|it| it.to_str().ok());
     let tag = format!("\"{}\"", catalog::version());

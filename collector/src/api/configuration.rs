@@ -11,6 +11,11 @@ use crate::server::Collector;
 use crate::store::organizations::Organization;
 
 /// The organization's settings as far as a browser needs them.
+#[utoipa::path(
+    get, path = "/v1/configuration", tag = "extension", operation_id = "show_configuration",
+    responses((status = 200, description = "The settings.", body = super::openapi::wire::Configuration)),
+    security(("installation" = []))
+)]
 pub async fn show(collector: Data<Collector>, installation: Installation) -> HttpResponse {
     let caller = installation.caller;
     let sends_mail = collector.sends_mail();

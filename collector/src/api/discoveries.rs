@@ -1,34 +1,46 @@
 //! The queue of sites that no app claims, and the organization's own apps and mappings.
 
 use actix_web::http::header::{CONTENT_DISPOSITION, ContentType};
-use actix_web::{HttpResponse, web};
-use chrono::{DateTime, NaiveDateTime, Utc};
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::List;
+use super::openapi::words;
 use crate::db::{AppId, DbConnection};
-use crate::extract::{Json, Paging, Reader, Writer, cursor};
+use crate::extract::{Json, Reader, Writer};
+use crate::lists::{
+    Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, fill, list_params,
+    words_of,
+};
 use crate::problem::ApiError;
 use crate::server::Collector;
-use crate::store::discoveries::{self, ListedDiscovery};
-use crate::store::word::{DiscoveryState, Word, parse_word};
+use crate::store::discoveries;
+use crate::store::word::{DiscoveryState, Word};
 use crate::store::{StoreError, apps, mappings, organizations};
 use crate::triage::{self, Decision, Triage, TriageError};
 
-/// Which discoveries.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Query {
-    /// In this state.
-    state: Option<String>,
-    cursor: Option<String>,
-    limit: Option<i64>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct DiscoveryItem {
+/// A site that nothing claims, or that a decision was taken about.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "app_id": "019ab0c2-5a00-7000-8000-000000000006",
+    "site": "tallyboard.example",
+    "state": "open",
+    "mapped_to": null,
+    "is_surfaced": true,
+    "first_seen_at": "2026-11-20T10:00:00Z",
+    "last_seen_at": "2026-11-23T08:00:00Z",
+    "n_users": 3,
+    "n_sign_ins": 5,
+    "n_sign_ups": 1,
+    "suggestions": ["Tally"]
+})))]
+pub struct DiscoveryItem {
     app_id: AppId,
+    /// The registrable domain.
     site: String,
+    /// Where its triage stands.
+    #[schema(schema_with = words::<DiscoveryState>)]
     state: Word<DiscoveryState>,
     /// The app that it was mapped to.
     mapped_to: Option<AppId>,
@@ -36,6 +48,7 @@ struct DiscoveryItem {
     is_surfaced: bool,
     first_seen_at: DateTime<Utc>,
     last_seen_at: Option<DateTime<Utc>>,
+    /// How many users have an account in it.
     n_users: i64,
     n_sign_ins: i32,
     n_sign_ups: i32,
@@ -43,28 +56,49 @@ struct DiscoveryItem {
     suggestions: Vec<String>,
 }
 
-/// Discoveries, by id.
-///
-/// # Errors
-/// [`ApiError::Invalid`] for a page or a state that cannot be.
+static DISCOVERIES: ListSpec = ListSpec {
+    name: "discoveries",
+    filters: &[Filter {
+        name: "state",
+        takes: Takes::Words(words_of::<DiscoveryState>),
+        about: "Where the triage stands.",
+    }],
+    sorts: &["first_seen_at"],
+    fields: field_names::<DiscoveryItem>,
+};
+list_params!(DiscoveriesParams, DISCOVERIES);
+
+/// Sites that nothing claims.
+#[utoipa::path(
+    get, path = "/v1/discoveries", tag = "discoveries", operation_id = "list_discoveries",
+    params(DiscoveriesParams),
+    responses((status = 200, description = "Discoveries.", body = List<DiscoveryItem>)),
+    security(("api_key" = ["read"]))
+)]
 pub async fn list(
     collector: web::Data<Collector>,
     reader: Reader,
-    web::Query(query): web::Query<Query>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let state = query.state.as_deref().map(parse_state).transpose()?;
-    let paging = Paging { cursor: query.cursor, limit: query.limit };
-    let page = paging.page(|it| it.try_into().ok().map(AppId::from_bytes))?;
+    let ask = Ask::read(&DISCOVERIES, &request)?;
     let id = reader.organization_id;
-    let list = move |conn: &mut DbConnection| {
-        let organization = organizations::find(conn, id)?;
-        let limits = organization.map(|it| it.discovery_limits);
-        let rows = discoveries::list(conn, id, page)?;
+    answer(&collector.db, &request, ask, move |conn, ask| {
+        let limits = organizations::find(conn, id)?.map(|it| it.discovery_limits);
         let own = apps::list_custom(conn, id)?;
-        let list = List::new(rows, page.limit, |it| cursor(it.app.app_id.as_bytes()));
-        let wanted = |it: &ListedDiscovery| state.is_none_or(|state| it.state == state);
-        let items = list.items.into_iter().filter(wanted);
-        let items = items.map(|it| DiscoveryItem {
+        let states = ask.words::<DiscoveryState>("state");
+        let is_descending = ask.sort.is_descending;
+        // A state can come from a mapping or a denied site, so it is known only after reading.
+        let read = |page| {
+            let rows = discoveries::list(conn, id, page, is_descending)?;
+            let step = rows.into_iter().map(|it| {
+                let is_wanted = states.as_ref().is_none_or(|any| any.contains(&it.state));
+                (it.app.app_id, is_wanted.then_some(it))
+            });
+            Ok::<_, StoreError>(step.collect())
+        };
+        let rows = fill(ask.page::<AppId>()?, read)?;
+        let part = Part::cut(rows, ask, |it| bytes_of(&it.app.app_id));
+        Ok(part.map(|it| DiscoveryItem {
             is_surfaced: limits.is_none_or(|limits| it.is_surfaced(limits)),
             suggestions: triage::suggest(it.app.site.as_deref().unwrap_or_default(), &own),
             app_id: it.app.app_id,
@@ -76,23 +110,14 @@ pub async fn list(
             n_users: it.n_users,
             n_sign_ins: it.n_sign_ins,
             n_sign_ups: it.n_sign_ups,
-        });
-        Ok(List { items: items.collect(), next: list.next })
-    };
-    let list = collector.db.run(list).await.map_err(|error: StoreError| ApiError::from(error))?;
-    Ok(HttpResponse::Ok().json(list))
-}
-
-fn parse_state(text: &str) -> Result<DiscoveryState, ApiError> {
-    parse_word(text).ok_or_else(|| {
-        ApiError::Invalid(format!(
-            "{text:?} is no state; there are open, mapped, ignored and denied"
-        ))
+        }))
     })
+    .await
 }
 
 /// What is to become of some sites.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "sites": ["tallyboard.example"], "decision": "map", "app": "tally" })))]
 #[serde(deny_unknown_fields)]
 pub struct Decisions {
     /// The sites, as the list names them.
@@ -111,6 +136,12 @@ pub struct Decisions {
 ///
 /// # Errors
 /// [`ApiError::Invalid`] with the reason.
+#[utoipa::path(
+    post, path = "/v1/discoveries/decisions", tag = "discoveries", operation_id = "decide",
+    request_body = Decisions,
+    responses((status = 200, description = "Decided: all of them.", body = AppAnswer)),
+    security(("api_key" = ["admin"]))
+)]
 pub async fn decide(
     collector: web::Data<Collector>,
     writer: Writer,
@@ -139,7 +170,7 @@ pub async fn decide(
     };
     let app_id = collector.db.write(decide).await?;
     collector.callers.forget_all();
-    Ok(HttpResponse::Ok().json(serde_json::json!({ "app_id": app_id })))
+    Ok(HttpResponse::Ok().json(AppAnswer { app_id }))
 }
 
 /// Takes one decision about all of these sites.
@@ -173,8 +204,16 @@ pub fn decide_all(
     Ok(())
 }
 
+/// The app that a request was about.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({ "app_id": "019ab0c2-5a00-7000-8000-000000000002" })))]
+pub struct AppAnswer {
+    app_id: Option<AppId>,
+}
+
 /// A new app of the organization's own.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "name": "Northwind Wiki", "category": "documents", "rules": ["wiki.northwind.example"] })))]
 #[serde(deny_unknown_fields)]
 pub struct NewApp {
     name: String,
@@ -182,6 +221,7 @@ pub struct NewApp {
     category: String,
     /// Its sites: `wiki.northwind.example`, `signin login.northwind.example`.
     #[serde(default)]
+    #[schema(required = false)]
     rules: Vec<String>,
 }
 
@@ -189,6 +229,12 @@ pub struct NewApp {
 ///
 /// # Errors
 /// [`ApiError::Invalid`] with the reason.
+#[utoipa::path(
+    post, path = "/v1/apps", tag = "discoveries", operation_id = "create_app",
+    request_body = NewApp,
+    responses((status = 201, description = "Created.", body = AppAnswer)),
+    security(("api_key" = ["admin"]))
+)]
 pub async fn create_app(
     collector: web::Data<Collector>,
     writer: Writer,
@@ -205,11 +251,12 @@ pub async fn create_app(
     };
     let app_id = collector.db.write(create).await?;
     collector.callers.forget_all();
-    Ok(HttpResponse::Created().json(serde_json::json!({ "app_id": app_id })))
+    Ok(HttpResponse::Created().json(AppAnswer { app_id: Some(app_id) }))
 }
 
 /// Rules for an app that is there.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "app": "slack", "rules": ["chat.northwind.example"] })))]
 #[serde(deny_unknown_fields)]
 pub struct NewMappings {
     /// An id, a slug of the catalog or a name.
@@ -221,6 +268,12 @@ pub struct NewMappings {
 ///
 /// # Errors
 /// [`ApiError::Invalid`] with the reason.
+#[utoipa::path(
+    post, path = "/v1/mappings", tag = "discoveries", operation_id = "create_mappings",
+    request_body = NewMappings,
+    responses((status = 201, description = "Created.", body = AppAnswer)),
+    security(("api_key" = ["admin"]))
+)]
 pub async fn create_mappings(
     collector: web::Data<Collector>,
     writer: Writer,
@@ -237,52 +290,89 @@ pub async fn create_mappings(
     };
     let app_id = collector.db.write(create).await?;
     collector.callers.forget_all();
-    Ok(HttpResponse::Created().json(serde_json::json!({ "app_id": app_id })))
+    Ok(HttpResponse::Created().json(AppAnswer { app_id: Some(app_id) }))
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct MappingItem {
+/// This site is that app.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "site": "chat.northwind.example",
+    "rule": "chat.northwind.example",
+    "app_id": "019ab0c2-5a00-7000-8000-000000000002",
+    "app": "Slack",
+    "created_at": "2026-11-20T10:00:00Z"
+})))]
+pub struct MappingItem {
     site: String,
     /// As browsers get it.
     rule: String,
     app_id: AppId,
+    /// Its name.
     app: String,
-    created_at: NaiveDateTime,
+    created_at: DateTime<Utc>,
 }
 
-/// All mappings, by site.
-///
-/// # Errors
-/// When the database refuses.
+static MAPPINGS: ListSpec = ListSpec {
+    name: "mappings",
+    filters: &[],
+    sorts: &["site"],
+    fields: field_names::<MappingItem>,
+};
+list_params!(MappingsParams, MAPPINGS);
+
+/// Sites that the organization says are apps.
+#[utoipa::path(
+    get, path = "/v1/mappings", tag = "discoveries", operation_id = "list_mappings",
+    params(MappingsParams),
+    responses((status = 200, description = "Mappings.", body = List<MappingItem>)),
+    security(("api_key" = ["read"]))
+)]
 pub async fn list_mappings(
     collector: web::Data<Collector>,
     reader: Reader,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
+    let ask = Ask::read(&MAPPINGS, &request)?;
     let id = reader.organization_id;
-    let list = move |conn: &mut DbConnection| {
-        let rows = mappings::list(conn, id)?;
-        let ids: Vec<AppId> = rows.iter().map(|it| it.app_id).collect();
+    answer(&collector.db, &request, ask, move |conn, ask| {
+        let (page, is_descending) = (ask.page::<String>()?, ask.sort.is_descending);
+        // People write mappings by hand: there are never many.
+        let mut rows = mappings::list(conn, id)?;
+        if is_descending {
+            rows.reverse();
+        }
+        if let Some(after) = &page.after {
+            rows.retain(|it| if is_descending { it.site < *after } else { *after < it.site });
+        }
+        let part = Part::cut(rows, ask, |it| bytes_of(&it.site));
+        let ids: Vec<AppId> = part.items.iter().map(|it| it.app_id).collect();
         let apps = apps::find_all(conn, id, &ids)?;
-        rows.into_iter()
-            .map(|it| {
+        part.try_map_all(|rows| {
+            let items = rows.into_iter().map(|it| {
                 Ok(MappingItem {
                     rule: it.rule()?.to_string(),
                     app: apps.get(&it.app_id).map_or_else(String::new, |it| it.name.clone()),
                     site: it.site,
                     app_id: it.app_id,
-                    created_at: it.created_at,
+                    created_at: it.created_at.and_utc(),
                 })
-            })
-            .collect::<Result<Vec<_>, StoreError>>()
-    };
-    let items = collector.db.run(list).await.map_err(|error: StoreError| ApiError::from(error))?;
-    Ok(HttpResponse::Ok().json(List { items, next: None }))
+            });
+            items.collect::<Result<Vec<_>, ApiError>>()
+        })
+    })
+    .await
 }
 
 /// An app of the organization's own as a file for the catalog (T18).
 ///
 /// # Errors
 /// [`ApiError::Invalid`] for an app that is not the organization's own.
+#[utoipa::path(
+    get, path = "/v1/apps/{app_id}/catalog-file", tag = "discoveries", operation_id = "show_catalog_file",
+    params(("app_id" = AppId, Path, description = "An app of the organization's own.")),
+    responses((status = 200, description = "A TOML file.", body = String, content_type = "text/plain")),
+    security(("api_key" = ["read"]))
+)]
 pub async fn catalog_file(
     collector: web::Data<Collector>,
     reader: Reader,

@@ -39,6 +39,15 @@ impl Default for EnrollLimits {
 ///
 /// # Errors
 /// [`ApiError::EnrollmentKeyRefused`], [`ApiError::IdentityRefused`], [`ApiError::RateLimited`].
+#[utoipa::path(
+    post, path = "/v1/enroll", tag = "extension", operation_id = "enroll",
+    request_body = super::openapi::wire::EnrollRequest,
+    responses(
+        (status = 200, description = "Enrolled.", body = super::openapi::wire::EnrollResponse),
+        (status = 401, description = "The enrollment key is unknown, expired or revoked."),
+        (status = 429, description = "Too many tries.", headers(("Retry-After" = u32, description = "Seconds after which to come again."))),
+    )
+)]
 pub async fn create(
     collector: web::Data<Collector>,
     request: HttpRequest,

@@ -10,8 +10,10 @@ use shared::activity::{
     Assessment, Evidence, Facts, Health, Reason, SourceFacts, SourceKind, StatedStatus, Status,
     Thresholds, assess, explain,
 };
+use utoipa::ToSchema;
 
 use super::licenses::AssignmentItem;
+use super::openapi::{words, words_or_null};
 use super::user_apps::parse_user_app;
 use crate::activity::{self, UserAppKey};
 use crate::db::{DbConnection, LicenseId, SourceId, UserId};
@@ -26,19 +28,23 @@ use crate::store::word::{LimitClock, LimitScope, Word, word};
 use crate::store::{mappings, user_apps};
 
 /// A status and why, in JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Explanation {
     user_app: String,
     as_of: DateTime<Utc>,
     last_used_at: Option<DateTime<Utc>>,
+    #[schema(schema_with = words_or_null::<SourceKind>)]
     last_used_by: Option<Word<SourceKind>>,
     /// No source that still reports has seen a use (T6).
     is_stale: bool,
+    #[schema(schema_with = words::<Status>)]
     status: Word<Status>,
+    #[schema(schema_with = words::<Reason>)]
     status_reason: Word<Reason>,
     /// The rule of the specification that gives the reason.
     rule: &'static str,
     /// The primary source: the one that decides the status (Z10).
+    #[schema(schema_with = words_or_null::<SourceKind>)]
     because: Option<Word<SourceKind>>,
     /// Closed by hand and used after that (Z36).
     is_used_after_offboarding: bool,
@@ -46,15 +52,17 @@ pub struct Explanation {
     last_heartbeat_at: Option<DateTime<Utc>>,
     sources: Vec<SourceEvidence>,
     limits: Vec<LimitInForce>,
-    would_change: Vec<Change>,
+    would_change: Vec<PossibleChange>,
 }
 
 /// What one source contributes.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SourceEvidence {
     source_id: SourceId,
+    #[schema(schema_with = words::<SourceKind>)]
     kind: Word<SourceKind>,
     name: String,
+    #[schema(schema_with = words::<Health>)]
     health: Word<Health>,
     last_synced_at: Option<DateTime<Utc>>,
     last_used_at: Option<DateTime<Utc>>,
@@ -64,37 +72,45 @@ pub struct SourceEvidence {
     /// The source's own field (`raw_last_used`).
     reported_last_used_at: Option<DateTime<Utc>>,
     last_token_at: Option<DateTime<Utc>>,
+    #[schema(schema_with = words_or_null::<StatedStatus>)]
     stated_status: Option<Word<StatedStatus>>,
     /// In the source's own word.
     stated_word: Option<String>,
     stated_at: Option<DateTime<Utc>>,
     role: Option<String>,
     /// The status that it alone would give.
-    says: Option<Says>,
+    says: Option<SourceOpinion>,
     is_deciding: bool,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct Says {
+/// The status that a source alone would give.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SourceOpinion {
+    #[schema(schema_with = words::<Status>)]
     status: Word<Status>,
+    #[schema(schema_with = words::<Reason>)]
     reason: Word<Reason>,
     rule: &'static str,
 }
 
 /// A limit in force, and for what it was set.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LimitInForce {
+    #[schema(schema_with = words::<LimitClock>)]
     clock: Word<LimitClock>,
     limit_seconds: i64,
+    #[schema(schema_with = words::<LimitScope>)]
     set_for: Word<LimitScope>,
 }
 
 /// What would give another answer, and which.
-#[derive(Clone, Debug, Serialize)]
-pub struct Change {
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PossibleChange {
     what: &'static str,
     at: Option<DateTime<Utc>>,
+    #[schema(schema_with = words::<Status>)]
     status: Word<Status>,
+    #[schema(schema_with = words::<Reason>)]
     reason: Word<Reason>,
 }
 
@@ -102,6 +118,12 @@ pub struct Change {
 ///
 /// # Errors
 /// [`ApiError::NotFound`] for a user-app that is not there.
+#[utoipa::path(
+    get, path = "/v1/user-apps/{user_app}/explain", tag = "usage", operation_id = "explain_user_app",
+    params(("user_app" = String, Path, description = "Its id, as a list of user-apps names it.")),
+    responses((status = 200, description = "Why it is so.", body = Explanation)),
+    security(("api_key" = ["read"]))
+)]
 pub async fn show_user_app(
     collector: Data<Collector>,
     reader: Reader,
@@ -184,7 +206,7 @@ fn describe_sources(
 
 fn describe_source(it: &Evidence, account: &AccountRow, source: &SourceRow) -> SourceEvidence {
     let utc = |it: Option<NaiveDateTime>| it.map(|it| it.and_utc());
-    let says = |(status, reason): (Status, Reason)| Says {
+    let says = |(status, reason): (Status, Reason)| SourceOpinion {
         status: Word(status),
         reason: Word(reason),
         rule: reason.rule(Some(source.kind.0)),
@@ -216,11 +238,11 @@ fn changes(
     thresholds: Thresholds,
     now_it_is: &Assessment,
     now: DateTime<Utc>,
-) -> Vec<Change> {
+) -> Vec<PossibleChange> {
     let mut changes = Vec::new();
     if let Some(at) = now_it_is.changes_at {
         let then = assess(facts, thresholds, at);
-        changes.push(Change {
+        changes.push(PossibleChange {
             what: "nothing new is reported until then",
             at: Some(at),
             status: Word(then.status),
@@ -250,14 +272,14 @@ fn changes(
         let then = assess(Facts { sources: &sources, ..facts }, thresholds, now);
         if then.status != now_it_is.status {
             let (status, reason) = (Word(then.status), Word(then.reason));
-            changes.push(Change { what, at: None, status, reason });
+            changes.push(PossibleChange { what, at: None, status, reason });
         }
     }
     changes
 }
 
 /// Why a license is used, unused or unknown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LicenseExplanation {
     #[serde(flatten)]
     license: AssignmentItem,
@@ -272,6 +294,13 @@ pub struct LicenseExplanation {
 ///
 /// # Errors
 /// [`ApiError::NotFound`].
+#[utoipa::path(
+    get, path = "/v1/license-assignments/{assignment}/explain", tag = "licenses",
+    operation_id = "explain_license",
+    params(("assignment" = String, Path, description = "Its id, as a list of assignments names it.")),
+    responses((status = 200, description = "Why it is so.", body = LicenseExplanation)),
+    security(("api_key" = ["read"]))
+)]
 pub async fn show_license(
     collector: Data<Collector>,
     reader: Reader,

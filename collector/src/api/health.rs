@@ -8,6 +8,10 @@ use crate::server::Collector;
 use crate::store;
 
 /// The process answers.
+#[utoipa::path(
+    get, path = "/health/live", tag = "operation", operation_id = "live",
+    responses((status = 200, description = "It lives.", body = serde_json::Value, example = json!({ "status": "live" })))
+)]
 pub async fn live() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({ "status": "live" }))
 }
@@ -16,6 +20,13 @@ pub async fn live() -> HttpResponse {
 ///
 /// # Errors
 /// [`ApiError::Unavailable`] when it does not.
+#[utoipa::path(
+    get, path = "/health/ready", tag = "operation", operation_id = "ready",
+    responses(
+        (status = 200, description = "It can work.", body = serde_json::Value, example = json!({ "status": "ready" })),
+        (status = 503, description = "The database does not answer.")
+    )
+)]
 pub async fn ready(db: web::Data<Db>) -> Result<HttpResponse, ApiError> {
     db.run(|conn| store::organizations::list_ids(conn).map(drop))
         .await
@@ -27,6 +38,10 @@ pub async fn ready(db: web::Data<Db>) -> Result<HttpResponse, ApiError> {
 ///
 /// # Errors
 /// [`ApiError::Internal`] when a figure cannot be written as text.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operation", operation_id = "metrics",
+    responses((status = 200, description = "Figures in Prometheus' text format.", body = String, content_type = "text/plain"))
+)]
 pub async fn metrics(collector: web::Data<Collector>) -> Result<HttpResponse, ApiError> {
     let text = collector.metrics.render().map_err(|error| ApiError::Internal(error.into()))?;
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text))

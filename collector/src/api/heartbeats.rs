@@ -23,6 +23,12 @@ use crate::tokens::TokenHash;
 ///
 /// # Errors
 /// [`ApiError::TokenRefused`], [`ApiError::IdentityRefused`].
+#[utoipa::path(
+    post, path = "/v1/heartbeats", tag = "extension", operation_id = "create_heartbeat",
+    request_body = super::openapi::wire::Heartbeat,
+    responses((status = 200, description = "What is in force.", body = super::openapi::wire::HeartbeatResponse)),
+    security(("installation" = []))
+)]
 pub async fn create(
     collector: web::Data<Collector>,
     installation: Installation,

@@ -1,87 +1,191 @@
 //! Browsers and the state that they are in.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Serialize;
 use shared::wire::{IdentityMethod, Mode};
+use utoipa::ToSchema;
 
-use super::{List, PageQuery};
+use super::find_users;
+use super::openapi::{words, words_or_null};
 use crate::db::{InstallationId, UserId};
-use crate::extract::{Reader, cursor};
-use crate::installations::state;
+use crate::extract::Reader;
+use crate::installations::{State, state};
+use crate::lists::{
+    Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, fill, list_params,
+    words_of,
+};
 use crate::problem::ApiError;
 use crate::roster;
 use crate::server::Collector;
+use crate::store::lists::installations::{self as list_installations, Order};
+use crate::store::users;
 use crate::store::word::Word;
-use crate::store::{StoreError, installations, users};
 
-#[derive(Clone, Debug, Serialize)]
-struct InstallationItem {
+/// One browser profile with the extension.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "installation_id": "019ab0c2-5a00-7000-8000-000000000005",
+    "state": "reporting",
+    "state_since": "2026-11-02T08:00:00Z",
+    "state_reason": "Reports",
+    "user_id": "019ab0c2-5a00-7000-8000-000000000001",
+    "email": "maria@northwind.example",
+    "identity_method": "policy",
+    "mode": "unauthenticated",
+    "extension_version": "0.1.0",
+    "browser": "Chrome 156",
+    "os": "mac",
+    "n_queued": 0,
+    "enrolled_at": "2026-11-02T08:00:00Z",
+    "first_heartbeat_at": "2026-11-02T08:00:00Z",
+    "last_heartbeat_at": "2026-11-23T08:55:00Z",
+    "last_report_at": "2026-11-23T08:55:00Z",
+    "revoked_at": null
+})))]
+pub struct InstallationItem {
     installation_id: InstallationId,
-    state: &'static str,
+    #[schema(schema_with = words::<State>)]
+    state: Word<State>,
     /// Since when it is in this state, where that is known.
     state_since: Option<DateTime<Utc>>,
     /// Why, for people to read.
     state_reason: String,
     user_id: Option<UserId>,
+    /// Who uses the profile.
     email: Option<String>,
+    /// How we know.
+    #[schema(schema_with = words_or_null::<IdentityMethod>)]
     identity_method: Option<Word<IdentityMethod>>,
     /// The mode in force.
+    #[schema(schema_with = words::<Mode>)]
     mode: Word<Mode>,
     extension_version: String,
+    /// Name and major version.
     browser: String,
+    /// As Chrome names it.
     os: String,
+    /// Events that waited in the browser at its last heartbeat.
     n_queued: i32,
     enrolled_at: DateTime<Utc>,
     first_heartbeat_at: Option<DateTime<Utc>>,
     last_heartbeat_at: Option<DateTime<Utc>>,
+    /// The newest batch.
     last_report_at: Option<DateTime<Utc>>,
+    /// When its token was taken back.
     revoked_at: Option<DateTime<Utc>>,
 }
 
+static INSTALLATIONS: ListSpec = ListSpec {
+    name: "installations",
+    filters: &[
+        Filter { name: "state", takes: Takes::Words(words_of::<State>), about: "The state now." },
+        Filter {
+            name: "user",
+            takes: Takes::Texts("maria@northwind.example"),
+            about: "Of these users: addresses or ids.",
+        },
+        Filter {
+            name: "extension_version",
+            takes: Takes::Texts("0.1.0"),
+            about: "With these versions of the extension.",
+        },
+        Filter { name: "os", takes: Takes::Texts("mac"), about: "On these operating systems." },
+        Filter {
+            name: "last_heartbeat_after",
+            takes: Takes::Instant,
+            about: "Heard then or later.",
+        },
+        Filter {
+            name: "last_heartbeat_before",
+            takes: Takes::Instant,
+            about: "Last heard earlier.",
+        },
+    ],
+    sorts: &["enrolled_at", "last_heartbeat_at"],
+    fields: field_names::<InstallationItem>,
+};
+list_params!(InstallationsParams, INSTALLATIONS);
+
+type Key = (Option<NaiveDateTime>, InstallationId);
+
 /// Installations in the order of their enrollment.
-///
-/// # Errors
-/// [`ApiError::Invalid`] for a page that cannot be.
+#[utoipa::path(
+    get, path = "/v1/installations", tag = "installations", operation_id = "list_installations",
+    params(InstallationsParams),
+    responses((status = 200, description = "Installations.", body = List<InstallationItem>)),
+    security(("api_key" = ["read"]))
+)]
 pub async fn list(
     collector: web::Data<Collector>,
     reader: Reader,
-    web::Query(query): web::Query<PageQuery>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let page = query.page(|it| it.try_into().ok().map(InstallationId::from_bytes))?;
+    let ask = Ask::read(&INSTALLATIONS, &request)?;
     let now = collector.clock.now();
     let callers = collector.callers.clone();
-    let found = collector.db.run(move |conn| {
-        let organization = callers.organization(conn, reader.organization_id)?;
-        let rows = installations::list(conn, reader.organization_id, page)?;
-        let user_ids: Vec<UserId> = rows.iter().filter_map(|it| it.user_id).collect();
-        let users = users::find_all(conn, reader.organization_id, &user_ids)?;
-        Ok::<_, StoreError>((organization, rows, users))
-    });
-    let (organization, rows, users) = found.await?;
-    let utc = |it: Option<NaiveDateTime>| it.map(|it| it.and_utc());
-    let list = List::new(rows, page.limit, |it| cursor(it.installation_id.as_bytes()));
-    Ok(HttpResponse::Ok().json(list.map(|it| {
-        let state = state(&it, &organization, now);
-        let (state_since, state_reason) = roster::explain(&it, state, &organization);
-        InstallationItem {
-            installation_id: it.installation_id,
-            state: state.as_str(),
-            state_since,
-            state_reason,
-            user_id: it.user_id,
-            email: it.user_id.and_then(|id| users.get(&id)).map(|it| it.email.clone()),
-            identity_method: it.identity_method,
-            mode: Word(it.mode.0.stricter(organization.mode)),
-            extension_version: it.extension_version,
-            browser: it.browser,
-            os: it.os,
-            n_queued: it.n_queued,
-            enrolled_at: it.enrolled_at.and_utc(),
-            first_heartbeat_at: utc(it.first_heartbeat_at),
-            last_heartbeat_at: utc(it.last_heartbeat_at),
-            last_report_at: utc(it.last_report_at),
-            revoked_at: utc(it.revoked_at),
-        }
-    })))
+    let organization_id = reader.organization_id;
+    answer(&collector.db, &request, ask, move |conn, ask| {
+        let organization = callers.organization(conn, organization_id)?;
+        let filter = list_installations::Filter {
+            users: find_users(conn, organization_id, ask)?,
+            versions: ask.texts("extension_version"),
+            systems: ask.texts("os"),
+            last_heartbeat_after: ask.instant("last_heartbeat_after"),
+            last_heartbeat_before: ask.instant("last_heartbeat_before"),
+        };
+        let states = ask.words::<State>("state");
+        let is_by_heartbeat = ask.sort.by == "last_heartbeat_at";
+        let read = |page: crate::store::Page<Key>| {
+            let order = if is_by_heartbeat {
+                Order::LastHeartbeat(page.after)
+            } else {
+                Order::Enrolled(page.after.map(|it| it.1))
+            };
+            let (is_descending, limit) = (ask.sort.is_descending, page.limit);
+            let rows = list_installations::list(
+                conn,
+                organization_id,
+                &filter,
+                order,
+                is_descending,
+                limit,
+            )?;
+            let step = rows.into_iter().map(|it| {
+                let is_wanted =
+                    states.as_ref().is_none_or(|any| any.contains(&state(&it, &organization, now)));
+                ((it.last_heartbeat_at, it.installation_id), is_wanted.then_some(it))
+            });
+            Ok::<_, ApiError>(step.collect())
+        };
+        let rows = fill(ask.page::<Key>()?, read)?;
+        let part = Part::cut(rows, ask, |it| bytes_of(&(it.last_heartbeat_at, it.installation_id)));
+        let ids: Vec<UserId> = part.items.iter().filter_map(|it| it.user_id).collect();
+        let users = users::find_all(conn, organization_id, &ids)?;
+        let utc = |it: Option<NaiveDateTime>| it.map(|it| it.and_utc());
+        Ok(part.map(|it| {
+            let state = state(&it, &organization, now);
+            let (state_since, state_reason) = roster::explain(&it, state, &organization);
+            InstallationItem {
+                installation_id: it.installation_id,
+                state: Word(state),
+                state_since,
+                state_reason,
+                user_id: it.user_id,
+                email: it.user_id.and_then(|id| users.get(&id)).map(|it| it.email.clone()),
+                identity_method: it.identity_method,
+                mode: Word(it.mode.0.stricter(organization.mode)),
+                extension_version: it.extension_version,
+                browser: it.browser,
+                os: it.os,
+                n_queued: it.n_queued,
+                enrolled_at: it.enrolled_at.and_utc(),
+                first_heartbeat_at: utc(it.first_heartbeat_at),
+                last_heartbeat_at: utc(it.last_heartbeat_at),
+                last_report_at: utc(it.last_report_at),
+                revoked_at: utc(it.revoked_at),
+            }
+        }))
+    })
+    .await
 }

@@ -2,29 +2,56 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::HttpResponse;
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::activity::SourceKind;
 use shared::activity::license::{LicenseUse, UnusedReason};
+use utoipa::ToSchema;
 
-use super::{List, table};
+use super::find_apps;
+use super::openapi::{many_words, words, words_or_null};
 use crate::db::{AppId, DbConnection, LicenseId, OrganizationId, SourceId};
-use crate::extract::{Json, Paging, Reader, Writer, cursor};
+use crate::extract::{Json, Reader, Writer};
 use crate::licenses::{self as assessed, AssessedLicense, Counts, Licenses, yearly_price};
+use crate::lists::{
+    Ask, Filter, List, ListSpec, Takes, answer, field_names, list_params, pick, words_of,
+};
 use crate::money::{Amount, is_currency};
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::sources::apply;
 use crate::store::audit::{self, Object};
 use crate::store::licenses::{self, LicenseRow, LicenseTerms};
-use crate::store::word::{LimitScope, Word, parse_word, word};
+use crate::store::organizations::Organization;
+use crate::store::word::{LimitScope, Word, word};
 use crate::store::{StoreError, apps, license_assignments, sources, users};
 
 /// One type of license with its counts.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "license_id": "019ab0c2-5a00-7000-8000-000000000007",
+    "app_id": "019ab0c2-5a00-7000-8000-000000000002",
+    "app": "Slack",
+    "name": "Business+",
+    "n_purchased": 50,
+    "unit_price": "12.50",
+    "currency": "EUR",
+    "billing_months": 1,
+    "tier_group": null,
+    "n_unassigned": 8,
+    "is_over_assigned": false,
+    "n_assigned": 42,
+    "n_used": 35,
+    "n_unused": 5,
+    "n_unknown": 2,
+    "unused": { "no_use": 4, "past_user": 1 },
+    "unused_cost": { "EUR": "750.00" },
+    "reclaimable_cost": { "EUR": "750.00" },
+    "list": "/v1/license-assignments?license=019ab0c2-5a00-7000-8000-000000000007"
+})))]
 pub struct LicenseItem {
     license_id: LicenseId,
     app_id: AppId,
@@ -46,13 +73,14 @@ pub struct LicenseItem {
 }
 
 /// Counts of assigned licenses: `n_used + n_unused + n_unknown = n_assigned`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct CountsItem {
     n_assigned: i64,
     n_used: i64,
     n_unused: i64,
     n_unknown: i64,
     /// By primary reason.
+    #[schema(value_type = BTreeMap<String, i64>)]
     unused: BTreeMap<&'static str, i64>,
     /// Cost of the unused ones in a year, by currency.
     unused_cost: BTreeMap<String, Amount>,
@@ -75,48 +103,59 @@ impl CountsItem {
     }
 }
 
-/// Which licenses.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TypesQuery {
-    /// Of one app: a slug, a discovered site or an id.
-    app: Option<String>,
-}
+static LICENSES: ListSpec = ListSpec {
+    name: "licenses",
+    filters: &[OF_APPS],
+    sorts: &["app"],
+    fields: field_names::<LicenseItem>,
+};
+list_params!(LicensesParams, LICENSES);
 
-/// The app that a query names.
-pub(super) fn find_app(
+/// The filter by app that all lists about licenses have.
+const OF_APPS: Filter = Filter {
+    name: "app",
+    takes: Takes::Texts("slack"),
+    about: "Of these apps: slugs, discovered sites or ids.",
+};
+
+/// What is assessed for a list: all apps, or the one app that its filter names.
+fn assess_asked(
     conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    name: &str,
-) -> Result<AppId, ApiError> {
-    let id = match name.parse() {
-        Ok(id) => Some(id),
-        Err(_) => apps::find_by_name(conn, organization_id, name)?,
-    };
-    id.ok_or_else(|| ApiError::Invalid(format!("{name:?} is no app of this organization")))
+    organization: &Organization,
+    ask: &Ask,
+    now: DateTime<Utc>,
+) -> Result<Licenses, ApiError> {
+    let apps = find_apps(conn, organization.organization_id, ask)?;
+    let one = apps.as_deref().and_then(|it| if let [one] = it { Some(*one) } else { None });
+    let mut all = assessed::assess_all(conn, organization, one, now)?;
+    if let Some(apps) = apps {
+        all.types.retain(|it| apps.contains(&it.app_id));
+        all.assigned.retain(|it| apps.contains(&it.license.app_id));
+    }
+    Ok(all)
 }
 
 /// Types of licenses with their counts.
-///
-/// # Errors
-/// [`ApiError::Invalid`] for an app that is none.
+#[utoipa::path(
+    get, path = "/v1/licenses", tag = "licenses", operation_id = "list_licenses",
+    params(LicensesParams),
+    responses((status = 200, description = "Types of licenses.", body = List<LicenseItem>)),
+    security(("api_key" = ["read"]))
+)]
 pub async fn list(
     collector: Data<Collector>,
     reader: Reader,
-    Query(query): Query<TypesQuery>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
+    let ask = Ask::read(&LICENSES, &request)?;
     let (now, callers) = (collector.clock.now(), collector.callers.clone());
-    let items = collector.db.run(move |conn| {
-        let id = reader.organization_id;
-        let organization = callers.organization(conn, id)?;
-        let app = match &query.app {
-            Some(name) => Some(find_app(conn, id, name)?),
-            None => None,
-        };
-        let all = assessed::assess_all(conn, &organization, app, now)?;
-        describe_types(conn, id, &all)
-    });
-    Ok(HttpResponse::Ok().json(List { items: items.await?, next: None }))
+    answer(&collector.db, &request, ask, move |conn, ask| {
+        let organization = callers.organization(conn, reader.organization_id)?;
+        let all = assess_asked(conn, &organization, ask, now)?;
+        let items = describe_types(conn, reader.organization_id, &all)?;
+        pick(items, ask, |it| (it.app.clone(), it.name.clone(), it.license_id))
+    })
+    .await
 }
 
 fn describe_types(
@@ -150,7 +189,8 @@ fn describe_types(
 }
 
 /// What an admin says of a type of license.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "app": "slack", "name": "Business+", "n_purchased": 50, "unit_price": "12.50", "currency": "EUR", "billing_months": 1 })))]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
     /// A slug, a site or an id.
@@ -209,10 +249,22 @@ impl Terms {
     }
 }
 
+/// The type of license that a request was about.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct LicenseAnswer {
+    license_id: LicenseId,
+}
+
 /// Sets what is known of a type of license, and makes it where it is new.
 ///
 /// # Errors
 /// [`ApiError::Invalid`].
+#[utoipa::path(
+    put, path = "/v1/licenses", tag = "licenses", operation_id = "put_license",
+    request_body = Terms,
+    responses((status = 200, description = "Set.", body = LicenseAnswer)),
+    security(("api_key" = ["admin"]))
+)]
 pub async fn put(
     collector: Data<Collector>,
     writer: Writer,
@@ -237,7 +289,7 @@ pub async fn put(
         audit::insert(conn, id, &writer.actor, "license.changed", &object, &detail, now)?;
         Ok::<_, ApiError>(license_id)
     });
-    Ok(HttpResponse::Ok().json(json!({ "license_id": made.await? })))
+    Ok(HttpResponse::Ok().json(LicenseAnswer { license_id: made.await? }))
 }
 
 /// An app by name, made where only the catalog knows it.
@@ -265,7 +317,8 @@ pub(crate) fn manual_source(
 }
 
 /// A license in one person's hand.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "license_id": "019ab0c2-5a00-7000-8000-000000000007", "user": "maria@northwind.example" })))]
 #[serde(deny_unknown_fields)]
 pub struct NewAssignment {
     license_id: LicenseId,
@@ -280,6 +333,12 @@ pub struct NewAssignment {
 ///
 /// # Errors
 /// [`ApiError::Invalid`] for a license or a person that is not there.
+#[utoipa::path(
+    put, path = "/v1/license-assignments", tag = "licenses", operation_id = "put_license_assignment",
+    request_body = NewAssignment,
+    responses((status = 204, description = "Set.")),
+    security(("api_key" = ["admin"]))
+)]
 pub async fn put_assignment(
     collector: Data<Collector>,
     writer: Writer,
@@ -309,27 +368,50 @@ pub async fn put_assignment(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Which assignments.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AssignmentsQuery {
-    /// Of one app.
-    app: Option<String>,
-    /// Of one type.
-    license: Option<LicenseId>,
-    /// `used`, `unused` or `unknown`.
-    #[serde(rename = "use")]
-    verdict: Option<String>,
-    /// Unused for this primary reason.
-    reason: Option<String>,
-    /// `csv` exports all rows; JSON otherwise.
-    format: Option<String>,
-    cursor: Option<String>,
-    limit: Option<i64>,
-}
+static ASSIGNMENTS: ListSpec = ListSpec {
+    name: "license-assignments",
+    filters: &[
+        OF_APPS,
+        Filter {
+            name: "license",
+            takes: Takes::Texts("019ab0c2-5a00-7000-8000-000000000007"),
+            about: "Of these types, by their ids.",
+        },
+        Filter {
+            name: "use",
+            takes: Takes::Words(words_of::<LicenseUse>),
+            about: "Whether it is used.",
+        },
+        Filter {
+            name: "reason",
+            takes: Takes::Words(words_of::<UnusedReason>),
+            about: "Unused for this primary reason (T5).",
+        },
+    ],
+    sorts: &["license_assignment", "user"],
+    fields: field_names::<AssignmentItem>,
+};
+list_params!(AssignmentsParams, ASSIGNMENTS);
 
 /// One license in one person's hand.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "license_assignment": "019ab0c2-5a00-7000-8000-000000000007.019ab0c2-5a00-7000-8000-000000000001",
+    "app_id": "019ab0c2-5a00-7000-8000-000000000002",
+    "license": "Business+",
+    "user": "maria@northwind.example",
+    "use": "unused",
+    "reason": "no_use",
+    "further_reasons": [],
+    "last_used_at": "2026-10-02T08:00:00Z",
+    "assigned_at": "2026-01-02T00:00:00Z",
+    "ends_at": null,
+    "changes_at": null,
+    "yearly_price": "150.00",
+    "currency": "EUR",
+    "limit_seconds": 2592000,
+    "limit_scope": "organization"
+})))]
 pub struct AssignmentItem {
     /// Its id: license and user.
     license_assignment: String,
@@ -337,10 +419,13 @@ pub struct AssignmentItem {
     license: String,
     user: String,
     #[serde(rename = "use")]
+    #[schema(schema_with = words::<LicenseUse>)]
     verdict: Word<LicenseUse>,
     /// Why it is unused: exactly one primary reason (T5).
+    #[schema(schema_with = words_or_null::<UnusedReason>)]
     reason: Option<Word<UnusedReason>>,
     /// What else would make it unused.
+    #[schema(schema_with = many_words::<UnusedReason>)]
     further_reasons: Vec<Word<UnusedReason>>,
     last_used_at: Option<DateTime<Utc>>,
     assigned_at: Option<DateTime<Utc>>,
@@ -349,6 +434,7 @@ pub struct AssignmentItem {
     yearly_price: Option<Amount>,
     currency: Option<String>,
     limit_seconds: i64,
+    #[schema(schema_with = words::<LimitScope>)]
     limit_scope: Word<LimitScope>,
 }
 
@@ -375,91 +461,46 @@ impl AssignmentItem {
     }
 }
 
-/// Assignments with the use of each: the rows behind every count, in JSON or as CSV.
-///
-/// # Errors
-/// [`ApiError::Invalid`] for filters that name nothing that can be.
+/// Assignments with the use of each: the rows behind every count.
+#[utoipa::path(
+    get, path = "/v1/license-assignments", tag = "licenses", operation_id = "list_license_assignments",
+    params(AssignmentsParams),
+    responses((status = 200, description = "Licenses in people's hands.", body = List<AssignmentItem>)),
+    security(("api_key" = ["read"]))
+)]
 pub async fn list_assignments(
     collector: Data<Collector>,
     reader: Reader,
-    Query(query): Query<AssignmentsQuery>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let verdict: Option<LicenseUse> =
-        parse("use", query.verdict.as_deref(), "used, unused and unknown")?;
-    let words = "past_user, duplicate, user_inactive, source_disconnected, source_stale, signup_only, never_used and no_use";
-    let reason: Option<UnusedReason> = parse("reason", query.reason.as_deref(), words)?;
-    let is_csv = table::is_csv(query.format.as_deref())?;
-    let paging = Paging { cursor: query.cursor.clone(), limit: query.limit };
-    let page = paging.page(|it| Some(it.to_vec()))?;
+    let ask = Ask::read(&ASSIGNMENTS, &request)?;
     let (now, callers) = (collector.clock.now(), collector.callers.clone());
-    let rows = collector.db.run(move |conn| {
+    answer(&collector.db, &request, ask, move |conn, ask| {
         let organization = callers.organization(conn, reader.organization_id)?;
-        let app = match &query.app {
-            Some(name) => Some(find_app(conn, reader.organization_id, name)?),
-            None => None,
-        };
-        let mut rows = assessed::assess_all(conn, &organization, app, now)?.assigned;
-        rows.retain(|it| query.license.is_none_or(|id| id == it.license.license_id));
-        rows.retain(|it| verdict.is_none_or(|wanted| wanted == it.assessment.verdict));
-        rows.retain(|it| reason.is_none_or(|wanted| Some(wanted) == it.assessment.reason()));
-        Ok::<_, ApiError>(rows)
-    });
-    let mut rows = rows.await?;
-    if is_csv {
-        return Ok(table::answer("licenses", &HEAD, rows.iter().map(csv_row)));
-    }
-    let key = |it: &AssessedLicense| {
-        [*it.assignment.license_id.as_bytes(), *it.assignment.user_id.as_bytes()].concat()
-    };
-    rows.retain(|it| page.after.as_ref().is_none_or(|after| *after < key(it)));
-    rows.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
-    let list = List::new(rows, page.limit, |it| cursor(&key(it)));
-    Ok(HttpResponse::Ok().json(list.map(|it| AssignmentItem::new(&it))))
-}
-
-fn parse<T: crate::store::word::Words>(
-    name: &str,
-    text: Option<&str>,
-    allowed: &str,
-) -> Result<Option<T>, ApiError> {
-    let Some(text) = text else { return Ok(None) };
-    let value = parse_word(text);
-    let unknown = || ApiError::Invalid(format!("{text:?} is no {name}; there are {allowed}"));
-    value.map(Some).ok_or_else(unknown)
-}
-
-const HEAD: [&str; 10] = [
-    "license",
-    "user",
-    "use",
-    "reason",
-    "further_reasons",
-    "last_used_at",
-    "assigned_at",
-    "ends_at",
-    "yearly_price",
-    "currency",
-];
-
-fn csv_row(it: &AssessedLicense) -> Vec<String> {
-    let at = |it: Option<DateTime<Utc>>| table::time(it);
-    let further: Vec<&str> = it.assessment.reasons().skip(1).map(word).collect();
-    vec![
-        it.license.name.clone(),
-        it.user.email.clone(),
-        word(it.assessment.verdict).to_owned(),
-        it.assessment.reason().map_or_else(String::new, |it| word(it).to_owned()),
-        further.join(";"),
-        at(it.last_used_at),
-        at(it.assignment.assigned_at.map(|it| it.and_utc())),
-        at(it.assignment.ends_at.map(|it| it.and_utc())),
-        yearly_price(&it.license).map_or_else(String::new, |it| it.to_string()),
-        it.license.currency.clone().unwrap_or_default(),
-    ]
+        let mut rows = assess_asked(conn, &organization, ask, now)?.assigned;
+        let licenses = ask.texts("license");
+        let verdicts = ask.words::<LicenseUse>("use");
+        let reasons = ask.words::<UnusedReason>("reason");
+        rows.retain(|it| {
+            let id = it.license.license_id.to_string();
+            licenses.as_ref().is_none_or(|any| any.contains(&id))
+                && verdicts.as_ref().is_none_or(|any| any.contains(&it.assessment.verdict))
+                && reasons.as_ref().is_none_or(|any| {
+                    it.assessment.reason().is_some_and(|reason| any.contains(&reason))
+                })
+        });
+        let is_by_user = ask.sort.by == "user";
+        let part = pick(rows, ask, |it| {
+            let user = if is_by_user { it.user.email.clone() } else { String::new() };
+            (user, it.assignment.license_id, it.assignment.user_id)
+        })?;
+        Ok(part.map(|it| AssignmentItem::new(&it)))
+    })
+    .await
 }
 
 /// What the unused licenses of one app cost.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UnusedItem {
     app_id: AppId,
     app: String,
@@ -469,20 +510,39 @@ pub struct UnusedItem {
     list: String,
 }
 
-/// The cost of unused licenses per app, dearest first; amounts of different currencies are not
-/// compared, the one with the largest amount comes first.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn unused(collector: Data<Collector>, reader: Reader) -> Result<HttpResponse, ApiError> {
+static UNUSED: ListSpec = ListSpec {
+    name: "unused-licenses",
+    filters: &[OF_APPS],
+    sorts: &["-unused_cost"],
+    fields: field_names::<UnusedItem>,
+};
+list_params!(UnusedParams, UNUSED);
+
+/// The cost of unused licenses per app, dearest first. Amounts of different currencies are not compared:
+/// the one with the largest amount comes first.
+#[utoipa::path(
+    get, path = "/v1/reports/unused-licenses", tag = "reports", operation_id = "report_unused_licenses",
+    params(UnusedParams),
+    responses((status = 200, description = "Apps with unused licenses.", body = List<UnusedItem>)),
+    security(("api_key" = ["read"]))
+)]
+pub async fn unused(
+    collector: Data<Collector>,
+    reader: Reader,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let ask = Ask::read(&UNUSED, &request)?;
     let (now, callers) = (collector.clock.now(), collector.callers.clone());
-    let items = collector.db.run(move |conn| {
-        let id = reader.organization_id;
-        let organization = callers.organization(conn, id)?;
-        let all = assessed::assess_all(conn, &organization, None, now)?;
-        unused_by_app(conn, id, &all)
-    });
-    Ok(HttpResponse::Ok().json(List { items: items.await?, next: None }))
+    answer(&collector.db, &request, ask, move |conn, ask| {
+        let organization = callers.organization(conn, reader.organization_id)?;
+        let all = assess_asked(conn, &organization, ask, now)?;
+        let items = unused_by_app(conn, reader.organization_id, &all)?;
+        pick(items, ask, |it| {
+            let dearest = it.counts.unused_cost.values().max().map_or(0, |it| it.e4());
+            (dearest, it.counts.n_unused, it.app_id)
+        })
+    })
+    .await
 }
 
 fn unused_by_app(
@@ -496,12 +556,7 @@ fn unused_by_app(
     }
     let ids: Vec<AppId> = by_app.keys().copied().collect();
     let apps = apps::find_all(conn, organization_id, &ids)?;
-    let mut by_app: Vec<(AppId, Counts)> =
-        by_app.into_iter().filter(|it| it.1.n_unused() != 0).collect();
-    by_app.sort_by_key(|(id, it)| {
-        let dearest = it.unused_cost.values().max().copied();
-        (std::cmp::Reverse(dearest), std::cmp::Reverse(it.n_unused()), *id)
-    });
+    by_app.retain(|_, it| it.n_unused() != 0);
     let item = |(app_id, counts): (AppId, Counts)| UnusedItem {
         app_id,
         app: apps.get(&app_id).map_or_else(String::new, |it| it.name.clone()),

@@ -1,4 +1,4 @@
-//! What programs and browsers talk to: one file per resource, JSON only.
+//! What programs and browsers talk to: one file per resource, JSON only but for streams of lists.
 
 pub mod batches;
 pub mod catalog;
@@ -17,53 +17,64 @@ pub mod reports;
 pub mod sources;
 pub mod spend;
 pub mod statuses;
-mod table;
 pub mod thresholds;
 pub mod usage;
+pub mod usage_days;
 pub mod user_apps;
 pub mod users;
 pub mod validation;
 
 pub mod health;
+pub mod openapi;
 
-use serde::{Deserialize, Serialize};
-
-use crate::extract::Paging;
+use crate::db::{AppId, DbConnection, OrganizationId, UserId};
+use crate::lists::Ask;
 use crate::problem::ApiError;
-use crate::store::Page;
+use crate::store::{StoreError, apps as app_rows, users as user_rows};
 
-/// A part of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct List<T> {
-    /// The rows.
-    pub items: Vec<T>,
-    /// The cursor of the next part; none at the end.
-    pub next: Option<String>,
+/// The ids behind a filter of users, each an address or an id; none when the filter is not set. Who is
+/// not known is left out.
+fn find_users(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    ask: &Ask,
+) -> Result<Option<Vec<UserId>>, StoreError> {
+    let Some(names) = ask.texts("user") else { return Ok(None) };
+    let mut ids: Vec<UserId> = names.iter().filter_map(|it| it.parse().ok()).collect();
+    let addresses: Vec<String> = names.iter().map(|it| it.to_lowercase()).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let found = user_rows::find_by_addresses(conn, organization_id, &addresses)?;
+    ids.extend(found.into_values());
+    Ok(Some(ids))
 }
 
-impl<T> List<T> {
-    /// Rows of a page; a full one may have a next.
-    fn new(items: Vec<T>, limit: i64, cursor: impl Fn(&T) -> String) -> List<T> {
-        let is_full = usize::try_from(limit).is_ok_and(|limit| limit <= items.len());
-        let next = items.last().filter(|_| is_full).map(cursor);
-        List { items, next }
+/// The ids behind a filter of apps, each a slug, a discovered site or an id; none when the filter is not
+/// set. What is not known is left out.
+fn find_apps(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    ask: &Ask,
+) -> Result<Option<Vec<AppId>>, StoreError> {
+    let Some(names) = ask.texts("app") else { return Ok(None) };
+    let mut ids = Vec::new();
+    for name in names {
+        match name.parse() {
+            Ok(id) => ids.push(id),
+            Err(_) => ids.extend(app_rows::find_by_name(conn, organization_id, &name)?),
+        }
     }
-
-    fn map<U>(self, change: impl FnMut(T) -> U) -> List<U> {
-        List { items: self.items.into_iter().map(change).collect(), next: self.next }
-    }
+    Ok(Some(ids))
 }
 
-/// What a list that has no filters takes.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PageQuery {
-    cursor: Option<String>,
-    limit: Option<i64>,
-}
-
-impl PageQuery {
-    fn page<K>(self, parse: impl FnOnce(&[u8]) -> Option<K>) -> Result<Page<K>, ApiError> {
-        Paging { cursor: self.cursor, limit: self.limit }.page(parse)
-    }
+/// The app that a query names.
+fn find_app(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    name: &str,
+) -> Result<AppId, ApiError> {
+    let id = match name.parse() {
+        Ok(id) => Some(id),
+        Err(_) => app_rows::find_by_name(conn, organization_id, name)?,
+    };
+    id.ok_or_else(|| ApiError::Invalid(format!("{name:?} is no app of this organization")))
 }

@@ -64,6 +64,12 @@ impl Collector {
 /// # Errors
 /// [`ApiError::Invalid`] for a redirect address that is no extension's,
 /// [`ApiError::SignInNotOffered`], [`ApiError::RateLimited`].
+#[utoipa::path(
+    post, path = "/v1/sign-ins", tag = "extension", operation_id = "start_sign_in",
+    request_body = super::openapi::wire::SignInRequest,
+    responses((status = 200, description = "Begun.", body = super::openapi::wire::SignInStarted), (status = 403, description = "Not offered.")),
+    security(("installation" = []))
+)]
 pub async fn start(
     collector: web::Data<Collector>,
     installation: Installation,
@@ -109,6 +115,12 @@ pub async fn start(
 /// # Errors
 /// [`ApiError::IdentityRefused`] for an address outside the work domains,
 /// [`ApiError::SignInNotOffered`], [`ApiError::RateLimited`].
+#[utoipa::path(
+    post, path = "/v1/sign-ins/mails", tag = "extension", operation_id = "mail_sign_in",
+    request_body = super::openapi::wire::SignInMailRequest,
+    responses((status = 202, description = "Asked for; the answer never says whether the address exists.", body = super::openapi::wire::Nothing), (status = 403, description = "Not offered.")),
+    security(("installation" = []))
+)]
 pub async fn mail(
     collector: web::Data<Collector>,
     installation: Installation,
@@ -174,6 +186,12 @@ fn ask_for_link(
 ///
 /// # Errors
 /// [`ApiError::ProofRefused`], [`ApiError::RateLimited`].
+#[utoipa::path(
+    post, path = "/v1/sign-ins/proofs", tag = "extension", operation_id = "prove_sign_in",
+    request_body = super::openapi::wire::SignInProof,
+    responses((status = 200, description = "Signed in.", body = super::openapi::wire::SignInState), (status = 403, description = "The proof is not good; `type` says why.")),
+    security(("installation" = []))
+)]
 pub async fn prove(
     collector: web::Data<Collector>,
     installation: Installation,
@@ -261,6 +279,12 @@ pub struct Nothing {}
 ///
 /// # Errors
 /// [`ApiError::TokenRefused`].
+#[utoipa::path(
+    post, path = "/v1/sign-outs", tag = "extension", operation_id = "sign_out",
+    request_body = super::openapi::wire::Nothing,
+    responses((status = 200, description = "Signed out.", body = super::openapi::wire::SignInState)),
+    security(("installation" = []))
+)]
 pub async fn remove(
     collector: web::Data<Collector>,
     installation: Installation,

@@ -3,23 +3,28 @@
 use std::collections::BTreeMap;
 
 use actix_web::web::{Data, Path, Query};
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 use shared::activity::profile::{PROFILES, Profile};
 use shared::activity::{Health, SourceKind};
+use utoipa::{IntoParams, ToSchema};
 
-use super::List;
+use super::openapi::words;
 use crate::db::{ApiKeyId, DbConnection, SourceId, SyncSessionId};
-use crate::extract::{Feeder, Json, Reader, Writer};
+use crate::extract::{Body, Csv, Feeder, Json, Reader, Writer};
 use crate::identity::keys;
+use crate::lists::{
+    Ask, Filter, List, ListSpec, Takes, answer, field_names, list_params, pick, words_of,
+};
 use crate::problem::ApiError;
 use crate::server::Collector;
-use crate::sources::record::{self, MAX_RECORDS, ReadRecords};
+use crate::sources::record::{self, MAX_RECORDS, ReadRecords, Record};
 use crate::sources::sessions::{self, Finish, MAX_PAGES, RowsAnswer};
 use crate::sources::table;
+use crate::store::api_keys::Scope;
 use crate::store::audit::{self, Object};
 use crate::store::reassessments::{self, Reach};
 use crate::store::sources::{self, SourceRow, SourceSettings};
@@ -31,14 +36,30 @@ use crate::store::{StoreError, user_fields};
 pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// One source in JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "source_id": "019ab0c2-5a00-7000-8000-000000000004",
+    "kind": "sso",
+    "name": "Okta",
+    "profile": "okta",
+    "health": "connected",
+    "last_synced_at": "2026-11-23T06:00:00Z",
+    "needs_attention_at": "2026-11-25T06:00:00Z",
+    "disconnected_at": null,
+    "sync_limit_seconds": 172800,
+    "removal_limit_percent": 20,
+    "reports_use": true,
+    "created_at": "2026-11-02T08:00:00Z"
+})))]
 pub struct SourceItem {
     source_id: SourceId,
+    #[schema(schema_with = words::<SourceKind>)]
     kind: Word<SourceKind>,
     name: String,
     /// Whose words it speaks.
     profile: String,
     /// `connected`, `needs_attention` or `disconnected` (T6, T7).
+    #[schema(schema_with = words::<Health>)]
     health: Word<Health>,
     last_synced_at: Option<DateTime<Utc>>,
     /// From when on it needs attention, unless it syncs before.
@@ -70,23 +91,53 @@ impl SourceItem {
     }
 }
 
+static SOURCES: ListSpec = ListSpec {
+    name: "sources",
+    filters: &[
+        Filter { name: "kind", takes: Takes::Words(words_of::<SourceKind>), about: "The kind." },
+        Filter { name: "health", takes: Takes::Words(words_of::<Health>), about: "How it is." },
+    ],
+    sorts: &["created_at", "name"],
+    fields: field_names::<SourceItem>,
+};
+list_params!(SourcesParams, SOURCES);
+
 /// All sources with their health.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn list(collector: Data<Collector>, reader: Reader) -> Result<HttpResponse, ApiError> {
+#[utoipa::path(
+    get, path = "/v1/sources", tag = "sources", operation_id = "list_sources", params(SourcesParams),
+    responses((status = 200, description = "Sources.", body = List<SourceItem>)),
+    security(("api_key" = ["read"]))
+)]
+pub async fn list(
+    collector: Data<Collector>,
+    reader: Reader,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let ask = Ask::read(&SOURCES, &request)?;
     let now = collector.clock.now();
-    let rows = collector.db.run(move |conn| sources::list(conn, reader.organization_id)).await;
-    let rows = rows.map_err(|error: StoreError| ApiError::from(error))?;
-    let items = rows.into_iter().map(|it| SourceItem::new(it, now)).collect();
-    Ok(HttpResponse::Ok().json(List { items, next: None }))
+    answer(&collector.db, &request, ask, move |conn, ask| {
+        let (kinds, health) = (ask.words::<SourceKind>("kind"), ask.words::<Health>("health"));
+        let mut rows = sources::list(conn, reader.organization_id)?;
+        rows.retain(|it| {
+            kinds.as_ref().is_none_or(|any| any.contains(&it.kind.0))
+                && health.as_ref().is_none_or(|any| any.contains(&it.health(now)))
+        });
+        let is_by_name = ask.sort.by == "name";
+        let part = pick(rows, ask, |it| {
+            (if is_by_name { it.name.clone() } else { String::new() }, it.source_id)
+        })?;
+        Ok(part.map(|it| SourceItem::new(it, now)))
+    })
+    .await
 }
 
 /// A new source.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "kind": "sso", "name": "Okta", "profile": "okta" })))]
 #[serde(deny_unknown_fields)]
 pub struct NewSource {
     /// Any kind but `extension`, which is there already.
+    #[schema(schema_with = words::<SourceKind>)]
     kind: SourceKind,
     /// 1 to 200 characters; one name per kind.
     name: String,
@@ -100,6 +151,15 @@ pub struct NewSource {
 ///
 /// # Errors
 /// [`ApiError::Invalid`] for settings out of range, [`ApiError::Conflict`] for a name that is taken.
+#[utoipa::path(
+    post, path = "/v1/sources", tag = "sources", operation_id = "create_source",
+    request_body = NewSource,
+    responses(
+        (status = 201, description = "Created.", body = SourceItem),
+        (status = 409, description = "The name is taken.")
+    ),
+    security(("api_key" = ["admin"]))
+)]
 pub async fn create(
     collector: Data<Collector>,
     writer: Writer,
@@ -160,7 +220,8 @@ fn check_settings(settings: SourceSettings) -> Result<SourceSettings, ApiError> 
 }
 
 /// What to change about a source; what is left out stays.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "is_connected": false })))]
 #[serde(deny_unknown_fields)]
 pub struct SourceChange {
     name: Option<String>,
@@ -175,6 +236,12 @@ pub struct SourceChange {
 ///
 /// # Errors
 /// [`ApiError::Invalid`] and [`ApiError::NotFound`].
+#[utoipa::path(
+    patch, path = "/v1/sources/{source}", tag = "sources", operation_id = "update_source",
+    params(("source" = SourceId, Path, description = "The source.")), request_body = SourceChange,
+    responses((status = 200, description = "Changed.", body = SourceItem)),
+    security(("api_key" = ["admin"]))
+)]
 pub async fn update(
     collector: Data<Collector>,
     writer: Writer,
@@ -221,14 +288,15 @@ pub async fn update(
 }
 
 /// A new key of a source.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "name": "Nightly sync" })))]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
     /// What it is for.
     name: String,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct KeyItem {
     api_key_id: ApiKeyId,
     /// Shown once.
@@ -239,6 +307,12 @@ struct KeyItem {
 ///
 /// # Errors
 /// [`ApiError::NotFound`] and [`ApiError::Invalid`].
+#[utoipa::path(
+    post, path = "/v1/sources/{source}/keys", tag = "sources", operation_id = "create_source_key",
+    params(("source" = SourceId, Path, description = "The source.")), request_body = NewKey,
+    responses((status = 201, description = "Created. The key is shown once.", body = KeyItem)),
+    security(("api_key" = ["admin"]))
+)]
 pub async fn create_key(
     collector: Data<Collector>,
     writer: Writer,
@@ -253,7 +327,7 @@ pub async fn create_key(
     let made = collector.db.write(move |conn| {
         let id = writer.organization_id;
         sources::find(conn, id, source_id)?.ok_or(ApiError::NotFound)?;
-        let scope = format!("sync:{source_id}");
+        let scope = Scope::Ingest(source_id).to_string();
         Ok::<_, ApiError>(keys::create_api_key(conn, id, &name, &scope, &writer.actor, now)?)
     });
     let (api_key_id, token) = made.await?;
@@ -264,6 +338,13 @@ pub async fn create_key(
 ///
 /// # Errors
 /// [`ApiError::NotFound`] and [`ApiError::Invalid`].
+#[utoipa::path(
+    put, path = "/v1/sources/{source}/field-mappings", tag = "sources",
+    operation_id = "put_field_mappings", params(("source" = SourceId, Path, description = "The source.")),
+    request_body(content = BTreeMap<String, String>, description = "The source's field, and under which name it is kept."),
+    responses((status = 200, description = "Replaced.", body = BTreeMap<String, String>)),
+    security(("api_key" = ["admin"]))
+)]
 pub async fn put_field_mappings(
     collector: Data<Collector>,
     writer: Writer,
@@ -291,10 +372,12 @@ pub async fn put_field_mappings(
 }
 
 /// Rows of an upload.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "records": [{ "app": "slack", "email": "maria@northwind.example", "last_used": "2026-11-20" }] })))]
 #[serde(deny_unknown_fields)]
 pub struct Rows {
     /// At most 1,000; read one by one, so that a bad one loses no other.
+    #[schema(value_type = Vec<Record>)]
     records: Vec<Box<RawValue>>,
 }
 
@@ -303,7 +386,7 @@ async fn read_rows(
     collector: &Collector,
     feeder: &Feeder,
     source_id: SourceId,
-    body: &web::Bytes,
+    body: &[u8],
 ) -> Result<ReadRecords, ApiError> {
     let rows: Rows = crate::extract::parse_json(body)?;
     let n = rows.records.len();
@@ -326,11 +409,20 @@ async fn read_rows(
 ///
 /// # Errors
 /// [`ApiError::Conflict`] for a source that is disconnected.
+#[utoipa::path(
+    post, path = "/v1/sources/{source}/facts", tag = "sources", operation_id = "add_facts",
+    params(("source" = SourceId, Path, description = "The source.")), request_body = Rows,
+    responses(
+        (status = 200, description = "What became of each.", body = RowsAnswer),
+        (status = 409, description = "The source is disconnected.")
+    ),
+    security(("api_key" = ["ingest:SOURCE_ID"]))
+)]
 pub async fn add_facts(
     collector: Data<Collector>,
     feeder: Feeder,
     id: Path<SourceId>,
-    crate::extract::Body(body): crate::extract::Body,
+    Body(body): Body,
 ) -> Result<HttpResponse, ApiError> {
     let source_id = id.into_inner();
     feeder.check(source_id)?;
@@ -348,7 +440,8 @@ pub async fn add_facts(
 }
 
 /// What kind of upload.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "mode": "snapshot" })))]
 #[serde(deny_unknown_fields)]
 pub struct NewSession {
     /// `snapshot` or `facts`.
@@ -356,11 +449,23 @@ pub struct NewSession {
 }
 
 /// An upload in JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "sync_session_id": "019ab0c2-5a00-7000-8000-000000000008",
+    "source_id": "019ab0c2-5a00-7000-8000-000000000004",
+    "mode": "snapshot",
+    "state": "finished",
+    "created_at": "2026-11-23T06:00:00Z",
+    "finished_at": "2026-11-23T06:00:09Z",
+    "n_applied": 412,
+    "n_removed": 3
+})))]
 pub struct SessionItem {
     sync_session_id: SyncSessionId,
     source_id: SourceId,
+    #[schema(schema_with = words::<SyncMode>)]
     mode: Word<SyncMode>,
+    #[schema(schema_with = words::<SyncState>)]
     state: Word<SyncState>,
     created_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
@@ -393,6 +498,15 @@ fn parse_mode(text: &str) -> Result<SyncMode, ApiError> {
 ///
 /// # Errors
 /// [`ApiError::Conflict`] while another one of the source is not finished.
+#[utoipa::path(
+    post, path = "/v1/sources/{source}/sync-sessions", tag = "sources",
+    operation_id = "create_sync_session", params(("source" = SourceId, Path, description = "The source.")), request_body = NewSession,
+    responses(
+        (status = 201, description = "Opened.", body = SessionItem),
+        (status = 409, description = "Another session of the source is not finished.")
+    ),
+    security(("api_key" = ["ingest:SOURCE_ID"]))
+)]
 pub async fn create_session(
     collector: Data<Collector>,
     feeder: Feeder,
@@ -415,6 +529,14 @@ pub type SessionPath = Path<(SourceId, SyncSessionId)>;
 ///
 /// # Errors
 /// [`ApiError::NotFound`].
+#[utoipa::path(
+    get, path = "/v1/sources/{source}/sync-sessions/{session}", tag = "sources",
+    operation_id = "show_sync_session",
+    params(("source" = SourceId, Path, description = "The source."),
+        ("session" = SyncSessionId, Path, description = "The session.")),
+    responses((status = 200, description = "Where it stands.", body = SessionItem)),
+    security(("api_key" = ["ingest:SOURCE_ID"]))
+)]
 pub async fn show_session(
     collector: Data<Collector>,
     feeder: Feeder,
@@ -433,6 +555,17 @@ pub async fn show_session(
 ///
 /// # Errors
 /// [`ApiError::Conflict`] for one that is not open.
+#[utoipa::path(
+    delete, path = "/v1/sources/{source}/sync-sessions/{session}", tag = "sources",
+    operation_id = "remove_sync_session",
+    params(("source" = SourceId, Path, description = "The source."),
+        ("session" = SyncSessionId, Path, description = "The session.")),
+    responses(
+        (status = 204, description = "Given up."),
+        (status = 409, description = "The session is not open.")
+    ),
+    security(("api_key" = ["ingest:SOURCE_ID"]))
+)]
 pub async fn remove_session(
     collector: Data<Collector>,
     feeder: Feeder,
@@ -452,11 +585,24 @@ pub async fn remove_session(
 ///
 /// # Errors
 /// [`ApiError::Conflict`] for a session that is not open.
+#[utoipa::path(
+    put, path = "/v1/sources/{source}/sync-sessions/{session}/pages/{page}", tag = "sources",
+    operation_id = "put_sync_page",
+    params(("source" = SourceId, Path, description = "The source."),
+        ("session" = SyncSessionId, Path, description = "The session."),
+        ("page" = i32, Path, description = "From 1; the same number overwrites.", minimum = 1)),
+    request_body = Rows,
+    responses(
+        (status = 200, description = "What became of each.", body = RowsAnswer),
+        (status = 409, description = "The session is not open.")
+    ),
+    security(("api_key" = ["ingest:SOURCE_ID"]))
+)]
 pub async fn put_page(
     collector: Data<Collector>,
     feeder: Feeder,
     path: Path<(SourceId, SyncSessionId, i32)>,
-    crate::extract::Body(body): crate::extract::Body,
+    Body(body): Body,
 ) -> Result<HttpResponse, ApiError> {
     let (source_id, id, page_number) = path.into_inner();
     feeder.check(source_id)?;
@@ -476,7 +622,8 @@ pub async fn put_page(
 }
 
 /// The end of an upload.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "n_pages": 2 })))]
 #[serde(deny_unknown_fields)]
 pub struct FinishRequest {
     /// How many pages were sent: one that is missing is found by this.
@@ -490,6 +637,18 @@ pub struct FinishRequest {
 /// # Errors
 /// [`ApiError::Conflict`] when pages are missing, [`ApiError::ConfirmationNeeded`] for a snapshot that
 /// leaves out too much.
+#[utoipa::path(
+    post, path = "/v1/sources/{source}/sync-sessions/{session}/finish", tag = "sources",
+    operation_id = "finish_sync_session",
+    params(("source" = SourceId, Path, description = "The source."),
+        ("session" = SyncSessionId, Path, description = "The session.")),
+    request_body = FinishRequest,
+    responses(
+        (status = 200, description = "From now on it counts.", body = SessionItem),
+        (status = 409, description = "Pages are missing, or so much would be removed that it must be confirmed.")
+    ),
+    security(("api_key" = ["ingest:SOURCE_ID"]))
+)]
 pub async fn finish_session(
     collector: Data<Collector>,
     feeder: Feeder,
@@ -515,8 +674,9 @@ pub async fn finish_session(
 }
 
 /// How a CSV is to be taken.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct CsvQuery {
     /// `snapshot` or `facts`.
     mode: String,
@@ -528,7 +688,7 @@ pub struct CsvQuery {
     confirm_removals: Option<i32>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct CsvAnswer {
     #[serde(flatten)]
     rows: RowsAnswer,
@@ -540,12 +700,22 @@ struct CsvAnswer {
 /// # Errors
 /// [`ApiError::Invalid`] for a table without the columns that are needed, and what finishing a session
 /// answers; a session that waits for a confirmation is given up, and the table is sent again.
+#[utoipa::path(
+    post, path = "/v1/sources/{source}/csv", tag = "sources", operation_id = "add_csv",
+    params(("source" = SourceId, Path, description = "The source."), CsvQuery),
+    request_body(content = String, content_type = "text/csv", description = "A header line, then one account a line."),
+    responses(
+        (status = 200, description = "What became of each line.", body = CsvAnswer),
+        (status = 409, description = "Another session is not finished, or so much would be removed that it must be confirmed.")
+    ),
+    security(("api_key" = ["ingest:SOURCE_ID"]))
+)]
 pub async fn add_csv(
     collector: Data<Collector>,
     feeder: Feeder,
     id: Path<SourceId>,
     Query(query): Query<CsvQuery>,
-    body: web::Bytes,
+    Csv(body): Csv,
 ) -> Result<HttpResponse, ApiError> {
     let source_id = id.into_inner();
     feeder.check(source_id)?;

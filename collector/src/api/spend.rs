@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use actix_web::HttpResponse;
-use actix_web::web::{Bytes, Data, Path, Query};
+use actix_web::web::{Data, Path, Query};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 
 use super::licenses::app_of;
 use crate::db::{AppId, DbConnection, MatchingRuleId, OrganizationId};
-use crate::extract::{Json, Reader, Writer};
+use crate::extract::{Csv, Json, Reader, Writer};
 use crate::money::{Amount, is_currency};
 use crate::problem::ApiError;
 use crate::server::Collector;
@@ -21,14 +22,15 @@ use crate::store::spend::{self, MatchingRuleRow, SpendLineRow};
 use crate::store::{StoreError, apps};
 
 /// How a CSV of lines is read.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct LinesQuery {
     /// Such as `windows-1252`.
     charset: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct LinesAnswer {
     n_accepted: usize,
     n_rejected: usize,
@@ -40,11 +42,18 @@ struct LinesAnswer {
 ///
 /// # Errors
 /// [`ApiError::Invalid`] for a table without these columns.
+#[utoipa::path(
+    post, path = "/v1/spend/lines", tag = "spend", operation_id = "add_spend_lines",
+    params(LinesQuery),
+    request_body(content = String, content_type = "text/csv", description = "The columns `id`, `account`, `description`, `amount`, `currency`, `date` and, for parts of a main item, `parent`."),
+    responses((status = 200, description = "What became of each line.", body = LinesAnswer)),
+    security(("api_key" = ["admin"]))
+)]
 pub async fn add_lines(
     collector: Data<Collector>,
     writer: Writer,
     Query(query): Query<LinesQuery>,
-    body: Bytes,
+    Csv(body): Csv,
 ) -> Result<HttpResponse, ApiError> {
     let invalid = |error: TableError| ApiError::Invalid(error.to_string());
     let parsed = table::parse(&body, query.charset.as_deref()).map_err(invalid)?;
@@ -127,6 +136,12 @@ fn matched(description: &str, rules: &[MatchingRuleRow]) -> Option<AppId> {
 ///
 /// # Errors
 /// [`ApiError::Invalid`].
+#[utoipa::path(
+    put, path = "/v1/spend/accounts", tag = "spend", operation_id = "put_spend_accounts",
+    request_body(content = Vec<String>, description = "The accounts that count; none lets all count."),
+    responses((status = 200, description = "Replaced.", body = Vec<String>)),
+    security(("api_key" = ["admin"]))
+)]
 pub async fn put_accounts(
     collector: Data<Collector>,
     writer: Writer,
@@ -149,7 +164,8 @@ pub async fn put_accounts(
 }
 
 /// A rule to add or to try.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "pattern": "slack technologies", "app": "slack", "preview": true })))]
 #[serde(deny_unknown_fields)]
 pub struct NewRule {
     /// Text that a description holds, in any case.
@@ -158,21 +174,22 @@ pub struct NewRule {
     app: String,
     /// Only say what it would match.
     #[serde(default)]
+    #[schema(required = false)]
     preview: bool,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct RuleAnswer {
     /// None for a preview.
     matching_rule_id: Option<MatchingRuleId>,
     /// Lines that had no app and have one by the rule.
     n_matched: usize,
     /// At most a hundred of them.
-    lines: Vec<LineItem>,
+    lines: Vec<SpendLine>,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct LineItem {
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct SpendLine {
     line_id: String,
     description: String,
     amount: Amount,
@@ -184,6 +201,15 @@ struct LineItem {
 ///
 /// # Errors
 /// [`ApiError::Invalid`] and, for a pattern that there is, [`ApiError::Conflict`].
+#[utoipa::path(
+    post, path = "/v1/spend/rules", tag = "spend", operation_id = "create_spend_rule",
+    request_body = NewRule,
+    responses(
+        (status = 200, description = "Added, or what it would match.", body = RuleAnswer),
+        (status = 409, description = "There is such a rule.")
+    ),
+    security(("api_key" = ["admin"]))
+)]
 pub async fn create_rule(
     collector: Data<Collector>,
     writer: Writer,
@@ -230,8 +256,8 @@ pub async fn create_rule(
     Ok(HttpResponse::Ok().json(answer.await?))
 }
 
-fn line_item(it: SpendLineRow) -> LineItem {
-    LineItem {
+fn line_item(it: SpendLineRow) -> SpendLine {
+    SpendLine {
         line_id: it.line_id,
         description: it.description,
         amount: Amount::from_e4(it.amount_e4),
@@ -244,6 +270,12 @@ fn line_item(it: SpendLineRow) -> LineItem {
 ///
 /// # Errors
 /// [`ApiError::NotFound`].
+#[utoipa::path(
+    delete, path = "/v1/spend/rules/{rule}", tag = "spend", operation_id = "remove_spend_rule",
+    params(("rule" = MatchingRuleId, Path, description = "The rule.")),
+    responses((status = 204, description = "Taken away.")),
+    security(("api_key" = ["admin"]))
+)]
 pub async fn remove_rule(
     collector: Data<Collector>,
     writer: Writer,
@@ -275,8 +307,9 @@ fn rematch(conn: &mut DbConnection, organization_id: OrganizationId) -> Result<(
     Ok(())
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
-struct Total {
+/// What is spent.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+struct SpendTotal {
     n_lines: usize,
     n_matched: usize,
     /// Matched lines of a hundred, by count; none without lines.
@@ -288,7 +321,8 @@ struct Total {
     n_parts: usize,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
+/// What is spent in one currency.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 struct CurrencyTotal {
     amount: Amount,
     matched: Amount,
@@ -303,6 +337,11 @@ struct CurrencyTotal {
 ///
 /// # Errors
 /// When the database refuses.
+#[utoipa::path(
+    get, path = "/v1/spend", tag = "spend", operation_id = "show_spend",
+    responses((status = 200, description = "Totals.", body = SpendTotal)),
+    security(("api_key" = ["read"]))
+)]
 pub async fn show(collector: Data<Collector>, reader: Reader) -> Result<HttpResponse, ApiError> {
     let total = collector.db.run(move |conn| {
         let id = reader.organization_id;
@@ -310,7 +349,7 @@ pub async fn show(collector: Data<Collector>, reader: Reader) -> Result<HttpResp
         let lines = spend::list_lines(conn, id)?;
         let ids: BTreeSet<AppId> = lines.iter().filter_map(|it| it.app_id).collect();
         let names = apps::find_all(conn, id, &ids.into_iter().collect::<Vec<_>>())?;
-        let mut total = Total::default();
+        let mut total = SpendTotal::default();
         for line in lines {
             if !accounts.is_empty() && !accounts.contains(&line.account) {
                 total.n_other_accounts += 1;

@@ -8,8 +8,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::activity::StatedStatus;
+use utoipa::ToSchema;
 
 use super::licenses::manual_source;
+use super::openapi::words_or_null;
 use super::user_apps::parse_user_app;
 use crate::activity::{self, UserAppKey};
 use crate::db::DbConnection;
@@ -26,18 +28,25 @@ use crate::store::{sources, user_apps};
 const MAX: usize = 1_000;
 
 /// A status for many.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({
+    "user_apps": ["019ab0c2-5a00-7000-8000-000000000001.019ab0c2-5a00-7000-8000-000000000002"],
+    "status": "inactive"
+})))]
 #[serde(deny_unknown_fields)]
 pub struct StatusRequest {
     /// Their ids, at most 1,000.
+    #[schema(max_items = 1000)]
     user_apps: BTreeSet<String>,
     /// `active`, `inactive` or `removed`; none takes back what was set by hand.
+    #[schema(schema_with = words_or_null::<StatedStatus>)]
     status: Option<StatedStatus>,
     /// `manual` (default) or `workflow`.
     by: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// What became of them.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct StatusAnswer {
     n_changed: usize,
     /// Ids of nothing.
@@ -48,6 +57,12 @@ struct StatusAnswer {
 ///
 /// # Errors
 /// [`ApiError::Invalid`].
+#[utoipa::path(
+    put, path = "/v1/user-apps/statuses", tag = "usage", operation_id = "put_statuses",
+    request_body = StatusRequest,
+    responses((status = 200, description = "Set.", body = StatusAnswer)),
+    security(("api_key" = ["admin"]))
+)]
 pub async fn put(
     collector: Data<Collector>,
     writer: Writer,

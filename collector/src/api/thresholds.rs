@@ -1,15 +1,18 @@
 //! The limits: what is in force where, what a change would do, and the change itself.
 
-use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::activity::Status;
 use shared::activity::license::LicenseUse;
+use utoipa::ToSchema;
 
+use super::openapi::words;
 use crate::db::{DbConnection, OrganizationId, ReassessmentId};
 use crate::extract::{Json, Reader, Writer};
+use crate::lists::{Ask, List, ListSpec, answer, field_names, list_params, pick};
 use crate::money::Amount;
 use crate::problem::ApiError;
 use crate::server::Collector;
@@ -20,23 +23,51 @@ use crate::store::word::{LimitClock, LimitScope, Word, parse_word, word};
 use crate::store::{StoreError, reassessments, thresholds};
 
 /// One limit.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({ "clock": "inactive_after", "scope": "organization", "scope_id": null, "limit_seconds": 604800 })))]
 pub struct LimitItem {
+    /// `inactive_after`, `license_unused_after` or `silent_after`.
     clock: &'static str,
+    /// `organization`, or what has a limit of its own: `source`, `app` or `license`.
     scope: &'static str,
     /// Of the app, source or license.
     scope_id: Option<String>,
     limit_seconds: i64,
 }
 
+static LIMITS: ListSpec = ListSpec {
+    name: "thresholds",
+    filters: &[],
+    sorts: &["clock"],
+    fields: field_names::<LimitItem>,
+};
+list_params!(LimitsParams, LIMITS);
+
 /// All limits: the organization's three clocks and what differs from them.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn list(collector: Data<Collector>, reader: Reader) -> Result<HttpResponse, ApiError> {
-    let found = collector.db.run(move |conn| organizations::find(conn, reader.organization_id));
-    let found = found.await.map_err(|error: StoreError| ApiError::from(error))?;
-    let organization = found.ok_or(ApiError::NotFound)?;
+#[utoipa::path(
+    get, path = "/v1/thresholds", tag = "limits", operation_id = "list_thresholds",
+    params(LimitsParams),
+    responses((status = 200, description = "Limits.", body = List<LimitItem>)),
+    security(("api_key" = ["read"]))
+)]
+pub async fn list(
+    collector: Data<Collector>,
+    reader: Reader,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let ask = Ask::read(&LIMITS, &request)?;
+    answer(&collector.db, &request, ask, move |conn, ask| {
+        let found = organizations::find(conn, reader.organization_id)?;
+        let items = limits_of(&found.ok_or(ApiError::NotFound)?);
+        pick(items, ask, |it| {
+            (it.clock.to_owned(), it.scope.to_owned(), it.scope_id.clone().unwrap_or_default())
+        })
+    })
+    .await
+}
+
+/// The organization's own limits, then those of apps, sources and licenses.
+fn limits_of(organization: &Organization) -> Vec<LimitItem> {
     let own = |clock, limit: TimeDelta| LimitItem {
         clock,
         scope: word(LimitScope::Organization),
@@ -56,11 +87,12 @@ pub async fn list(collector: Data<Collector>, reader: Reader) -> Result<HttpResp
             limit_seconds: limit.num_seconds(),
         });
     }
-    Ok(HttpResponse::Ok().json(super::List { items, next: None }))
+    items
 }
 
 /// A limit to set or to try.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "clock": "inactive_after", "scope": "app", "scope_id": "019ab0c2-5a00-7000-8000-000000000002", "limit_seconds": 1209600 })))]
 #[serde(deny_unknown_fields)]
 pub struct LimitRequest {
     /// `inactive_after` or `license_unused_after`.
@@ -68,6 +100,7 @@ pub struct LimitRequest {
     /// `organization`, `source`, `app` or `license`; the narrowest counts.
     scope: String,
     /// Of the app, source or license.
+    #[schema(value_type = Option<String>, format = "uuid")]
     scope_id: Option<uuid::Uuid>,
     /// An hour to ten years; none takes a limit of an app, source or license away.
     limit_seconds: Option<i64>,
@@ -157,7 +190,7 @@ pub(crate) fn set(
     reach.map(|it| reassessments::insert(conn, organization_id, it, now)).transpose()
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct SetAnswer {
     /// The work that the change leaves; none for limits of licenses, which are assessed when read.
     reassessment_id: Option<ReassessmentId>,
@@ -167,6 +200,12 @@ struct SetAnswer {
 ///
 /// # Errors
 /// [`ApiError::Invalid`].
+#[utoipa::path(
+    put, path = "/v1/thresholds", tag = "limits", operation_id = "put_threshold",
+    request_body = LimitRequest,
+    responses((status = 200, description = "Set.", body = SetAnswer)),
+    security(("api_key" = ["admin"]))
+)]
 pub async fn put(
     collector: Data<Collector>,
     writer: Writer,
@@ -184,7 +223,7 @@ pub async fn put(
     Ok(HttpResponse::Ok().json(SetAnswer { reassessment_id }))
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct ReassessmentItem {
     reassessment_id: ReassessmentId,
     n_assessed: i32,
@@ -197,6 +236,12 @@ struct ReassessmentItem {
 ///
 /// # Errors
 /// [`ApiError::NotFound`].
+#[utoipa::path(
+    get, path = "/v1/reassessments/{reassessment}", tag = "limits", operation_id = "show_reassessment",
+    params(("reassessment" = ReassessmentId, Path, description = "As setting a limit answers it.")),
+    responses((status = 200, description = "How far it is.", body = ReassessmentItem)),
+    security(("api_key" = ["read"]))
+)]
 pub async fn show_reassessment(
     collector: Data<Collector>,
     reader: Reader,
@@ -215,22 +260,38 @@ pub async fn show_reassessment(
     }))
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct Flip<T> {
-    from: T,
-    to: T,
+/// How many user-apps go from one status to another.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct StatusFlip {
+    #[schema(schema_with = words::<Status>)]
+    from: Word<Status>,
+    #[schema(schema_with = words::<Status>)]
+    to: Word<Status>,
     n: i64,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct Example {
+/// How many licenses go from one use to another.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct LicenseFlip {
+    #[schema(schema_with = words::<LicenseUse>)]
+    from: Word<LicenseUse>,
+    #[schema(schema_with = words::<LicenseUse>)]
+    to: Word<LicenseUse>,
+    n: i64,
+}
+
+/// One user-app that would flip.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct FlipExample {
     user_app: String,
+    #[schema(schema_with = words::<Status>)]
     from: Word<Status>,
+    #[schema(schema_with = words::<Status>)]
     to: Word<Status>,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct Cost {
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct CostChange {
     currency: String,
     /// What unused licenses cost in a year now.
     before: Amount,
@@ -239,16 +300,16 @@ struct Cost {
 }
 
 /// What would flip.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SimulationAnswer {
     n_user_apps_assessed: i64,
     n_user_apps_changed: i64,
-    user_apps: Vec<Flip<Word<Status>>>,
+    user_apps: Vec<StatusFlip>,
     /// At most a hundred.
-    examples: Vec<Example>,
+    examples: Vec<FlipExample>,
     n_licenses_changed: i64,
-    licenses: Vec<Flip<Word<LicenseUse>>>,
-    unused_cost: Vec<Cost>,
+    licenses: Vec<LicenseFlip>,
+    unused_cost: Vec<CostChange>,
 }
 
 impl SimulationAnswer {
@@ -261,12 +322,12 @@ impl SimulationAnswer {
             user_apps: outcome
                 .user_apps
                 .into_iter()
-                .map(|((from, to), n)| Flip { from: Word(from), to: Word(to), n })
+                .map(|((from, to), n)| StatusFlip { from: Word(from), to: Word(to), n })
                 .collect(),
             examples: outcome
                 .examples
                 .into_iter()
-                .map(|(key, from, to)| Example {
+                .map(|(key, from, to)| FlipExample {
                     user_app: format!("{}.{}", key.0, key.1),
                     from: Word(from),
                     to: Word(to),
@@ -276,12 +337,12 @@ impl SimulationAnswer {
             licenses: outcome
                 .licenses
                 .into_iter()
-                .map(|((from, to), n)| Flip { from: Word(from), to: Word(to), n })
+                .map(|((from, to), n)| LicenseFlip { from: Word(from), to: Word(to), n })
                 .collect(),
             unused_cost: outcome
                 .money
                 .into_iter()
-                .map(|(currency, (before, after))| Cost { currency, before, after })
+                .map(|(currency, (before, after))| CostChange { currency, before, after })
                 .collect(),
         }
     }
@@ -291,6 +352,12 @@ impl SimulationAnswer {
 ///
 /// # Errors
 /// [`ApiError::Invalid`].
+#[utoipa::path(
+    post, path = "/v1/thresholds/simulate", tag = "limits", operation_id = "simulate_threshold",
+    request_body = LimitRequest,
+    responses((status = 200, description = "What would flip.", body = SimulationAnswer)),
+    security(("api_key" = ["read"]))
+)]
 pub async fn simulate_change(
     collector: Data<Collector>,
     reader: Reader,

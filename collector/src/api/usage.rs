@@ -7,8 +7,10 @@ use actix_web::web::{Data, Path};
 use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::licenses::{CountsItem, find_app};
+use super::find_app;
+use super::licenses::CountsItem;
 use super::user_apps::parse_user_app;
 use crate::activity::{self, UserAppKey, assess_rows};
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
@@ -16,18 +18,18 @@ use crate::extract::Reader;
 use crate::licenses::{self as assessed, Counts};
 use crate::problem::ApiError;
 use crate::server::Collector;
+use crate::store::lists::user_apps as list_user_apps;
 use crate::store::mappings::Aliases;
 use crate::store::organizations::Organization;
-use crate::store::user_apps::{self, Filter};
 use crate::store::word::word;
-use crate::store::{Page, StoreError, activities, license_assignments, mappings, sources};
+use crate::store::{StoreError, activities, license_assignments, mappings, sources, user_apps};
 use shared::activity::Status;
 
 /// A core app is used on more than this many of the last thirty days.
 const CORE_DAYS: usize = 15;
 
 /// Days of use in the last 7, 30 and 90 days, today included, in the organization's zone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UsageDays {
     last_7: usize,
     last_30: usize,
@@ -55,14 +57,15 @@ fn first_day(today: NaiveDate) -> NaiveDate {
     today.checked_sub_days(Days::new(89)).unwrap_or(today)
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct Bucket {
+/// How much happened on one day.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct DayCount {
     day: NaiveDate,
     n: i64,
 }
 
 /// The use of one user-app.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct UserAppUsage {
     user_app: String,
     time_zone: &'static str,
@@ -73,7 +76,7 @@ struct UserAppUsage {
     /// `no usage source` where nobody can tell.
     note: Option<&'static str>,
     /// Activities per day of the zone, of the last 90 days; days without one are left out (Z18).
-    daily: Vec<Bucket>,
+    daily: Vec<DayCount>,
     /// The log, newest first.
     log: String,
 }
@@ -82,6 +85,12 @@ struct UserAppUsage {
 ///
 /// # Errors
 /// [`ApiError::NotFound`].
+#[utoipa::path(
+    get, path = "/v1/user-apps/{user_app}/usage", tag = "usage", operation_id = "show_user_app_usage",
+    params(("user_app" = String, Path, description = "Its id, as a list of user-apps names it.")),
+    responses((status = 200, description = "Its use.", body = UserAppUsage)),
+    security(("api_key" = ["read"]))
+)]
 pub async fn show_user_app(
     collector: Data<Collector>,
     reader: Reader,
@@ -126,8 +135,8 @@ fn usage_of_user_app(
         usage_days: has_source.then_some(counted),
         is_core: has_source.then_some(CORE_DAYS < counted.last_30),
         note: (!has_source).then_some("no usage source"),
-        daily: daily.into_iter().map(|(day, n)| Bucket { day, n }).collect(),
-        log: format!("/v1/activities?user_app={}.{}", key.0, key.1),
+        daily: daily.into_iter().map(|(day, n)| DayCount { day, n }).collect(),
+        log: format!("/v1/activities?user_app={}.{}&sort=-occurred_at", key.0, key.1),
     })
 }
 
@@ -161,7 +170,7 @@ pub(super) fn reports_use(known: &activity::KnownFacts, now: DateTime<Utc>) -> b
 }
 
 /// One app with its counts, each with the rows behind it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct AppCounts {
     app_id: AppId,
     n_users: i64,
@@ -181,22 +190,25 @@ struct AppCounts {
     coverage: &'static str,
     coverage_note: Option<&'static str>,
     /// People per calendar month of the zone, newest first.
-    monthly_users: Vec<Month>,
+    monthly_users: Vec<MonthCount>,
     /// People who use it on more than 15 of the last 30 days.
     n_core_users: usize,
     /// The limits in force for the app.
     inactive_after_seconds: i64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// How many user-apps have one status.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct StatusCount {
     status: &'static str,
     n: i64,
     list: String,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct Month {
+/// How many people used an app in one month.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct MonthCount {
+    /// Such as `2026-11`.
     month: String,
     n_users: usize,
 }
@@ -205,6 +217,12 @@ struct Month {
 ///
 /// # Errors
 /// [`ApiError::NotFound`].
+#[utoipa::path(
+    get, path = "/v1/apps/{app}/counts", tag = "usage", operation_id = "show_app_counts",
+    params(("app" = String, Path, description = "A slug, a discovered site or an id.")),
+    responses((status = 200, description = "Its counts.", body = AppCounts)),
+    security(("api_key" = ["read"]))
+)]
 pub async fn show_app(
     collector: Data<Collector>,
     reader: Reader,
@@ -234,12 +252,8 @@ fn count_app(
     let mut statuses: BTreeMap<Status, i64> = BTreeMap::new();
     let mut months: BTreeMap<(i32, u32), BTreeSet<UserId>> = BTreeMap::new();
     let mut reports = false;
-    let mut after = None;
-    loop {
-        let filter = Filter { app_id: Some(app_id), ..Filter::default() };
-        let rows = user_apps::list(conn, id, filter, Page { after, limit: 1_000 })?;
-        let Some(last) = rows.last() else { break };
-        after = Some((last.user_id, last.app_id));
+    let filter = list_user_apps::Filter { apps: Some(vec![app_id]), ..Default::default() };
+    list_user_apps::for_each_part(conn, id, &filter, |conn, rows| {
         let keys: Vec<UserAppKey> = rows.iter().map(|it| (it.user_id, it.app_id)).collect();
         let users: Vec<UserId> = keys.iter().map(|it| it.0).collect();
         let holders = license_assignments::holders(conn, id, &users, &[app_id], now)?;
@@ -256,7 +270,8 @@ fn count_app(
                 months.entry((day.year(), day.month())).or_default().insert(row.user_id);
             }
         }
-    }
+        Ok::<_, StoreError>(())
+    })?;
     let of_app = sources::list_apps(conn, id, Some(app_id))?;
     let all = assessed::assess_all(conn, organization, Some(app_id), now)?;
     let has_licenses =
@@ -293,7 +308,7 @@ fn count_app(
         monthly_users: months
             .into_iter()
             .rev()
-            .map(|((year, month), users)| Month {
+            .map(|((year, month), users)| MonthCount {
                 month: format!("{year:04}-{month:02}"),
                 n_users: users.len(),
             })

@@ -2,54 +2,60 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Days, NaiveDateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shared::activity::{Assessment, Reason, SourceKind, Status};
+use utoipa::ToSchema;
 
-use super::List;
 use super::apps::AppItem;
+use super::openapi::{words, words_or_null};
 use super::usage::{self, UsageDays};
 use super::users::UserItem;
+use super::{find_apps, find_users};
 use crate::activity::{self, UserAppKey, assess_rows};
 use crate::db::{AppId, DbConnection, OrganizationId, SourceId, UserId};
-use crate::extract::{Paging, Reader, cursor};
+use crate::extract::Reader;
+use crate::lists::{
+    Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, fill, list_params,
+    words_of,
+};
 use crate::problem::ApiError;
 use crate::server::Collector;
+use crate::store::lists::user_apps::{self as list_user_apps, Order};
 use crate::store::organizations::Organization;
-use crate::store::user_apps::{Filter, UserAppRow};
-use crate::store::word::{Word, parse_word};
+use crate::store::user_apps::UserAppRow;
+use crate::store::word::Word;
 use crate::store::{
     Page, StoreError, apps, license_assignments, mappings, user_app_sources, user_apps, users,
 };
 
-/// Which user-apps.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Query {
-    /// Of one user: an address or an id.
-    user: Option<String>,
-    /// Of one app: a slug, a discovered site or an id.
-    app: Option<String>,
-    /// Any of these, separated by commas (Z12).
-    status: Option<String>,
-    /// With a license of the app, or without one (T2).
-    licensed: Option<bool>,
-    /// The same by another name (Z7).
-    license_mapped: Option<bool>,
-    /// Last used before this moment, or never: considered as not using (Z33). With `source`, by that
-    /// source alone.
-    not_used_since: Option<DateTime<Utc>>,
-    /// An id: the source that `not_used_since` asks.
-    source: Option<SourceId>,
-    /// Closed by hand and used after that (Z36).
-    used_after_offboarding: Option<bool>,
-    cursor: Option<String>,
-    limit: Option<i64>,
-}
-
 /// One user-app in JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "user_app": "019ab0c2-5a00-7000-8000-000000000001.019ab0c2-5a00-7000-8000-000000000002",
+    "user": { "user_id": "019ab0c2-5a00-7000-8000-000000000001", "email": "maria@northwind.example", "name": "Maria Keller", "type": "employee", "status": "current" },
+    "app": { "app_id": "019ab0c2-5a00-7000-8000-000000000002", "kind": "catalog", "slug": "slack", "name": "Slack", "category": "communication", "site": null },
+    "display_name": "maria@northwind.example",
+    "first_sign_in_at": "2026-11-02T08:00:00Z",
+    "last_sign_in_at": "2026-11-23T08:55:00Z",
+    "last_sign_in_method": "password",
+    "first_sign_up_at": null,
+    "last_sign_up_at": null,
+    "first_visit_at": "2026-11-02T08:01:00Z",
+    "last_visit_at": "2026-11-23T08:56:00Z",
+    "last_used_at": "2026-11-23T08:56:00Z",
+    "status": "active",
+    "status_reason": "recent_activity",
+    "because": "extension",
+    "changes_at": "2026-11-30T08:56:01Z",
+    "is_stale": false,
+    "is_used_after_offboarding": false,
+    "licensed": true,
+    "n_usage_days": 15,
+    "usage_days": { "last_7": 5, "last_30": 15, "last_90": 15 },
+    "explain": "/v1/user-apps/019ab0c2-5a00-7000-8000-000000000001.019ab0c2-5a00-7000-8000-000000000002/explain"
+})))]
 pub struct UserAppItem {
     /// Its id: user and app.
     user_app: String,
@@ -59,22 +65,32 @@ pub struct UserAppItem {
     display_name: String,
     first_sign_in_at: Option<DateTime<Utc>>,
     last_sign_in_at: Option<DateTime<Utc>>,
+    /// How the last sign-in was done: `password`, `oidc:google`, `saml`, ...
     last_sign_in_method: Option<String>,
     first_sign_up_at: Option<DateTime<Utc>>,
     last_sign_up_at: Option<DateTime<Utc>>,
     first_visit_at: Option<DateTime<Utc>>,
     last_visit_at: Option<DateTime<Utc>>,
+    /// The newest use of any source (Z20).
     last_used_at: Option<DateTime<Utc>>,
+    /// The status now.
+    #[schema(schema_with = words::<Status>)]
     status: Word<Status>,
+    /// Why.
+    #[schema(schema_with = words::<Reason>)]
     status_reason: Word<Reason>,
     /// The primary source: the one that decides the status (Z10).
+    #[schema(schema_with = words_or_null::<SourceKind>)]
     because: Option<Word<SourceKind>>,
+    /// When the same facts give another answer.
     changes_at: Option<DateTime<Utc>>,
     /// No source that still reports has seen a use (T6).
     is_stale: bool,
+    /// Closed by hand and used after that (Z36).
     is_used_after_offboarding: bool,
     /// The user holds a license of the app (T1, T2).
     licensed: bool,
+    /// On how many days it was used.
     n_usage_days: i64,
     /// Days of use in the last 7, 30 and 90; none where no source reports use (T11).
     usage_days: Option<UsageDays>,
@@ -82,37 +98,127 @@ pub struct UserAppItem {
     explain: String,
 }
 
-/// User-apps by user and app, with the status that they have now.
-///
-/// # Errors
-/// [`ApiError::Invalid`] for filters that name nothing that can be.
+static USER_APPS: ListSpec = ListSpec {
+    name: "user-apps",
+    filters: &[
+        Filter {
+            name: "user",
+            takes: Takes::Texts("maria@northwind.example"),
+            about: "Of these users: addresses or ids.",
+        },
+        Filter {
+            name: "app",
+            takes: Takes::Texts("slack"),
+            about: "Of these apps: slugs, discovered sites or ids.",
+        },
+        Filter {
+            name: "status",
+            takes: Takes::Words(words_of::<Status>),
+            about: "The status now.",
+        },
+        Filter {
+            name: "last_used_after",
+            takes: Takes::Instant,
+            about: "Last used then or later.",
+        },
+        Filter {
+            name: "last_used_before",
+            takes: Takes::Instant,
+            about: "Last used earlier; what was never used is not.",
+        },
+        Filter {
+            name: "last_sign_in_method",
+            takes: Takes::Texts("password"),
+            about: "Signed in to last by these methods.",
+        },
+        Filter {
+            name: "licensed",
+            takes: Takes::Flag,
+            about: "With a license of the app, or without one (T2).",
+        },
+        Filter {
+            name: "license_mapped",
+            takes: Takes::Flag,
+            about: "`licensed` by another name (Z7).",
+        },
+        Filter {
+            name: "not_used_since",
+            takes: Takes::Instant,
+            about: "Last used before then, or never (Z33); with `source`, by that source alone.",
+        },
+        Filter {
+            name: "source",
+            takes: Takes::Text("019ab0c2-5a00-7000-8000-000000000004"),
+            about: "The source that `not_used_since` asks, by its id.",
+        },
+        Filter {
+            name: "used_after_offboarding",
+            takes: Takes::Flag,
+            about: "Closed by hand and used after that (Z36), or not.",
+        },
+    ],
+    sorts: &["user_app", "last_used_at"],
+    fields: field_names::<UserAppItem>,
+};
+list_params!(UserAppsParams, USER_APPS);
+
+type Assessed = (UserAppRow, Assessment);
+type Key = (Option<NaiveDateTime>, (UserId, AppId));
+
+/// User-apps with the status that they have now.
+#[utoipa::path(
+    get, path = "/v1/user-apps", tag = "usage", operation_id = "list_user_apps",
+    params(UserAppsParams),
+    responses((status = 200, description = "User-apps.", body = List<UserAppItem>)),
+    security(("api_key" = ["read"]))
+)]
 pub async fn list(
     collector: web::Data<Collector>,
     reader: Reader,
-    web::Query(query): web::Query<Query>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let statuses = parse_statuses(query.status.as_deref())?;
-    let wanted = Wanted {
-        statuses,
-        licensed: query.licensed.or(query.license_mapped),
-        not_used_since: query.not_used_since,
-        source: query.source,
-        used_after_offboarding: query.used_after_offboarding,
-    };
-    let paging = Paging { cursor: query.cursor.clone(), limit: query.limit };
-    let page = paging.page(parse_key)?;
+    let ask = Ask::read(&USER_APPS, &request)?;
+    let wanted = Wanted::read(&ask)?;
     let now = collector.clock.now();
     let callers = collector.callers.clone();
-    let list = collector.db.run(move |conn| {
-        let organization = callers.organization(conn, reader.organization_id)?;
-        let Some(filter) = find_filter(conn, reader.organization_id, &query)? else {
-            return Ok(List { items: Vec::new(), next: None });
+    let organization_id = reader.organization_id;
+    answer(&collector.db, &request, ask, move |conn, ask| {
+        let organization = callers.organization(conn, organization_id)?;
+        let filter = list_user_apps::Filter {
+            users: find_users(conn, organization_id, ask)?,
+            apps: find_apps(conn, organization_id, ask)?,
+            statuses: wanted.statuses.clone().map(|it| (it, now)),
+            last_used_after: ask.instant("last_used_after"),
+            last_used_before: ask.instant("last_used_before"),
+            methods: ask.texts("last_sign_in_method"),
         };
-        let (rows, next) = assessed(conn, &organization, filter, &wanted, page, now)?;
-        let items = describe(conn, &organization, rows, now)?;
-        Ok::<_, StoreError>(List { items, next })
-    });
-    Ok(HttpResponse::Ok().json(list.await?))
+        let read = |page: Page<Key>| {
+            let order = match ask.sort.by {
+                "last_used_at" => {
+                    Order::LastUsed(page.after.map(|(at, (user, app))| (at, user, app)))
+                }
+                _ => Order::Id(page.after.map(|it| it.1)),
+            };
+            let (is_descending, limit) = (ask.sort.is_descending, page.limit);
+            let rows =
+                list_user_apps::list(conn, organization_id, &filter, order, is_descending, limit)?;
+            // What is stored may be older, so the filters come after the assessment.
+            let rows = assess_rows(conn, &organization, rows, now)?;
+            let keys: Vec<Key> = rows.iter().map(key).collect();
+            let kept = wanted.narrow(conn, organization_id, rows, now)?;
+            let mut kept = kept.into_iter().peekable();
+            let step = keys.into_iter().map(|it| (it, kept.next_if(|row| key(row) == it)));
+            Ok::<_, StoreError>(step.collect())
+        };
+        let rows = fill(ask.page::<Key>()?, read)?;
+        let part = Part::cut(rows, ask, |it| bytes_of(&key(it)));
+        part.try_map_all(|rows| Ok(describe(conn, &organization, rows, now)?))
+    })
+    .await
+}
+
+fn key((row, _): &Assessed) -> Key {
+    (row.last_used_at, (row.user_id, row.app_id))
 }
 
 /// What a list is narrowed to beyond user and app.
@@ -125,6 +231,19 @@ struct Wanted {
 }
 
 impl Wanted {
+    fn read(ask: &Ask) -> Result<Wanted, ApiError> {
+        let source = ask.text("source").map(|text| {
+            text.parse().map_err(|_| ApiError::Invalid(format!("source takes an id; got {text:?}")))
+        });
+        Ok(Wanted {
+            statuses: ask.words("status"),
+            licensed: ask.flag("licensed").or_else(|| ask.flag("license_mapped")),
+            not_used_since: ask.instant("not_used_since").map(|it| it.and_utc()),
+            source: source.transpose()?,
+            used_after_offboarding: ask.flag("used_after_offboarding"),
+        })
+    }
+
     /// Those of the rows that are wanted.
     fn narrow(
         &self,
@@ -189,89 +308,6 @@ fn holders(
 pub(super) fn parse_user_app(text: &str) -> Option<UserAppKey> {
     let (user, app) = text.split_once('.')?;
     Some((user.parse().ok()?, app.parse().ok()?))
-}
-
-fn parse_statuses(text: Option<&str>) -> Result<Option<Vec<Status>>, ApiError> {
-    let Some(text) = text else { return Ok(None) };
-    let parse = |it: &str| {
-        parse_word(it).ok_or_else(|| {
-            ApiError::Invalid(format!(
-                "{it:?} is no status; there are active, inactive, unconfirmed, unknown and removed"
-            ))
-        })
-    };
-    text.split(',').map(parse).collect::<Result<_, _>>().map(Some)
-}
-
-fn parse_key(bytes: &[u8]) -> Option<(UserId, AppId)> {
-    let (user, app) = bytes.split_first_chunk()?;
-    Some((UserId::from_bytes(*user), AppId::from_bytes(app.try_into().ok()?)))
-}
-
-/// The ids behind the filters' words; none when they name nobody.
-fn find_filter(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    query: &Query,
-) -> Result<Option<Filter>, StoreError> {
-    let mut filter = Filter::default();
-    if let Some(user) = &query.user {
-        filter.user_id = match user.parse() {
-            Ok(id) => Some(id),
-            Err(_) => {
-                let address = user.to_lowercase();
-                let found = users::find_by_addresses(conn, organization_id, &[&address])?;
-                found.get(&address).copied()
-            }
-        };
-        if filter.user_id.is_none() {
-            return Ok(None);
-        }
-    }
-    if let Some(app) = &query.app {
-        filter.app_id = match app.parse() {
-            Ok(id) => Some(id),
-            Err(_) => apps::find_by_name(conn, organization_id, app)?,
-        };
-        if filter.app_id.is_none() {
-            return Ok(None);
-        }
-    }
-    Ok(Some(filter))
-}
-
-type Assessed = (UserAppRow, Assessment);
-
-/// A page of user-apps whose status now is one of those asked for. What is stored may be older, so the
-/// filter comes after the assessment, and as many pages are read as it takes to fill this one.
-fn assessed(
-    conn: &mut DbConnection,
-    organization: &Organization,
-    filter: Filter,
-    wanted: &Wanted,
-    page: Page<(UserId, AppId)>,
-    now: DateTime<Utc>,
-) -> Result<(Vec<Assessed>, Option<String>), StoreError> {
-    let limit = usize::try_from(page.limit).unwrap_or(1);
-    let mut found = Vec::new();
-    let mut after = page.after;
-    loop {
-        // One more than asked for tells whether there is a next page.
-        let step = Page { after, limit: page.limit + 1 };
-        let rows = user_apps::list(conn, organization.organization_id, filter, step)?;
-        let is_last = rows.len() <= limit;
-        after = rows.last().map(|it| (it.user_id, it.app_id));
-        let rows = assess_rows(conn, organization, rows, now)?;
-        found.extend(wanted.narrow(conn, organization.organization_id, rows, now)?);
-        if is_last || limit < found.len() {
-            break;
-        }
-    }
-    let has_more = limit < found.len();
-    found.truncate(limit);
-    let last = found.last().filter(|_| has_more).map(|(row, _)| (row.user_id, row.app_id));
-    let next = last.map(|(user, app)| cursor(&[*user.as_bytes(), *app.as_bytes()].concat()));
-    Ok((found, next))
 }
 
 fn describe(

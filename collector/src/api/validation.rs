@@ -2,18 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::HttpResponse;
-use actix_web::web::{Bytes, Data, Query};
-use chrono::{DateTime, NaiveDate, Utc};
+use actix_web::web::{Data, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::activity::SourceKind;
 use shared::activity::validation::{ClientDate, ValidationReason};
 use shared::address::EmailAddress;
+use utoipa::{IntoParams, ToSchema};
 
-use super::licenses::find_app;
-use super::table;
-use crate::extract::{Reader, Writer};
+use super::find_app;
+use super::openapi::words_or_null;
+use crate::db::{AppId, DbConnection, OrganizationId};
+use crate::extract::{Csv, Reader, Writer};
+use crate::lists::{
+    Ask, Filter, List, ListSpec, Takes, answer, field_names, list_params, pick, words_of,
+};
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::sources::record::Rejected;
@@ -23,26 +28,38 @@ use crate::store::validation_rows::{self, ValidationRow};
 use crate::store::word::{Word, word};
 use crate::validation::{Checked, check};
 
-/// Which app.
-#[derive(Clone, Debug, Deserialize)]
+/// An upload of dates.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub struct ValidationQuery {
-    /// A slug, a site or an id.
+#[into_params(parameter_in = Query)]
+pub struct UploadQuery {
+    /// The app: a slug, a site or an id.
     app: String,
-    /// `csv` exports; JSON otherwise.
-    format: Option<String>,
-    /// Of an upload: such as `windows-1252`.
+    /// Such as `windows-1252`; UTF-8 and byte order marks are found out.
     charset: Option<String>,
 }
 
 /// One row of the check.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "user_app": "019ab0c2-5a00-7000-8000-000000000001.019ab0c2-5a00-7000-8000-000000000002",
+    "user": "maria@northwind.example",
+    "db_last_used": "2026-11-23T08:56:00Z",
+    "db_last_used_by": "extension",
+    "raw_last_used": "2026-11-20T00:00:00Z",
+    "client_last_used": "2026-11-20",
+    "has_client_row": true,
+    "verdict": "validated",
+    "reason": null,
+    "is_newer_than_client": true
+})))]
 pub struct CheckedItem {
     user_app: Option<String>,
     user: String,
     /// What we show.
     db_last_used: Option<DateTime<Utc>>,
     /// The source that gave it.
+    #[schema(schema_with = words_or_null::<SourceKind>)]
     db_last_used_by: Option<Word<SourceKind>>,
     /// The newest field of a source.
     raw_last_used: Option<DateTime<Utc>>,
@@ -50,7 +67,9 @@ pub struct CheckedItem {
     client_last_used: Option<String>,
     /// The customer named this row.
     has_client_row: bool,
+    /// `validated` or `not_validated`.
     verdict: &'static str,
+    #[schema(schema_with = words_or_null::<ValidationReason>)]
     reason: Option<Word<ValidationReason>>,
     is_newer_than_client: bool,
 }
@@ -77,78 +96,132 @@ impl CheckedItem {
 fn client_text(date: ClientDate) -> String {
     match date {
         ClientDate::Day(day) => day.to_string(),
-        ClientDate::At(at) => table::time(Some(at)),
+        ClientDate::At(at) => at.to_rfc3339_opts(SecondsFormat::Secs, true),
     }
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct ValidationAnswer {
+/// How many rows are right.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "n_rows": 31, "n_validated": 30, "n_not_validated": 1, "reasons": { "stale": 1 }
+})))]
+pub struct ValidationSummary {
     n_rows: usize,
     n_validated: usize,
     n_not_validated: usize,
     /// Not validated, by reason.
+    #[schema(value_type = BTreeMap<String, usize>)]
     reasons: BTreeMap<&'static str, usize>,
-    items: Vec<CheckedItem>,
 }
 
-const HEAD: [&str; 7] = [
-    "user",
-    "db_last_used",
-    "db_last_used_by",
-    "raw_last_used",
-    "client_last_used",
-    "verdict",
-    "reason",
-];
+impl ValidationSummary {
+    /// Counts rows.
+    #[must_use]
+    pub fn new(rows: &[Checked]) -> ValidationSummary {
+        let mut reasons = BTreeMap::new();
+        for reason in rows.iter().filter_map(|it| it.reason) {
+            *reasons.entry(word(reason)).or_default() += 1;
+        }
+        let n_not_validated = reasons.values().sum();
+        let n_validated = rows.len() - n_not_validated;
+        ValidationSummary { n_rows: rows.len(), n_validated, n_not_validated, reasons }
+    }
+}
 
-/// Checks the dates of one app.
-///
-/// # Errors
-/// [`ApiError::Invalid`] for an app that is none.
+const OF_APP: Filter = Filter {
+    name: "app",
+    takes: Takes::Text("slack"),
+    about: "The app: a slug, a discovered site or an id. Needed.",
+};
+
+static VALIDATION: ListSpec = ListSpec {
+    name: "validation",
+    filters: &[
+        OF_APP,
+        Filter {
+            name: "reason",
+            takes: Takes::Words(words_of::<ValidationReason>),
+            about: "Not validated for this reason.",
+        },
+        Filter { name: "is_validated", takes: Takes::Flag, about: "Validated, or not." },
+    ],
+    sorts: &["user"],
+    fields: field_names::<CheckedItem>,
+};
+list_params!(ValidationParams, VALIDATION);
+
+/// The dates of one app, row by row (Z23 to Z31).
+#[utoipa::path(
+    get, path = "/v1/validation", tag = "validation", operation_id = "list_validation",
+    params(ValidationParams),
+    responses((status = 200, description = "Rows.", body = List<CheckedItem>)),
+    security(("api_key" = ["read"]))
+)]
 pub async fn list(
     collector: Data<Collector>,
     reader: Reader,
-    Query(query): Query<ValidationQuery>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let is_csv = table::is_csv(query.format.as_deref())?;
+    let ask = Ask::read(&VALIDATION, &request)?;
+    let (now, callers) = (collector.clock.now(), collector.callers.clone());
+    answer(&collector.db, &request, ask, move |conn, ask| {
+        let organization = callers.organization(conn, reader.organization_id)?;
+        let app_id = asked_app(conn, reader.organization_id, ask)?;
+        let mut rows = check(conn, &organization, app_id, now)?;
+        let reasons = ask.words::<ValidationReason>("reason");
+        let is_validated = ask.flag("is_validated");
+        rows.retain(|it| {
+            reasons.as_ref().is_none_or(|any| it.reason.is_some_and(|it| any.contains(&it)))
+                && is_validated.is_none_or(|wanted| it.reason.is_none() == wanted)
+        });
+        let part = pick(rows, ask, |it| it.email.clone())?;
+        Ok(part.map(|it| CheckedItem::new(&it)))
+    })
+    .await
+}
+
+fn asked_app(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    ask: &Ask,
+) -> Result<AppId, ApiError> {
+    let missing = || ApiError::Invalid("app is needed: a slug, a site or an id".to_owned());
+    find_app(conn, organization_id, ask.text("app").ok_or_else(missing)?)
+}
+
+/// One app.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SummaryQuery {
+    /// A slug, a discovered site or an id.
+    app: String,
+}
+
+/// How many dates of one app are right.
+#[utoipa::path(
+    get, path = "/v1/validation/summary", tag = "validation", operation_id = "show_validation_summary",
+    params(SummaryQuery),
+    responses((status = 200, description = "Counts.", body = ValidationSummary)),
+    security(("api_key" = ["read"]))
+)]
+pub async fn summary(
+    collector: Data<Collector>,
+    reader: Reader,
+    Query(query): Query<SummaryQuery>,
+) -> Result<HttpResponse, ApiError> {
     let (now, callers) = (collector.clock.now(), collector.callers.clone());
     let rows = collector.db.run(move |conn| {
         let organization = callers.organization(conn, reader.organization_id)?;
         let app_id = find_app(conn, reader.organization_id, &query.app)?;
         Ok::<_, ApiError>(check(conn, &organization, app_id, now)?)
     });
-    let rows = rows.await?;
-    if is_csv {
-        return Ok(table::answer("validation", &HEAD, rows.iter().map(csv_row)));
-    }
-    let mut reasons = BTreeMap::new();
-    for reason in rows.iter().filter_map(|it| it.reason) {
-        *reasons.entry(word(reason)).or_default() += 1;
-    }
-    let n_not_validated = reasons.values().sum();
-    Ok(HttpResponse::Ok().json(ValidationAnswer {
-        n_rows: rows.len(),
-        n_validated: rows.len() - n_not_validated,
-        n_not_validated,
-        reasons,
-        items: rows.iter().map(CheckedItem::new).collect(),
-    }))
+    Ok(HttpResponse::Ok().json(ValidationSummary::new(&rows.await?)))
 }
 
-fn csv_row(it: &Checked) -> Vec<String> {
-    vec![
-        it.email.clone(),
-        table::time(it.db),
-        it.db_by.map_or_else(String::new, |it| word(it).to_owned()),
-        table::time(it.raw),
-        it.client.flatten().map_or_else(String::new, client_text),
-        if it.reason.is_none() { "validated" } else { "not_validated" }.to_owned(),
-        it.reason.map_or_else(String::new, |it| word(it).to_owned()),
-    ]
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct UploadAnswer {
+/// What became of the rows of an upload.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct DatesAnswer {
     n_accepted: usize,
     n_rejected: usize,
     rejected: Vec<Rejected>,
@@ -158,11 +231,18 @@ struct UploadAnswer {
 ///
 /// # Errors
 /// [`ApiError::Invalid`] for a table without these columns.
+#[utoipa::path(
+    put, path = "/v1/validation", tag = "validation", operation_id = "put_validation",
+    params(UploadQuery),
+    request_body(content = String, content_type = "text/csv", description = "The columns `email` and `last_used`."),
+    responses((status = 200, description = "What became of each line.", body = DatesAnswer)),
+    security(("api_key" = ["admin"]))
+)]
 pub async fn put(
     collector: Data<Collector>,
     writer: Writer,
-    Query(query): Query<ValidationQuery>,
-    body: Bytes,
+    Query(query): Query<UploadQuery>,
+    Csv(body): Csv,
 ) -> Result<HttpResponse, ApiError> {
     let invalid = |error: upload::TableError| ApiError::Invalid(error.to_string());
     let parsed = upload::parse(&body, query.charset.as_deref()).map_err(invalid)?;
@@ -179,7 +259,7 @@ pub async fn put(
     });
     replaced.await?;
     let n_rejected = rejected.len();
-    Ok(HttpResponse::Ok().json(UploadAnswer { n_accepted, n_rejected, rejected }))
+    Ok(HttpResponse::Ok().json(DatesAnswer { n_accepted, n_rejected, rejected }))
 }
 
 /// Reads the customer's rows; a later row of one address replaces an earlier one.

@@ -114,7 +114,7 @@ pub async fn show(
     let (id, now) = (caller.organization_id(), collector.clock.now());
     let read = move |conn: &mut DbConnection| {
         let Some(organization) = organizations::find(conn, id)? else { return Ok(None) };
-        let all = discoveries::list(conn, id, Page::first(i64::MAX))?;
+        let all = discoveries::list(conn, id, Page::first(i64::MAX), false)?;
         let mappings = mappings::list(conn, id)?;
         let mut app_ids: Vec<AppId> = mappings.iter().map(|it| it.app_id).collect();
         app_ids.extend(all.iter().filter_map(|it| it.mapped_to));

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared::activity::StatedStatus;
 use shared::activity::profile::{ActivityMeaning, may_report};
 use shared::address::EmailAddress;
+use utoipa::ToSchema;
 
 use crate::store::sources::SourceRow;
 
@@ -21,7 +22,7 @@ const MAX_TEXT: usize = 500;
 const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
 
 /// One account as a source reports it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// A slug of the catalog, a discovered site, a custom app's name, or an app's id.
@@ -49,7 +50,7 @@ pub struct Record {
 }
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordActivity {
     /// `sign_in`, `sign_up`, `visit` or the source's own word; missing ones are sign-ins (Z32).
@@ -98,7 +99,7 @@ pub struct FactActivity {
 }
 
 /// Why a row, or an activity in it, was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Rejected {
     /// The row: from 0 in JSON, the line from 1 in a CSV.
     pub row: usize,

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::apply::{self, Applied};
 use super::record::{Fact, MAX_RECORDS, ReadRecords, Rejected};
@@ -103,7 +104,7 @@ fn check_open(session: &SyncSessionRow) -> Result<(), ApiError> {
 }
 
 /// What became of the rows of an upload.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RowsAnswer {
     /// Rows that count.
     pub n_accepted: usize,

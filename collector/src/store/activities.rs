@@ -7,9 +7,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Binary, Nullable, Text, Timestamp};
 use shared::wire::EventKind;
 
+use super::StoreError;
 use super::values::{ROWS_PER_STATEMENT, values};
 use super::word::{TimeFlag, Word};
-use super::{Page, StoreError};
 use crate::db::schema::activities;
 use crate::db::{
     ActivityId, AppId, DbConnection, InstallationId, OrganizationId, SourceId, UserId, by_backend,
@@ -217,34 +217,6 @@ pub struct ActivityRow {
     pub method: Option<String>,
     /// What was done to the time that the browser stated.
     pub time_flag: Option<Word<TimeFlag>>,
-}
-
-/// The activities of one user-app, newest first, those at mapped sites among them.
-///
-/// # Errors
-/// When the database refuses.
-pub fn list(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    user_id: UserId,
-    app_id: AppId,
-    page: Page<(NaiveDateTime, ActivityId)>,
-) -> Result<Vec<ActivityRow>, StoreError> {
-    let aliases = super::mappings::aliases(conn, organization_id)?;
-    let kept_under = aliases.with_sources(&[aliases.resolve(app_id)]);
-    let mut query = activities::table
-        .filter(activities::organization_id.eq(organization_id))
-        .filter(activities::user_id.eq(user_id))
-        .filter(activities::app_id.eq_any(kept_under))
-        .select(ActivityRow::as_select())
-        .order((activities::occurred_at.desc(), activities::activity_id.desc()))
-        .limit(page.limit)
-        .into_boxed::<super::Backend>();
-    if let Some((at, id)) = page.after {
-        let same_time = activities::occurred_at.eq(at).and(activities::activity_id.lt(id));
-        query = query.filter(activities::occurred_at.lt(at).or(same_time));
-    }
-    Ok(query.load(conn)?)
 }
 
 /// When something happened in one user-app, sign-in attempts left out, from a time on.

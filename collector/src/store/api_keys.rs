@@ -1,12 +1,54 @@
 //! Secrets of scripts and other products.
 
+use std::fmt;
+use std::str::FromStr;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 
 use super::StoreError;
 use crate::db::schema::api_keys;
-use crate::db::{ApiKeyId, DbConnection, OrganizationId};
+use crate::db::{ApiKeyId, DbConnection, OrganizationId, SourceId};
 use crate::tokens::{Token, TokenHash};
+
+/// What a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// `read`: read everything of its organization.
+    Read,
+    /// `ingest:SOURCE_ID`: feed this one source, and read nothing.
+    Ingest(SourceId),
+    /// `admin`: everything that there is.
+    Admin,
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scope::Read => f.write_str("read"),
+            Scope::Ingest(source_id) => write!(f, "ingest:{source_id}"),
+            Scope::Admin => f.write_str("admin"),
+        }
+    }
+}
+
+/// Why a text is no [`Scope`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no scope; there are read, ingest:SOURCE_ID and admin")]
+pub struct ScopeError(String);
+
+impl FromStr for Scope {
+    type Err = ScopeError;
+
+    fn from_str(text: &str) -> Result<Scope, ScopeError> {
+        let source = || text.strip_prefix("ingest:")?.parse().ok().map(Scope::Ingest);
+        match text {
+            "read" => Ok(Scope::Read),
+            "admin" => Ok(Scope::Admin),
+            _ => source().ok_or_else(|| ScopeError(text.to_owned())),
+        }
+    }
+}
 
 /// One API key; its text was shown once.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -39,10 +81,15 @@ impl ApiKeyRow {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|it| now.naive_utc() < it)
     }
 
-    /// The key was given this scope.
+    /// What the key may do, as words separated by spaces say it; words that are no scope grant nothing.
+    pub fn scopes(&self) -> impl Iterator<Item = Scope> {
+        self.scopes.split(' ').filter_map(|it| it.parse().ok())
+    }
+
+    /// The key was given this scope, or `admin`, which has all others.
     #[must_use]
-    pub fn has_scope(&self, scope: &str) -> bool {
-        self.scopes.split(' ').any(|it| it == scope)
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes().any(|it| it == scope || it == Scope::Admin)
     }
 }
 

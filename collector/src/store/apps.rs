@@ -283,7 +283,10 @@ pub fn list(
 }
 
 /// How many users have an account in each of these apps; apps without any are absent.
-fn count_users(
+///
+/// # Errors
+/// When the database refuses.
+pub fn count_users(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     ids: &[AppId],

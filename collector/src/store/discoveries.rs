@@ -63,6 +63,7 @@ pub fn list(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     page: Page<AppId>,
+    is_descending: bool,
 ) -> Result<Vec<ListedDiscovery>, StoreError> {
     let mut query = discoveries::table
         .filter(discoveries::organization_id.eq(organization_id))
@@ -74,12 +75,9 @@ pub fn list(
             discoveries::n_sign_ins,
             discoveries::n_sign_ups,
         ))
-        .order(discoveries::app_id)
         .limit(page.limit)
         .into_boxed::<super::Backend>();
-    if let Some(after) = page.after {
-        query = query.filter(discoveries::app_id.gt(after));
-    }
+    super::lists::by_id!(query, discoveries::app_id, is_descending, page.after);
     let rows: Vec<DiscoveryRow> = query.load(conn)?;
     describe(conn, organization_id, rows)
 }

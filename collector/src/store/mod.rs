@@ -23,6 +23,7 @@ pub mod oidc_sign_ins;
 pub mod sign_in_links;
 
 pub mod figures;
+pub mod lists;
 
 pub mod apps;
 pub mod discoveries;

@@ -7,10 +7,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Binary, Date, Nullable, Text, Timestamp};
 use shared::activity::{Assessment, Reason, SourceKind, Status};
 
+use super::StoreError;
 use super::mappings::{self, Aliases};
 use super::values::{ROWS_PER_STATEMENT, values};
 use super::word::Word;
-use super::{Page, StoreError};
 use crate::db::schema::{usage_days, user_app_sources, user_apps};
 use crate::db::{AppId, DbConnection, OrganizationId, UserId, by_backend, with_backend};
 
@@ -271,15 +271,6 @@ pub fn update_display_name(
     Ok(())
 }
 
-/// Which user-apps a list shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Of this user only.
-    pub user_id: Option<UserId>,
-    /// Of this app only.
-    pub app_id: Option<AppId>,
-}
-
 /// Adds user-apps of which nothing is known yet; what is there stays.
 ///
 /// # Errors
@@ -353,7 +344,10 @@ pub fn list_users(
 }
 
 /// Adds the dates that are kept under mapped sites to the rows under which they are read.
-fn widen(
+///
+/// # Errors
+/// When the database refuses.
+pub fn widen(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     aliases: &Aliases,
@@ -398,39 +392,6 @@ impl UserAppRow {
         self.last_visit_at = self.last_visit_at.max(other.last_visit_at);
         self.last_used_at = self.last_used_at.max(other.last_used_at);
     }
-}
-
-/// User-apps by user and app, with what is kept under mapped sites; these are in no list themselves.
-///
-/// # Errors
-/// When the database refuses.
-pub fn list(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    filter: Filter,
-    page: Page<(UserId, AppId)>,
-) -> Result<Vec<UserAppRow>, StoreError> {
-    let aliases = mappings::aliases(conn, organization_id)?;
-    let mut query = user_apps::table
-        .filter(user_apps::organization_id.eq(organization_id))
-        .filter(user_apps::app_id.ne_all(aliases.hidden()))
-        .select(UserAppRow::as_select())
-        .order((user_apps::user_id, user_apps::app_id))
-        .limit(page.limit)
-        .into_boxed::<super::Backend>();
-    if let Some(user_id) = filter.user_id {
-        query = query.filter(user_apps::user_id.eq(user_id));
-    }
-    if let Some(app_id) = filter.app_id {
-        query = query.filter(user_apps::app_id.eq(aliases.resolve(app_id)));
-    }
-    if let Some((user_id, app_id)) = page.after {
-        let later_app = user_apps::user_id.eq(user_id).and(user_apps::app_id.gt(app_id));
-        query = query.filter(user_apps::user_id.gt(user_id).or(later_app));
-    }
-    let mut rows = query.load(conn)?;
-    widen(conn, organization_id, &aliases, &mut rows)?;
-    Ok(rows)
 }
 
 /// The user-apps of these users, by user and app. With a status: at least those that have it at `now`,

@@ -234,6 +234,27 @@ pub fn list_everyone(
         .load(conn)?)
 }
 
+/// In how many apps each of these users has an account; who has none is absent.
+///
+/// # Errors
+/// When the database refuses.
+pub fn count_apps(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    ids: &[UserId],
+) -> Result<HashMap<UserId, i64>, StoreError> {
+    let hidden = super::mappings::aliases(conn, organization_id)?.hidden();
+    Ok(user_apps::table
+        .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::user_id.eq_any(ids))
+        .filter(user_apps::app_id.ne_all(hidden))
+        .group_by(user_apps::user_id)
+        .select((user_apps::user_id, diesel::dsl::count_star()))
+        .load(conn)?
+        .into_iter()
+        .collect())
+}
+
 /// The users with these ids.
 ///
 /// # Errors

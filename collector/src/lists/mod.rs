@@ -1,0 +1,19 @@
+//! The one mechanism of all lists: what a caller may ask of one, cursors, and how its rows go out.
+//!
+//! A list is a [`ListSpec`]: its name, its filters, the orders it has and the fields of its rows. From
+//! it come the reading of the query (with errors that say what is allowed), the parameters in the
+//! OpenAPI document, and the columns of a CSV file. Pages of the admin read the same specs.
+//!
+//! A handler reads an [`Ask`] and hands a function that reads one part to [`answer`]; JSON is one part,
+//! NDJSON and CSV are all parts, read one after the other while the answer is sent.
+
+mod ask;
+mod cursor;
+mod rows;
+mod spec;
+
+pub use ask::{Ask, Format, Sort};
+pub use cursor::{Key, bytes_of};
+pub use rows::{List, Part, answer, etag_matches, fill, pick};
+pub(crate) use spec::list_params;
+pub use spec::{Filter, ListSpec, Takes, field_names, words_of};

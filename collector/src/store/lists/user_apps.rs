@@ -1,0 +1,156 @@
+//! User-apps by user and app, or by last use, with what is kept under mapped sites; these are in no list
+//! themselves.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::prelude::*;
+use shared::activity::Status;
+
+use crate::db::schema::user_apps;
+use crate::db::{AppId, DbConnection, OrganizationId, UserId};
+use crate::store::user_apps::{UserAppRow, widen};
+use crate::store::word::Word;
+use crate::store::{StoreError, mappings};
+
+/// Which user-apps.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of any of these users.
+    pub users: Option<Vec<UserId>>,
+    /// Of any of these apps.
+    pub apps: Option<Vec<AppId>>,
+    /// Those that may have any of these statuses now: what is stored may be older, so a row that is due
+    /// is let through for the caller to assess.
+    pub statuses: Option<(Vec<Status>, DateTime<Utc>)>,
+    /// Last used then or later.
+    pub last_used_after: Option<NaiveDateTime>,
+    /// Last used earlier; those that were never used are not.
+    pub last_used_before: Option<NaiveDateTime>,
+    /// Signed in to last by any of these methods.
+    pub methods: Option<Vec<String>>,
+}
+
+/// The order, and the row after which to begin.
+#[derive(Clone, Copy, Debug)]
+pub enum Order {
+    /// By user and app.
+    Id(Option<(UserId, AppId)>),
+    /// By last use.
+    LastUsed(Option<(Option<NaiveDateTime>, UserId, AppId)>),
+}
+
+/// A part of the list, as it is stored.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    filter: &Filter,
+    order: Order,
+    is_descending: bool,
+    limit: i64,
+) -> Result<Vec<UserAppRow>, StoreError> {
+    use user_apps::dsl::{app_id, changes_at, last_sign_in_method, last_used_at, status, user_id};
+    let aliases = mappings::aliases(conn, organization_id)?;
+    let mut query = user_apps::table
+        .filter(user_apps::organization_id.eq(organization_id))
+        .filter(app_id.ne_all(aliases.hidden()))
+        .select(UserAppRow::as_select())
+        .limit(limit)
+        .into_boxed::<crate::store::Backend>();
+    if let Some(users) = &filter.users {
+        query = query.filter(user_id.eq_any(users.clone()));
+    }
+    if let Some(apps) = &filter.apps {
+        let apps: Vec<AppId> = apps.iter().map(|it| aliases.resolve(*it)).collect();
+        query = query.filter(app_id.eq_any(apps));
+    }
+    if let Some((statuses, now)) = &filter.statuses {
+        let stored: Vec<Word<Status>> = statuses.iter().copied().map(Word).collect();
+        query = query.filter(status.eq_any(stored).or(changes_at.le(now.naive_utc())));
+    }
+    if let Some(at) = filter.last_used_after {
+        query = query.filter(last_used_at.ge(at));
+    }
+    if let Some(at) = filter.last_used_before {
+        query = query.filter(last_used_at.lt(at));
+    }
+    if let Some(methods) = &filter.methods {
+        query = query.filter(last_sign_in_method.eq_any(methods.clone()));
+    }
+    match (order, is_descending) {
+        (Order::Id(after), false) => {
+            query = query.order((user_id, app_id));
+            if let Some((user, app)) = after {
+                query = query.filter(user_id.gt(user).or(user_id.eq(user).and(app_id.gt(app))));
+            }
+        }
+        (Order::Id(after), true) => {
+            query = query.order((user_id.desc(), app_id.desc()));
+            if let Some((user, app)) = after {
+                query = query.filter(user_id.lt(user).or(user_id.eq(user).and(app_id.lt(app))));
+            }
+        }
+        (Order::LastUsed(after), false) => {
+            query = query.order((last_used_at.is_null(), last_used_at, user_id, app_id));
+            if let Some((at, user, app)) = after {
+                let later = user_id.gt(user).or(user_id.eq(user).and(app_id.gt(app)));
+                query = match at {
+                    None => query.filter(last_used_at.is_null().and(later)),
+                    Some(at) => query.filter(
+                        last_used_at
+                            .gt(at)
+                            .or(last_used_at.eq(at).and(later))
+                            .or(last_used_at.is_null()),
+                    ),
+                };
+            }
+        }
+        (Order::LastUsed(after), true) => {
+            query = query.order((
+                last_used_at.is_null(),
+                last_used_at.desc(),
+                user_id.desc(),
+                app_id.desc(),
+            ));
+            if let Some((at, user, app)) = after {
+                let later = user_id.lt(user).or(user_id.eq(user).and(app_id.lt(app)));
+                query = match at {
+                    None => query.filter(last_used_at.is_null().and(later)),
+                    Some(at) => query.filter(
+                        last_used_at
+                            .lt(at)
+                            .or(last_used_at.eq(at).and(later))
+                            .or(last_used_at.is_null()),
+                    ),
+                };
+            }
+        }
+    }
+    let mut rows = query.load(conn)?;
+    widen(conn, organization_id, &aliases, &mut rows)?;
+    Ok(rows)
+}
+
+/// User-apps of one part of [`for_each_part`].
+const ROWS_PER_PART: i64 = 1_000;
+
+/// Reads all user-apps that a filter lets through, part by part, for what counts them together.
+///
+/// # Errors
+/// Those of `each`, and when the database refuses.
+pub fn for_each_part<E: From<StoreError>>(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    filter: &Filter,
+    mut each: impl FnMut(&mut DbConnection, Vec<UserAppRow>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut after = None;
+    loop {
+        let order = Order::Id(after);
+        let rows = list(conn, organization_id, filter, order, false, ROWS_PER_PART)?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = Some((last.user_id, last.app_id));
+        each(conn, rows)?;
+    }
+}

@@ -1,0 +1,186 @@
+//! What every list takes, and how its rows go out.
+
+use chrono::TimeDelta;
+use collector::store::apps::{self, AppKey};
+use collector::store::{user_apps, users};
+use expect_test::{Expect, expect};
+use serde_json::Value;
+use tests::app::{TestApp, monday};
+use tests::factory::{batch, sign_in, visit};
+
+/// Five people, each of whom used Slack at another minute; Eve also signed in to Notion.
+async fn office() -> TestApp {
+    let app = TestApp::new();
+    for (n, name) in (1_i32..).zip(["ada", "bob", "cem", "dea", "eve"]) {
+        let installation = app.installation_of(&format!("{name}@northwind.example")).await;
+        let at = monday() - TimeDelta::minutes(10) * n;
+        let mut events = vec![visit("app.slack.com", at)];
+        if name == "eve" {
+            events.push(sign_in("www.notion.so", at));
+        }
+        installation.batch(&batch(1, monday(), events)).await;
+    }
+    app
+}
+
+async fn check(app: &TestApp, path: &str, expected: Expect) {
+    let answer = app.reader().get(path).await;
+    expected.assert_eq(&format!("{} {}\n", answer.status, answer.text().replace('\r', "")));
+}
+
+#[actix_web::test]
+async fn a_list_is_narrowed_by_ranges_sorted_and_cut_to_fields() {
+    let app = office().await;
+    check(
+        &app,
+        "/v1/user-apps?app=slack&last_used_after=2026-11-23T08:25:00Z&last_used_before=2026-11-23T08:45:00Z\
+         &sort=-last_used_at&fields=user.email,last_used_at",
+        expect![[r#"
+            200 {"items":[{"last_used_at":"2026-11-23T08:40:00Z","user":{"email":"bob@northwind.example"}},{"last_used_at":"2026-11-23T08:30:00Z","user":{"email":"cem@northwind.example"}}],"next":null}
+        "#]],
+    )
+    .await;
+    check(
+        &app,
+        "/v1/users?email=ada@northwind.example,EVE@northwind.example&sort=-email&fields=email,n_apps",
+        expect![[r#"
+            200 {"items":[{"email":"eve@northwind.example","n_apps":2},{"email":"ada@northwind.example","n_apps":1}],"next":null}
+        "#]],
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn what_a_list_does_not_take_is_refused_with_what_it_takes() {
+    let app = office().await;
+    for (query, detail) in [
+        (
+            "colour=red",
+            "\"colour\" is no parameter of this list; it takes type, status, email, cursor, limit, sort, fields, format",
+        ),
+        ("limit=1001", "limit takes a number from 1 to 1000; got \"1001\""),
+        ("limit=2&limit=3", "limit is named twice"),
+        (
+            "type=robot",
+            "type takes employee, external, service, group, separated by commas; got \"robot\"",
+        ),
+        ("sort=shoe", "sort takes created_at, email, each with or without a -; got \"shoe\""),
+        ("format=xml", "format takes json, ndjson and csv; got \"xml\""),
+        (
+            "format=csv&limit=5",
+            "a stream is the whole list: leave limit out, or ask for format=json",
+        ),
+        (
+            "cursor=abc",
+            "the cursor is not one of this list with these filters and this sort; leave it out to start",
+        ),
+    ] {
+        let answer = app.reader().get(&format!("/v1/users?{query}")).await;
+        assert_eq!((answer.status, answer.json::<Value>()["detail"].as_str()), (422, Some(detail)));
+    }
+}
+
+#[actix_web::test]
+async fn a_cursor_goes_on_only_where_it_came_from() {
+    let app = office().await;
+    let first: Value = app.reader().get("/v1/users?limit=2").await.ok();
+    let next = first["next"].as_str().unwrap();
+    for (status, path) in [
+        (200, "/v1/users?limit=3"),
+        (422, "/v1/users?limit=2&sort=email"),
+        (422, "/v1/users?limit=2&type=employee"),
+        (422, "/v1/apps?limit=2"),
+    ] {
+        assert_eq!(
+            app.reader().get(&format!("{path}&cursor={next}")).await.status,
+            status,
+            "{path}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn rows_that_come_in_the_meantime_move_no_other() {
+    for sort in ["email", "-email", "created_at", "-created_at"] {
+        let app = office().await;
+        let mut seen = Vec::new();
+        let mut path = format!("/v1/users?limit=2&sort={sort}");
+        for n in 0.. {
+            let list: Value = app.reader().get(&path).await.ok();
+            let emails = list["items"].as_array().unwrap().iter();
+            seen.extend(emails.map(|it| it["email"].as_str().unwrap().to_owned()));
+            let installation = app.installation_of(&format!("a{n}@northwind.example")).await;
+            installation.batch(&batch(1, monday(), vec![visit("app.slack.com", monday())])).await;
+            let Some(next) = list["next"].as_str() else { break };
+            path = format!("/v1/users?limit=2&sort={sort}&cursor={next}");
+            assert!(n < 20, "the list never ends");
+        }
+        let before =
+            ["ada", "bob", "cem", "dea", "eve"].map(|it| format!("{it}@northwind.example"));
+        let kept: Vec<&String> = seen.iter().filter(|it| before.contains(it)).collect();
+        let mut expected: Vec<&String> = before.iter().collect();
+        if sort.starts_with('-') {
+            expected.reverse();
+        }
+        assert_eq!(kept, expected, "sorted by {sort}");
+    }
+}
+
+#[actix_web::test]
+async fn a_known_answer_is_not_sent_again() {
+    let app = office().await;
+    let first = app.reader().get("/v1/users").await;
+    let tag = first.header("etag").to_owned();
+    let again = app.reader().get_with("/v1/users", ("if-none-match", &tag)).await;
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    let installation = app.installation_of("zoe@northwind.example").await;
+    installation.batch(&batch(1, monday(), vec![visit("app.slack.com", monday())])).await;
+    assert_eq!(app.reader().get_with("/v1/users", ("if-none-match", &tag)).await.status, 200);
+}
+
+#[actix_web::test]
+async fn whole_lists_are_streams_of_lines_and_of_cells() {
+    let app = office().await;
+    let lines = app.reader().get_with("/v1/user-apps", ("accept", "application/x-ndjson")).await;
+    assert_eq!(lines.header("content-type"), "application/x-ndjson");
+    let rows: Vec<Value> =
+        lines.text().lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    assert_eq!(rows, app.list("/v1/user-apps").await);
+    check(
+        &app,
+        "/v1/user-apps?format=csv&sort=last_used_at&fields=user.email,app.slug,status,first_sign_up_at",
+        expect![[r#"
+            200 user.email,app.slug,status,first_sign_up_at
+            eve@northwind.example,slack,active,
+            eve@northwind.example,notion,active,
+            dea@northwind.example,slack,active,
+            cem@northwind.example,slack,active,
+            bob@northwind.example,slack,active,
+            ada@northwind.example,slack,active,
+
+        "#]],
+    )
+    .await;
+    let refused = app.reader().get_with("/v1/users", ("accept", "image/png")).await;
+    assert_eq!(refused.status, 406);
+}
+
+#[actix_web::test]
+async fn a_stream_has_every_row_once_however_many_parts_it_takes() {
+    let app = TestApp::new();
+    let id = app.organization_id;
+    app.with_database(|conn| {
+        let key = AppKey::Catalog("slack".to_owned());
+        apps::insert_missing(conn, id, &key, "Slack", None, monday()).unwrap();
+        let app_id = apps::find_by_name(conn, id, "slack").unwrap().unwrap();
+        for n in 0..2_345 {
+            let email = format!("user{n}@northwind.example");
+            let user = users::find_or_insert(conn, id, &email, monday()).unwrap();
+            user_apps::insert_missing(conn, id, &[(user, app_id)]).unwrap();
+        }
+    });
+    let lines = app.reader().get("/v1/users?format=ndjson&fields=email").await;
+    let lines = lines.text();
+    let distinct: std::collections::BTreeSet<&str> = lines.lines().collect();
+    assert_eq!((lines.lines().count(), distinct.len()), (2_345, 2_345));
+}
