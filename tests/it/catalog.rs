@@ -43,7 +43,7 @@ fn answer(url: &str) -> String {
             "{:?} of {} at {}",
             it.surface,
             it.app.map_or("no app", |it| it.slug.as_str()),
-            it.site
+            it.site()
         ),
     }
 }
@@ -368,8 +368,9 @@ proptest! {
         let slug = &apps[at.index(apps.len())].slug;
         let host = Hostname::parse(&format!("app.{slug}.com")).unwrap();
         if let Some(first) = catalog().lookup(&host, &path) {
-            let second = catalog().lookup(first.site.host(), first.site.path()).unwrap();
-            prop_assert_eq!((first.app, first.surface, &first.site), (second.app, second.surface, &second.site));
+            let site = first.site();
+            let second = catalog().lookup(site.host(), site.path()).unwrap();
+            prop_assert_eq!((first.app, first.surface, &site), (second.app, second.surface, &second.site()));
         }
     }
 }

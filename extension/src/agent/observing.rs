@@ -233,7 +233,7 @@ impl Agent {
             (Account::Name | Account::Unseen, Mark::Personal) => (false, None),
             (Account::Name | Account::Unseen, Mark::None) => (app.audience == Audience::Work, None),
         };
-        Some((app.slug.clone(), is_work.then(|| found.site.clone()), account))
+        Some((app.slug.clone(), is_work.then(|| found.site()), account))
     }
 
     /// A site that no rule claims is named only by its registrable domain, and only when a work address
@@ -315,7 +315,7 @@ impl Agent {
         let name = app.slug.clone();
         let event = Event {
             kind: EventKind::Visit,
-            site: found.site,
+            site: found.site(),
             at: cut_to_minute(now),
             method: None,
             account,

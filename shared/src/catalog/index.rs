@@ -39,7 +39,9 @@ pub(super) enum Tenant {
 pub(super) struct Rule {
     pattern: Span,
     tail: Span,
+    host: Span,
     path: Span,
+    n_labels: u8,
     n_segments: u8,
     kind: Kind,
     pub(super) answer: Answer,
@@ -107,19 +109,25 @@ impl Index {
             (at, at + offset(part.len()))
         };
         let empty = (start, start);
+        let count = |n: usize| u8::try_from(n).unwrap_or(u8::MAX);
+        let host = span(parts.host);
         let mut rule = Rule {
             pattern: (start, start + offset(pattern.len())),
             tail: if parts.tail.is_empty() { empty } else { span(parts.tail) },
+            host,
             path: if parts.path.is_empty() { empty } else { span(parts.path) },
-            n_segments: u8::try_from(super::pattern::segments(parts.path).count())
-                .unwrap_or(u8::MAX),
+            n_labels: count(1 + parts.host.bytes().filter(|it| *it == b'.').count()),
+            n_segments: match parts.path {
+                "" => 0,
+                path => count(super::pattern::segments(path).count()),
+            },
             kind: parts.kind,
             answer,
             tenant,
             owner,
             next: NONE,
         };
-        let node = self.node(parts.host, span(parts.host));
+        let node = self.node(parts.host, host);
         // Rules of one name are kept in the order in which they are tried: longest path first, then
         // exact over tail over suffix.
         let precedes = |a: &Rule, b: &Rule| {
@@ -160,8 +168,9 @@ impl Index {
         let mut step = 0_u32;
         loop {
             let suffix = host.get(at..)?;
-            // No rule sits on a top-level name.
-            let dot = suffix.find('.')?;
+            // No rule sits on a top-level name. Labels are short: a plain loop finds the dot sooner than a
+            // search.
+            let dot = suffix.bytes().position(|it| it == b'.')?;
             if let Some(node) = self.lookup(suffix) {
                 if node.denied.is_some() {
                     return Some(Hit::Denied);
@@ -211,6 +220,16 @@ impl Index {
     /// The rule as the catalog writes it.
     pub(super) fn pattern(&self, rule: &Rule) -> &str {
         self.slice(rule.pattern)
+    }
+
+    /// The rule taken apart.
+    pub(super) fn parts(&self, rule: &Rule) -> Pattern<'_> {
+        Pattern {
+            kind: rule.kind,
+            tail: self.slice(rule.tail),
+            host: self.slice(rule.host),
+            path: self.slice(rule.path),
+        }
     }
 
     fn claims(&self, rule: &Rule, step: u32, left: &str, path: &str) -> bool {
@@ -281,6 +300,18 @@ impl Index {
         if let Some(slot) = self.slots.get_mut(at) {
             *slot = tag(hash) | offset(position);
         }
+    }
+}
+
+impl Rule {
+    /// Labels of the host, then segments of the path: of two rules that claim a page the longer one wins.
+    pub(super) fn length(&self) -> (usize, usize) {
+        (usize::from(self.n_labels), usize::from(self.n_segments))
+    }
+
+    /// The host is a name right under a top-level one.
+    pub(super) fn is_of_bare_domain(&self) -> bool {
+        self.n_labels == 2
     }
 }
 

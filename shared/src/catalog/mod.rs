@@ -94,15 +94,22 @@ pub struct Match<'a> {
     /// The app's own sign-in page: part of the app, so its surface is use, but being there is not using
     /// it ([`Match::kind_of_page`]).
     pub is_entrance: bool,
-    /// What an event names: the hostname, plus the path prefix of the rule where it has one.
-    pub site: Site,
     /// The rule as the catalog writes it: `*.atlassian.net/wiki`.
     pub rule: &'a str,
     /// The customer's part of the name, where the rule says which it is.
-    pub tenant: Option<String>,
+    pub tenant: Option<&'a str>,
+    host: &'a Hostname,
+    /// The path prefix of the rule, where it has one.
+    prefix: String,
 }
 
 impl Match<'_> {
+    /// What an event names: the hostname, plus the path prefix of the rule where it has one.
+    #[must_use]
+    pub fn site(&self) -> Site {
+        Site::new(self.host.clone(), &self.prefix).unwrap_or_else(|_| self.host.clone().into())
+    }
+
     /// What a person does there: as [`Match::surface`], but the app's own sign-in page is one of signing
     /// in.
     #[must_use]
@@ -116,8 +123,7 @@ impl Match<'_> {
 pub struct Catalog {
     version: String,
     categories: Vec<String>,
-    /// In the order of the snapshot.
-    apps: Vec<App>,
+    apps: snapshot::Apps,
     /// Positions of the apps, sorted by slug; made when it is first asked for, which no browser does.
     by_slug: OnceLock<Vec<usize>>,
     index: Index,
@@ -135,7 +141,7 @@ pub struct Catalog {
 impl Catalog {
     /// The rule that claims a page, if any. `path` may carry a query, which is ignored.
     #[must_use]
-    pub fn lookup(&self, host: &Hostname, path: &str) -> Option<Match<'_>> {
+    pub fn lookup<'a>(&'a self, host: &'a Hostname, path: &'a str) -> Option<Match<'a>> {
         self.lookup_with(&self.own, host, path)
     }
 
@@ -144,10 +150,10 @@ impl Catalog {
     pub fn lookup_with<'a>(
         &'a self,
         own: &'a SiteRules,
-        host: &Hostname,
-        path: &str,
+        host: &'a Hostname,
+        path: &'a str,
     ) -> Option<Match<'a>> {
-        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let path = without_query(path);
         let rule = match self.index.find(host.as_str(), path) {
             Some(Hit::Rule(rule)) => Some(rule),
             // Deny always wins.
@@ -155,11 +161,7 @@ impl Catalog {
             None => None,
         };
         if let Some(claim) = own.find(host, path) {
-            let length_of = |rule: &Rule| {
-                let parts = pattern::Pattern::split(self.index.pattern(rule));
-                own::length(parts.host, parts.path)
-            };
-            if rule.is_none_or(|it| length_of(it) <= claim.length()) {
+            if rule.is_none_or(|it| it.length() <= claim.length()) {
                 return self.match_of_own(claim, host, path);
             }
         }
@@ -174,7 +176,7 @@ impl Catalog {
     fn match_of_own<'a>(
         &self,
         claim: &'a OwnRule,
-        host: &Hostname,
+        host: &'a Hostname,
         path: &str,
     ) -> Option<Match<'a>> {
         let site = &claim.rule.site;
@@ -201,15 +203,15 @@ impl Catalog {
             is_own: true,
             surface,
             is_entrance,
-            site: Site::new(host.clone(), &prefix).unwrap_or_else(|_| host.clone().into()),
             rule: &claim.app.slug,
             tenant: None,
+            host,
+            prefix,
         })
     }
 
-    fn match_of(&self, rule: &Rule, host: &Hostname, path: &str) -> Option<Match<'_>> {
-        let pattern = self.index.pattern(rule);
-        let parts = pattern::Pattern::split(pattern);
+    fn match_of<'a>(&'a self, rule: &Rule, host: &'a Hostname, path: &'a str) -> Option<Match<'a>> {
+        let parts = self.index.parts(rule);
         let left = host.as_str().strip_suffix(parts.host).unwrap_or_default();
         let left = left.strip_suffix('.').unwrap_or(left);
         let mut is_entrance = false;
@@ -222,7 +224,7 @@ impl Catalog {
                 (reading.surface, reading.path, tenant)
             }
             Answer::Surface(Surface::Use) if parts.path.is_empty() => {
-                let is_bare = parts.host.matches('.').count() == 1;
+                let is_bare = rule.is_of_bare_domain();
                 let is_front = match left {
                     "" => is_bare || parts.host.starts_with("www."),
                     left => left == "www" && is_bare,
@@ -244,16 +246,17 @@ impl Catalog {
             is_own: false,
             surface,
             is_entrance,
-            site: Site::new(host.clone(), &prefix).unwrap_or_else(|_| host.clone().into()),
-            rule: pattern,
+            rule: self.index.pattern(rule),
             tenant: match tenant {
                 Tenant::None => None,
                 Tenant::Label if left.is_empty() || left == "www" => None,
-                Tenant::Label => Some(left.strip_suffix(parts.tail).unwrap_or(left).to_owned()),
+                Tenant::Label => Some(left.strip_suffix(parts.tail).unwrap_or(left)),
                 Tenant::Segment(place) => {
-                    pattern::segments(path).nth(usize::from(place.max(1)) - 1).map(str::to_owned)
+                    pattern::segments(path).nth(usize::from(place.max(1)) - 1)
                 }
             },
+            host,
+            prefix,
         })
     }
 
@@ -295,7 +298,7 @@ impl Catalog {
     /// The slug of the identity provider whose sign-in pages these are (`google`, `microsoft`, ...).
     #[must_use]
     pub fn identity_provider(&self, host: &Hostname, path: &str) -> Option<&str> {
-        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let path = without_query(path);
         let Hit::Rule(rule) = self.provider_index.find(host.as_str(), path)? else { return None };
         self.identity_providers.get(rule.owner? as usize).map(String::as_str)
     }
@@ -304,23 +307,25 @@ impl Catalog {
     #[must_use]
     pub fn app(&self, slug: &str) -> Option<&App> {
         let by_slug = self.by_slug();
-        let slug_at = |at: &usize| self.apps.get(*at).map_or("", |it| it.slug.as_str());
-        let place = by_slug.binary_search_by(|at| slug_at(at).cmp(slug)).ok()?;
-        self.apps.get(*by_slug.get(place)?)
+        let place = by_slug.binary_search_by(|at| self.app_at(*at).slug.as_str().cmp(slug)).ok()?;
+        by_slug.get(place).map(|at| self.app_at(*at))
     }
 
     /// All apps, sorted by slug.
     pub fn apps(&self) -> impl ExactSizeIterator<Item = &App> {
-        let app = |at: &usize| self.apps.get(*at).expect("positions are those of the apps");
-        self.by_slug().iter().map(app)
+        self.by_slug().iter().map(|at| self.app_at(*at))
     }
 
     fn by_slug(&self) -> &[usize] {
         self.by_slug.get_or_init(|| {
             let mut places: Vec<usize> = (0..self.apps.len()).collect();
-            places.sort_by_key(|at| self.apps.get(*at).map(|it| it.slug.as_str()));
+            places.sort_by_key(|at| self.app_at(*at).slug.as_str());
             places
         })
+    }
+
+    fn app_at(&self, at: usize) -> &App {
+        self.apps.get(at, &self.categories).expect("positions are those of the apps")
     }
 
     /// All categories that apps have, sorted.
@@ -335,8 +340,13 @@ impl Catalog {
     }
 
     fn owner(&self, rule: &Rule) -> Option<&App> {
-        self.apps.get(rule.owner? as usize)
+        self.apps.get(rule.owner? as usize, &self.categories)
     }
+}
+
+fn without_query(path: &str) -> &str {
+    let end = path.bytes().position(|it| matches!(it, b'?' | b'#'));
+    end.and_then(|it| path.get(..it)).unwrap_or(path)
 }
 
 /// What a site shows of a path: the rule's own words. Where the rule has `*`, a `_` stands for whatever

@@ -69,16 +69,13 @@ impl SiteRules {
 impl OwnRule {
     /// Labels of the host, then segments of the path: what is compared with the catalog's rule.
     pub(super) fn length(&self) -> (usize, usize) {
-        length(self.rule.site.host().as_str(), self.rule.site.path())
+        let site = &self.rule.site;
+        (site.host().as_str().split('.').count(), n_segments(site.path()))
     }
 
     pub(super) fn kind(&self) -> SiteRuleKind {
         self.rule.kind
     }
-}
-
-pub(super) fn length(host: &str, path: &str) -> (usize, usize) {
-    (host.split('.').count(), n_segments(path))
 }
 
 fn n_segments(path: &str) -> usize {

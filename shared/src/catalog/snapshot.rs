@@ -185,22 +185,22 @@ impl Catalog {
         }
         let bad = |line: &str| SnapshotError::Line { got: line.chars().take(80).collect() };
 
-        let n_apps = part("apps")?.texts().map(|(_, lines)| lines.lines().count()).sum();
+        let n_apps: usize = part("apps")?.texts().map(|(_, lines)| lines.lines().count()).sum();
         let mut index = Index::with_capacity(n_apps * 3);
-        let mut apps = Vec::with_capacity(n_apps);
+        let mut apps = Apps::default();
         let mut categories = Vec::new();
         for (category, lines) in part("apps")?.texts() {
-            categories.push(category.to_owned());
             for line in lines.lines() {
-                let (app, rules) = read_app(line, category).ok_or_else(|| bad(line))?;
-                let owner = u32::try_from(apps.len()).ok();
-                for rule in rules.split(' ').filter(|it| !it.is_empty()) {
+                let app = AppLine::read(line).ok_or_else(|| bad(line))?;
+                let owner = u32::try_from(apps.entries.len()).ok();
+                for rule in app.rules.split(' ').filter(|it| !it.is_empty()) {
                     let (answer, pattern, tenant) =
-                        read_rule(&app.name, rule).ok_or_else(|| bad(rule))?;
+                        read_rule(app.name, rule).ok_or_else(|| bad(rule))?;
                     index.insert(&pattern, answer, tenant, owner);
                 }
-                apps.push(app);
+                apps.push(line, categories.len());
             }
+            categories.push(category.to_owned());
         }
         for rule in text("rules")?.split(' ').filter(|it| !it.is_empty()) {
             let (answer, pattern, tenant) = read_rule("", rule).ok_or_else(|| bad(rule))?;
@@ -278,25 +278,85 @@ pub(super) fn write_app(app: &App, rules: &[String]) -> String {
     line.trim_end_matches('|').to_owned()
 }
 
-fn read_app<'a>(line: &'a str, category: &str) -> Option<(App, &'a str)> {
-    let mut fields = line.split('|');
-    let name = fields.next().filter(|it| !it.is_empty())?;
-    let rules = fields.next().filter(|it| !it.is_empty()).unwrap_or(USUAL_RULES);
-    let or_usual = |text: Option<&str>, usual: String| match text {
-        None | Some("") => usual,
-        Some(it) => it.to_owned(),
-    };
-    let app = App {
-        name: name.to_owned(),
-        vendor: or_usual(fields.next(), name.to_owned()),
-        slug: or_usual(fields.next(), slug_of(name)),
-        category: category.to_owned(),
-        audience: match fields.next() {
-            None | Some("") => Audience::Work,
-            Some("m") => Audience::Mixed,
-            Some("s") => Audience::Sensitive,
-            Some(_) => return None,
-        },
-    };
-    fields.next().is_none().then_some((app, rules))
+/// The apps of a snapshot, in its order. Each is read when somebody asks for it: of thousands a browser
+/// meets some dozens.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Apps {
+    lines: String,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    /// Where its line in [`Apps::lines`] starts and ends.
+    line: (usize, usize),
+    /// Place of the category.
+    category: usize,
+    app: OnceLock<Box<App>>,
+}
+
+impl Apps {
+    fn push(&mut self, line: &str, category: usize) {
+        let start = self.lines.len();
+        self.lines.push_str(line);
+        self.entries.push(Entry {
+            line: (start, self.lines.len()),
+            category,
+            app: OnceLock::new(),
+        });
+    }
+
+    /// The app at this place.
+    pub(super) fn get(&self, at: usize, categories: &[String]) -> Option<&App> {
+        let entry = self.entries.get(at)?;
+        if let Some(app) = entry.app.get() {
+            return Some(app);
+        }
+        let line = self.lines.get(entry.line.0..entry.line.1).and_then(AppLine::read)?;
+        let app = line.into_app(categories.get(entry.category)?);
+        Some(entry.app.get_or_init(|| Box::new(app)))
+    }
+
+    /// How many.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+/// One line of a snapshot's apps, taken apart.
+struct AppLine<'a> {
+    name: &'a str,
+    rules: &'a str,
+    vendor: Option<&'a str>,
+    slug: Option<&'a str>,
+    audience: Audience,
+}
+
+impl<'a> AppLine<'a> {
+    fn read(line: &'a str) -> Option<AppLine<'a>> {
+        let mut fields = line.split('|').map(|it| Some(it).filter(|it| !it.is_empty()));
+        let line = AppLine {
+            name: fields.next().flatten()?,
+            rules: fields.next().flatten().unwrap_or(USUAL_RULES),
+            vendor: fields.next().flatten(),
+            slug: fields.next().flatten(),
+            audience: match fields.next().flatten() {
+                None => Audience::Work,
+                Some("m") => Audience::Mixed,
+                Some("s") => Audience::Sensitive,
+                Some(_) => return None,
+            },
+        };
+        fields.next().is_none().then_some(line)
+    }
+
+    fn into_app(self, category: &str) -> App {
+        App {
+            name: self.name.to_owned(),
+            vendor: self.vendor.unwrap_or(self.name).to_owned(),
+            slug: self.slug.map_or_else(|| slug_of(self.name), str::to_owned),
+            category: category.to_owned(),
+            audience: self.audience,
+        }
+    }
 }

@@ -145,7 +145,7 @@ fn check(urls: &[&str], expected: Expect) {
                     "{} {:?} {} by {}{}",
                     it.app.map_or("-", |it| it.slug.as_str()),
                     it.surface,
-                    it.site,
+                    it.site(),
                     it.rule,
                     it.tenant.map_or(String::new(), |it| format!(" for {it}")),
                 ),
@@ -474,8 +474,9 @@ proptest::proptest! {
         let catalog = catalog();
         let host = Hostname::parse(&host).unwrap();
         if let Some(first) = catalog.lookup(&host, &path) {
-            let second = catalog.lookup(first.site.host(), first.site.path()).unwrap();
-            proptest::prop_assert_eq!((first.app, first.surface, first.site), (second.app, second.surface, second.site));
+            let site = first.site();
+            let second = catalog.lookup(site.host(), site.path()).unwrap();
+            proptest::prop_assert_eq!((first.app, first.surface, &site), (second.app, second.surface, &second.site()));
         }
     }
 }
@@ -492,7 +493,7 @@ fn check_own(rules: &[&str], pages: &[&str], expected: Expect) {
             Some(it) => {
                 let app = it.app.map_or("-", |it| it.name.as_str());
                 let own = if it.is_own { "own " } else { "" };
-                format!("{page} {own}{app} {:?} {}\n", it.surface, it.site)
+                format!("{page} {own}{app} {:?} {}\n", it.surface, it.site())
             }
             None => format!("{page} -\n"),
         };

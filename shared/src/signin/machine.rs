@@ -606,8 +606,8 @@ pub(super) fn joined(from: &Page, to: &Page, catalog: &Catalog) -> bool {
     if same_place(&from.host, &to.host, catalog) {
         return true;
     }
-    let app = |it: &Page| catalog.lookup(&it.host, &it.path);
-    match (app(from), app(to)) {
+    let (from, to) = (catalog.lookup(&from.host, &from.path), catalog.lookup(&to.host, &to.path));
+    match (from, to) {
         (Some(from), Some(to)) => match (from.app, to.app) {
             (Some(from), Some(to)) => from.slug == to.slug || from.vendor == to.vendor,
             // A sign-in host that several apps of its vendor share names none of them.
