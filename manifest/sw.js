@@ -1,7 +1,11 @@
 // Wiring only: every listener is there in the first turn of the worker, and waits for the module.
 import init, * as worker from "./pkg/extension.js";
 
-const ready = init({ module_or_path: chrome.runtime.getURL("pkg/extension_bg.wasm") });
+const own = (path) => chrome.runtime.getURL(`pkg/${path}`);
+// Words and weights need no compiling: a file beside the module, read while that compiles.
+const knowledge = fetch(own("forms.bin")).then((it) => it.arrayBuffer());
+const ready = Promise.all([init({ module_or_path: own("extension_bg.wasm") }), knowledge])
+  .then(([, it]) => worker.teach(new Uint8Array(it)));
 const pages = { urls: ["https://*/*", "http://*/*"], types: ["main_frame"] };
 const web = { url: [{ schemes: ["https", "http"] }] };
 

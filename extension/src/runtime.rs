@@ -1,7 +1,4 @@
 //! Carries effects out: one input at a time, and nothing is sent before what it depends on is stored.
-//!
-//! Exports take values from JavaScript by value: borrowed ones would make the glue clear its table with
-//! an instruction that Debian's `wasm-opt` cannot read.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -237,6 +234,12 @@ pub fn on_request(details: RequestDetails) {
     if let Some((tab, id, hop)) = details.reduce() {
         REQUESTS.with_borrow_mut(|it| it.seen(tab, id, hop));
     }
+}
+
+/// What the classifier knows, `pkg/forms.bin` of the package: before anything else happens.
+#[wasm_bindgen]
+pub fn teach(knowledge: Vec<u8>) {
+    shared::forms::teach(&knowledge).expect("the build wrote the file, and a test reads it");
 }
 
 /// A page opened a tab or a window.

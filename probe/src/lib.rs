@@ -10,6 +10,15 @@ use shared::forms::{Sketch, classify};
 use shared::json;
 use wasm_bindgen::prelude::*;
 
+/// What the classifier knows, before it is asked anything: what [`shared::forms::teach`] takes.
+///
+/// # Panics
+/// When it is something else.
+#[wasm_bindgen]
+pub fn teach(knowledge: &[u8]) {
+    shared::forms::teach(knowledge).expect("the knowledge is what the build writes");
+}
+
 /// One line per line of JSON with `page` and `form`: kind, step, the bits of the probability, and the
 /// reasons. A line that is no sketch is answered with `unreadable`.
 #[wasm_bindgen]

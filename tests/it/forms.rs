@@ -128,6 +128,6 @@ fn the_browser_reads_a_form_as_everyone_else_does() {
 
 #[test]
 fn weights_and_dictionary_stay_within_48_kib() {
-    let n_bytes = shared::forms::learning::n_bytes();
+    let n_bytes = shared::forms::learning::knowledge().len();
     assert!(n_bytes <= 48 * 1024, "{n_bytes} bytes, at most 49152 are allowed");
 }

@@ -30,12 +30,15 @@ impl<'a> WasmClassifier<'a> {
         };
         let script = String::from_utf8(read("probe.js")?)?;
         let module = STANDARD.encode(read("probe_bg.wasm")?);
+        let knowledge = STANDARD.encode(read("forms.bin")?);
         let page = browser.first_tab()?;
         // A page over HTTPS is not needed: nothing is loaded but what is handed over here.
         page.eval(&format!(
             "{script}
             globalThis.probe = wasm_bindgen;
-            probe.initSync({{ module: Uint8Array.from(atob({module:?}), (it) => it.charCodeAt(0)) }});
+            const bytes = (text) => Uint8Array.from(atob(text), (it) => it.charCodeAt(0));
+            probe.initSync({{ module: bytes({module:?}) }});
+            probe.teach(bytes({knowledge:?}));
             true"
         ))?;
         Ok(WasmClassifier { page })

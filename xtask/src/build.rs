@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use wasm_bindgen_cli_support::Bindgen;
@@ -11,8 +10,8 @@ use crate::archive::{self, Files};
 use crate::manifest::{self, Origin};
 use crate::signing_key::SigningKey;
 use crate::wasm_sections::{self, Sizes};
-use crate::wasm_toolchain;
-use crate::{command, workspace};
+use crate::wasm_toolchain::{self, Toolchain};
+use crate::{command, wasm_opt, workspace};
 
 /// Build the extension, unpacked, in `target/extension/`.
 #[derive(clap::Args)]
@@ -41,12 +40,19 @@ impl Build {
     }
 }
 
+/// The file that holds [`knowledge`].
+const KNOWLEDGE: &str = "forms.bin";
+
 /// What came out.
 pub(crate) struct Built {
     /// Files in the folder.
     pub(crate) n_files: usize,
     /// Size of the module as it is shipped.
     pub(crate) wasm_bytes: usize,
+    /// The standard library in it was built from source.
+    pub(crate) builds_std: bool,
+    /// Size of the classifier's words and weights beside it.
+    pub(crate) knowledge_bytes: usize,
     /// Size of the content reader.
     pub(crate) content_script_bytes: usize,
     /// The module before names were taken out, measured.
@@ -58,7 +64,8 @@ pub(crate) struct Built {
 /// Compiles, binds and stages. Equal sources and equal tools give equal files.
 pub(crate) fn build(options: &Build) -> Result<Built> {
     let key = SigningKey::read(&options.key)?;
-    let (bound, sizes) = bind(&compile("extension")?, Glue::Module)?;
+    let toolchain = wasm_toolchain::ensure()?;
+    let (bound, sizes) = bind(&compile("extension", toolchain)?, Glue::Module)?;
 
     let mut files = archive::read_folder(&workspace::root().join("manifest"))?;
     files.retain(|name, _| !name.ends_with(".md"));
@@ -71,12 +78,15 @@ pub(crate) fn build(options: &Build) -> Result<Built> {
     )?;
     files.insert("manifest.json".to_owned(), text.into_bytes());
     files.extend(bound.into_iter().map(|(name, bytes)| (format!("pkg/{name}"), bytes)));
+    files.insert(format!("pkg/{KNOWLEDGE}"), knowledge());
 
     stage(&files, &workspace::extension())?;
     let size_of = |name: &str| files.get(name).map_or(0, Vec::len);
     Ok(Built {
         n_files: files.len(),
         wasm_bytes: size_of("pkg/extension_bg.wasm"),
+        builds_std: toolchain.builds_std(),
+        knowledge_bytes: size_of(&format!("pkg/{KNOWLEDGE}")),
         content_script_bytes: size_of("content.js"),
         sizes,
         extension_id: key.extension_id(),
@@ -85,7 +95,8 @@ pub(crate) fn build(options: &Build) -> Result<Built> {
 
 /// The classifier alone, for tests and benches in a browser, in `target/probe/`.
 pub(crate) fn build_probe() -> Result<()> {
-    let (bound, _) = bind(&compile("probe")?, Glue::Script)?;
+    let (mut bound, _) = bind(&compile("probe", wasm_toolchain::ensure()?)?, Glue::Script)?;
+    bound.insert(KNOWLEDGE.to_owned(), knowledge());
     stage(&bound, &workspace::target().join("probe"))
 }
 
@@ -99,8 +110,7 @@ enum Glue {
 }
 
 /// A package's module as the compiler made it.
-fn compile(package: &str) -> Result<PathBuf> {
-    let toolchain = wasm_toolchain::ensure()?;
+fn compile(package: &str, toolchain: Toolchain) -> Result<PathBuf> {
     println!("Compiling {package} to WebAssembly with {}.", toolchain.describe()?);
     let target = workspace::target().join("wasm");
     let mut cargo = toolchain.cargo_build()?;
@@ -125,58 +135,15 @@ fn bind(module: &Path, glue: Glue) -> Result<(Files, Sizes)> {
         .generate(&folder)?;
     let path = folder.join(format!("{name}_bg.wasm"));
     let sizes = wasm_sections::measure(&fs::read(&path)?)?;
-    optimize(&path)?;
+    wasm_opt::optimize(&path)?;
     let stripped = wasm_sections::strip(&fs::read(&path)?)?;
     fs::write(&path, stripped)?;
     Ok((archive::read_folder(&folder)?, sizes))
 }
 
-/// Version 108, which Debian 12 has, writes a module with which the worker does not start: seen in
-/// Chromium 156.
-const OLDEST_WASM_OPT: u32 = 132;
-
-/// Lets `wasm-opt` make the module smaller, where there is one that can read it. It changes the size and
-/// nothing else, so its absence is no failure.
-fn optimize(module: &Path) -> Result<()> {
-    // What the compiler and wasm-bindgen may use; every Chrome since 2022 has all of it.
-    const FEATURES: [&str; 6] = [
-        "--enable-bulk-memory",
-        "--enable-nontrapping-float-to-int",
-        "--enable-sign-ext",
-        "--enable-mutable-globals",
-        "--enable-reference-types",
-        "--enable-multivalue",
-    ];
-    let Some(program) = command::find(&["wasm-opt"]) else {
-        println!("wasm-opt is not installed; the module stays as the compiler made it.");
-        return Ok(());
-    };
-    let version = command::output(Command::new(program).arg("--version"))?;
-    let number = version.split_whitespace().find_map(|it| it.parse::<u32>().ok());
-    if number.is_none_or(|it| it < OLDEST_WASM_OPT) {
-        println!(
-            "{} is too old, {OLDEST_WASM_OPT} is needed; the module stays as it is.",
-            version.trim()
-        );
-        return Ok(());
-    }
-    let smaller = module.with_extension("opt");
-    let mut command = Command::new(program);
-    command.arg("-Oz").args(FEATURES).arg(module).arg("-o").arg(&smaller);
-    match command::output(&mut command) {
-        Ok(_) => {
-            println!("Optimized with {}.", version.trim());
-            fs::rename(smaller, module)?;
-        }
-        // Older ones do not know all instructions.
-        Err(_) => {
-            println!(
-                "{} cannot read the module, which stays as the compiler made it.",
-                version.trim()
-            );
-        }
-    }
-    Ok(())
+/// Words and weights of the classifier, which are data beside the module and not in it.
+fn knowledge() -> Vec<u8> {
+    shared::forms::learning::knowledge()
 }
 
 /// Replaces the folder's contents.

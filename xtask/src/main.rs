@@ -21,8 +21,10 @@ mod forms;
 mod gauge;
 mod icons;
 mod manifest;
+mod npm;
 mod signing_key;
 mod sites;
+mod wasm_opt;
 mod wasm_sections;
 
 mod command;

@@ -11,10 +11,12 @@ use crate::{archive, crx, manifest, workspace};
 
 /// Largest zip, without the catalog snapshot, which the collector serves.
 const MAX_ZIP_BYTES: usize = 500 * 1024;
-/// How small the WebAssembly module is meant to be. It is not there yet.
-const WASM_GOAL_BYTES: usize = 300 * 1024;
-/// Largest WebAssembly module until then, so that it only shrinks.
-const MAX_WASM_BYTES: usize = 440 * 1024;
+/// Largest WebAssembly module: it is compiled whenever the worker starts.
+const MAX_WASM_BYTES: usize = 300 * 1024;
+/// What a standard library that comes ready may add, where its source cannot be had.
+const MAX_READY_STD_BYTES: usize = 24 * 1024;
+/// Largest words and weights of the classifier, which are read then.
+const MAX_KNOWLEDGE_BYTES: usize = 48 * 1024;
 /// Largest content script: it is read on every page.
 const MAX_CONTENT_SCRIPT_BYTES: usize = 8 * 1024;
 
@@ -69,27 +71,31 @@ impl Package {
         println!("Extension id {}.", built.extension_id);
         tell_sizes(&built);
         check_budget("the zip", store_zip.len(), MAX_ZIP_BYTES)?;
-        check_budget("the WebAssembly module", built.wasm_bytes, MAX_WASM_BYTES)?;
+        check_budget("the WebAssembly module", built.wasm_bytes, max_wasm_bytes(&built))?;
+        check_budget(
+            "the classifier's words and weights",
+            built.knowledge_bytes,
+            MAX_KNOWLEDGE_BYTES,
+        )?;
         check_budget("the content script", built.content_script_bytes, MAX_CONTENT_SCRIPT_BYTES)
     }
+}
+
+fn max_wasm_bytes(built: &Built) -> usize {
+    MAX_WASM_BYTES + if built.builds_std { 0 } else { MAX_READY_STD_BYTES }
 }
 
 /// Where the bytes are.
 fn tell_sizes(built: &Built) {
     println!(
-        "WebAssembly {} of {}, content script {} of {}.",
+        "WebAssembly {} of {}, words and weights {} of {}, content script {} of {}.",
         kib(built.wasm_bytes),
-        kib(MAX_WASM_BYTES),
+        kib(max_wasm_bytes(built)),
+        kib(built.knowledge_bytes),
+        kib(MAX_KNOWLEDGE_BYTES),
         kib(built.content_script_bytes),
         kib(MAX_CONTENT_SCRIPT_BYTES)
     );
-    if WASM_GOAL_BYTES < built.wasm_bytes {
-        let over = kib(built.wasm_bytes - WASM_GOAL_BYTES);
-        println!(
-            "The goal for WebAssembly, {}, is not met: {over} too much.",
-            kib(WASM_GOAL_BYTES)
-        );
-    }
     println!("Before optimization and with names, the module's sections are:");
     for (section, bytes) in &built.sizes.sections {
         println!("{:>12}  {section}", kib(*bytes));

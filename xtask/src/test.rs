@@ -9,7 +9,7 @@ use crate::build;
 use crate::package::Package;
 use crate::postgres::Server;
 use crate::system;
-use crate::{command, providers, wasm_toolchain};
+use crate::{command, npm, wasm_toolchain};
 
 /// Run everything: format, lints, docs, and all tests, browser journeys included, on SQLite and on
 /// PostgreSQL. What is missing is set up first. A step that cannot run is a failure.
@@ -64,7 +64,7 @@ fn set_up() -> Result<()> {
         &system::NODE,
         &system::NPM,
     ])?;
-    providers::ensure()?;
+    npm::ensure("tests/providers", "providers")?;
     wasm_toolchain::ensure().map(|_| ())
 }
 

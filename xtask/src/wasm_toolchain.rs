@@ -1,5 +1,7 @@
-//! A compiler for `wasm32-unknown-unknown`: rustup's where it is or can be had, else Debian's, which
-//! builds the standard library from source.
+//! A compiler for `wasm32-unknown-unknown`: rustup's where it is or can be had, else Debian's.
+//!
+//! Both build the standard library from source where that is there, so that it is made small as our own
+//! code is: the one that comes ready is made fast, and weighs 20 KiB more in the module.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -22,7 +24,10 @@ const RUSTUP_LIMIT: Duration = Duration::from_secs(40);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Toolchain {
     /// The toolchain that runs us, with the target installed.
-    Installed,
+    Installed {
+        /// The standard library's source is there too.
+        has_source: bool,
+    },
     /// Debian's packages, with the standard library built from their source.
     Debian,
 }
@@ -36,7 +41,7 @@ const DEBIAN: Need = Need {
 /// Finds a toolchain, or gets one.
 pub(crate) fn ensure() -> Result<Toolchain> {
     if is_target_installed() {
-        return Ok(Toolchain::Installed);
+        return Ok(installed());
     }
     if is_debian_there() {
         println!("The target {TARGET} is not installed; using Debian's rustc-web instead.");
@@ -44,28 +49,46 @@ pub(crate) fn ensure() -> Result<Toolchain> {
     }
     if command::find(&["rustup"]).is_some() {
         println!("The target {TARGET} is not installed; running rustup target add.");
-        let log = workspace::target().join("xtask").join("rustup.log");
-        let mut rustup = Command::new("rustup");
-        rustup.args(["target", "add", TARGET]).current_dir(workspace::root());
-        match command::run_logged(&mut rustup, &log, RUSTUP_LIMIT) {
-            Ok(()) if is_target_installed() => return Ok(Toolchain::Installed),
+        match rustup(&["target", "add", TARGET]) {
+            Ok(()) if is_target_installed() => return Ok(installed()),
             Ok(()) => println!("rustup added it to another toolchain than ours; trying Debian's."),
-            Err(error) => {
-                let reason = error.to_string();
-                let first = reason.lines().next().unwrap_or_default();
-                println!("That did not work ({first}); trying Debian's packages.");
-            }
+            Err(reason) => println!("That did not work ({reason}); trying Debian's packages."),
         }
     }
     system::ensure(&[&DEBIAN]).with_context(|| format!("run `rustup target add {TARGET}`, or"))?;
     Ok(Toolchain::Debian)
 }
 
+/// rustup's toolchain with the target, and the standard library's source where that can be had.
+fn installed() -> Toolchain {
+    if !is_source_installed() && command::find(&["rustup"]).is_some() {
+        println!("The standard library's source is not installed; running rustup component add.");
+        if let Err(reason) = rustup(&["component", "add", "rust-src"]) {
+            println!("That did not work ({reason}); the module will be some 20 KiB larger.");
+        }
+    }
+    Toolchain::Installed { has_source: is_source_installed() }
+}
+
+/// Runs rustup. What went wrong comes back as one line.
+fn rustup(arguments: &[&str]) -> Result<(), String> {
+    let log = workspace::target().join("xtask").join("rustup.log");
+    let mut rustup = Command::new("rustup");
+    rustup.args(arguments).current_dir(workspace::root());
+    command::run_logged(&mut rustup, &log, RUSTUP_LIMIT)
+        .map_err(|it| it.to_string().lines().next().unwrap_or_default().to_owned())
+}
+
 impl Toolchain {
+    /// The standard library is built from its source.
+    pub(crate) fn builds_std(self) -> bool {
+        matches!(self, Toolchain::Debian | Toolchain::Installed { has_source: true })
+    }
+
     /// `cargo build` for the target, with nothing in it that depends on this machine.
     pub(crate) fn cargo_build(self) -> Result<Command> {
         let mut cargo = match self {
-            Toolchain::Installed => command::cargo(),
+            Toolchain::Installed { .. } => command::cargo(),
             Toolchain::Debian => {
                 let mut cargo = Command::new("/usr/bin/cargo");
                 let linker = debian_linker().context("wasm-ld of Debian's lld went away")?;
@@ -74,17 +97,21 @@ impl Toolchain {
                     .env_remove("LD_LIBRARY_PATH")
                     .env("CARGO", "/usr/bin/cargo")
                     .env("RUSTC", "/usr/bin/rustc")
-                    // `-Z build-std` asks for it on a stable compiler.
-                    .env("RUSTC_BOOTSTRAP", "1")
                     .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
                 cargo
             }
         };
         cargo.args(["build", "--locked", "--target", TARGET]);
-        if self == Toolchain::Debian {
-            cargo.args(["-Z", "build-std=std,panic_abort"]);
+        if self.builds_std() {
+            // `-Z` asks for the variable on a stable compiler.
+            cargo.args(["-Z", "build-std=std,panic_abort"]).env("RUSTC_BOOTSTRAP", "1");
         }
-        cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", remapped_paths());
+        let mut flags = remapped_paths();
+        if self.builds_std() {
+            // A panic only traps, as it would after its message: nothing in the module formats one.
+            flags.push("\u{1f}-Zunstable-options\u{1f}-Cpanic=immediate-abort");
+        }
+        cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", flags);
         Ok(cargo)
     }
 
@@ -93,7 +120,7 @@ impl Toolchain {
         let rustc = if self == Toolchain::Debian { "/usr/bin/rustc" } else { "rustc" };
         let mut command = Command::new(rustc);
         let version = command::output(command.arg("--version").current_dir(workspace::root()))?;
-        let origin = if self == Toolchain::Debian { ", std built from source" } else { "" };
+        let origin = if self.builds_std() { ", std built from source" } else { "" };
         Ok(format!("{}{origin}", version.trim()))
     }
 }
@@ -129,6 +156,14 @@ fn is_target_installed() -> bool {
     let mut rustc = Command::new("rustc");
     rustc.args(["--print", "target-libdir", "--target", TARGET]).current_dir(workspace::root());
     command::output(&mut rustc).is_ok_and(|it| Path::new(it.trim()).is_dir())
+}
+
+fn is_source_installed() -> bool {
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--print", "sysroot"]).current_dir(workspace::root());
+    let has_source =
+        |it: &str| Path::new(it).join("lib/rustlib/src/rust/library/Cargo.toml").is_file();
+    command::output(&mut rustc).is_ok_and(|it| has_source(it.trim()))
 }
 
 fn is_debian_there() -> bool {

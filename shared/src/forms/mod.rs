@@ -13,6 +13,7 @@ mod words;
 mod signals;
 
 mod features;
+mod knowledge;
 mod model;
 mod rules;
 mod softmax;
@@ -20,6 +21,7 @@ mod step;
 mod verdict;
 mod veto;
 
+pub use knowledge::teach;
 pub use sketch::{ButtonSketch, FieldSketch, FormSketch, LinkSketch, PageSketch, Sketch};
 pub use step::Step;
 pub use verdict::{FormKind, Judgment, LOGIN_FROM, SIGNUP_FROM, Verdict, classify, judge};
@@ -33,9 +35,7 @@ pub mod learning {
         verdict::{classify_with, prior},
     };
 
-    /// What weights and dictionary take in the extension, in bytes.
-    #[must_use]
-    pub fn n_bytes() -> usize {
-        super::model::SHIPPED.len() + super::words::COMPILED.len()
-    }
+    /// Weights and dictionary as the extension is shipped with them: what [`teach`](super::teach) takes.
+    #[cfg(not(target_family = "wasm"))]
+    pub use super::knowledge::built_in::bytes as knowledge;
 }

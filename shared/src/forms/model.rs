@@ -5,15 +5,10 @@
 //! hashes of the features as differences of three bytes (all ones bridge a wider gap and stand for no
 //! feature), then nine weights (i8) per feature.
 
-use std::sync::OnceLock;
-
-use super::FormKind;
+use super::{FormKind, knowledge};
 
 /// How many kinds there are.
 pub const N_KINDS: usize = FormKind::ALL.len();
-
-/// The file.
-pub(crate) static SHIPPED: &[u8] = include_bytes!("model.bin");
 
 /// Weights by feature.
 #[derive(Clone, Debug, Default)]
@@ -48,8 +43,7 @@ const BRIDGE: u32 = 0x00ff_ffff;
 impl Model {
     /// The shipped model.
     pub(crate) fn shipped() -> &'static Model {
-        static PARSED: OnceLock<Model> = OnceLock::new();
-        PARSED.get_or_init(|| Model::parse(SHIPPED).expect("a test parses the shipped model"))
+        &knowledge::get().model
     }
 
     /// Parses the file's bytes.

@@ -1,8 +1,6 @@
 //! What a text means, by the word list of `words.txt`: the same meaning in every language of the list.
 
-use std::sync::OnceLock;
-
-use super::text;
+use super::{knowledge, text};
 
 /// What a phrase of the word list is about. In the order of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,7 +202,7 @@ const MOST_WORDS: usize = 8;
 
 impl Reader {
     pub(crate) fn new() -> Reader {
-        Reader { table: table(), open: [0; MOST_WORDS], n_open: 0 }
+        Reader { table: &knowledge::get().words, open: [0; MOST_WORDS], n_open: 0 }
     }
 
     /// Takes the next word and adds the meanings of all phrases that it completes.
@@ -244,8 +242,9 @@ impl Reader {
 }
 
 /// The compiled list: an open-addressed table of hashes.
-struct Table {
-    openings: &'static [u8],
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    openings: Vec<u8>,
     /// A bit per high half of a hash in the table: small enough to stay at hand, so that most prefixes, one
     /// for every letter, are turned away without a look into the table.
     high_halves: Vec<u64>,
@@ -256,6 +255,27 @@ struct Table {
 const N_SLOTS: usize = 1 << 14;
 
 impl Table {
+    /// Reads what `build.rs` wrote: 512 bytes of openings, then differences of sorted hashes with their
+    /// meaning.
+    pub(crate) fn parse(compiled: &[u8]) -> Table {
+        let (openings, entries) = compiled.split_at_checked(512).unwrap_or_default();
+        let mut table = Table {
+            openings: openings.to_vec(),
+            high_halves: vec![0; 1024],
+            hashes: vec![0; N_SLOTS],
+            meanings: vec![Meanings::default(); N_SLOTS],
+        };
+        let mut hash = 0_u32;
+        for entry in entries.chunks_exact(4) {
+            let [low, middle, high, meaning] = entry else { continue };
+            hash = hash.wrapping_add(u32::from_le_bytes([*low, *middle, *high, 0]));
+            if let Some(meaning) = MEANINGS.get(usize::from(*meaning)) {
+                table.insert(hash, *meaning);
+            }
+        }
+        table
+    }
+
     fn find_prefix(&self, hash: u32, found: &mut Meanings) {
         let high = hash >> 16;
         let is_possible = |it: &u64| it & (1 << (high % 64)) != 0;
@@ -302,31 +322,6 @@ impl Table {
     }
 }
 
-/// Written by `build.rs`: 512 bytes of openings, then differences of sorted hashes with their meaning.
-pub(crate) static COMPILED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/words.bin"));
-
-fn table() -> &'static Table {
-    static TABLE: OnceLock<Table> = OnceLock::new();
-    TABLE.get_or_init(|| {
-        let (openings, entries) = COMPILED.split_at_checked(512).unwrap_or_default();
-        let mut table = Table {
-            openings,
-            high_halves: vec![0; 1024],
-            hashes: vec![0; N_SLOTS],
-            meanings: vec![Meanings::default(); N_SLOTS],
-        };
-        let mut hash = 0_u32;
-        for entry in entries.chunks_exact(4) {
-            let [low, middle, high, meaning] = entry else { continue };
-            hash = hash.wrapping_add(u32::from_le_bytes([*low, *middle, *high, 0]));
-            if let Some(meaning) = MEANINGS.get(usize::from(*meaning)) {
-                table.insert(hash, *meaning);
-            }
-        }
-        table
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
@@ -351,8 +346,16 @@ mod tests {
 
     #[test]
     fn the_list_fits_its_table() {
-        assert!(COMPILED.len() / 4 < N_SLOTS * 2 / 3, "{} entries", COMPILED.len() / 4);
-        assert!(COMPILED.len() < 32 * 1024, "{} bytes", COMPILED.len());
+        assert!(
+            knowledge::built_in::WORDS.len() / 4 < N_SLOTS * 2 / 3,
+            "{} entries",
+            knowledge::built_in::WORDS.len() / 4
+        );
+        assert!(
+            knowledge::built_in::WORDS.len() < 32 * 1024,
+            "{} bytes",
+            knowledge::built_in::WORDS.len()
+        );
     }
 
     #[test]

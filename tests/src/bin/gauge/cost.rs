@@ -17,7 +17,11 @@ const N_SUBMITS: usize = 30;
 
 /// Prints all figures with their goals.
 pub(crate) fn measure(file: &Path) -> Result<()> {
-    println!("weights and dictionary: {} bytes (goal: at most {})", learning::n_bytes(), 48 * 1024);
+    println!(
+        "weights and dictionary: {} bytes (goal: at most {})",
+        learning::knowledge().len(),
+        48 * 1024
+    );
     classify(file)?;
     let sites = Sites::with_places(
         Vec::new(),
