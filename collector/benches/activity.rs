@@ -1,8 +1,9 @@
 //! What numbers cost: `cargo bench -p collector --bench activity -- --help`.
 //!
-//! Three questions: how long one user-app takes to assess; whether a sweep costs what is due and not
-//! what is there; and what a change of a limit does to batches that come in meanwhile. Run it when the
-//! machine is quiet; the ratios are what to compare.
+//! Five questions: how long one user-app takes to assess; whether a sweep costs what is due and not
+//! what is there; what a change of a limit does to batches that come in meanwhile; what it costs to note
+//! changes of status in the audit; and, on PostgreSQL, whether visits update rows within their pages
+//! (HOT). Run it when the machine is quiet; the ratios are what to compare.
 
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
@@ -45,6 +46,9 @@ struct Args {
     /// User-apps that a change of a limit touches.
     #[arg(long, default_value_t = 50_000)]
     touched: usize,
+    /// Visits for the share of HOT updates, on PostgreSQL.
+    #[arg(long, default_value_t = 1_000_000)]
+    visits: usize,
     /// A PostgreSQL database to measure on, which is emptied; else SQLite files that vanish.
     #[arg(long)]
     postgres: Option<DatabaseUrl>,
@@ -65,7 +69,12 @@ fn main() -> Result<()> {
         for n in [args.user_apps / 10, args.user_apps] {
             measure_sweep(&args, n).await?;
         }
-        measure_limit(&args).await
+        measure_limit(&args).await?;
+        measure_audit(&args).await?;
+        if args.postgres.is_some() {
+            measure_hot(&args).await?;
+        }
+        Ok(())
     })
 }
 
@@ -312,6 +321,115 @@ async fn measure_limit(args: &Args) -> Result<()> {
         swept?,
     );
     open.collector.intake.close();
+    Ok(())
+}
+
+/// People in one batch where many are measured.
+const PEOPLE: usize = 500;
+
+/// A batch in which each of these people visits one app.
+fn visits(
+    sequence: &mut u64,
+    people: impl Iterator<Item = usize>,
+    app: usize,
+    at: DateTime<Utc>,
+) -> Result<ReadBatch> {
+    *sequence += 1;
+    let fact = |user: usize| Fact {
+        kind: EventKind::Visit,
+        app: AppKey::Discovered(format!("app{app}.example")),
+        at,
+        time_flag: None,
+        method: None,
+        account: Some(format!("user{user}@northwind.example")),
+    };
+    Ok(ReadBatch {
+        sequence: *sequence,
+        payload_hash: i64::try_from(*sequence)?,
+        facts: people.map(fact).collect(),
+        rejected: Vec::new(),
+    })
+}
+
+/// Batches of visits that change no status, and as many that change every one.
+async fn measure_audit(args: &Args) -> Result<()> {
+    let open = open(args, PEOPLE * N_APPS, 0)?;
+    let mut sequence = 0;
+    let mut took = [Vec::new(), Vec::new()];
+    for changes in [false, true] {
+        if changes {
+            open.clock.advance(TimeDelta::days(8));
+            sweep(&open.collector).await?;
+        }
+        let at = open.collector.clock.now();
+        for app in 0..N_APPS {
+            let batch = visits(&mut sequence, 0..PEOPLE, app, at)?;
+            let asked = Instant::now();
+            let outcome = open.collector.intake.commit(&open.caller, batch, 200, at).await;
+            if let Some(took) = took.get_mut(usize::from(changes)) {
+                took.push(asked.elapsed().as_secs_f64() * 1_000.0);
+            }
+            ensure!(matches!(outcome, Ok(Outcome::Committed)), "{outcome:?}");
+        }
+    }
+    let [mut none, mut all] = took;
+    none.sort_by(f64::total_cmp);
+    all.sort_by(f64::total_cmp);
+    let (none, all) = (quantile(&none, 50), quantile(&all, 50));
+    println!(
+        "audit, batches of {PEOPLE} visits: p50 {none:.2} ms where no status changes, {all:.2} ms where \
+         all do; ratio {:.2}",
+        all / none
+    );
+    open.collector.intake.close();
+    Ok(())
+}
+
+#[derive(diesel::QueryableByName)]
+struct Updates {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    n: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    n_hot: i64,
+}
+
+/// Visits from all over the company, some in each batch; then what PostgreSQL counted.
+async fn measure_hot(args: &Args) -> Result<()> {
+    use diesel::RunQueryDsl;
+    const EACH: usize = 100;
+    let open = open(args, args.user_apps, 0)?;
+    let n_people = args.user_apps / N_APPS;
+    let mut sequence = 0;
+    let started = Instant::now();
+    for round in 0..args.visits / EACH {
+        open.clock.advance(TimeDelta::seconds(30));
+        let at = open.collector.clock.now();
+        // Steps that share no factor with the numbers of people that are asked for.
+        let people = (0..EACH).map(|n| (round * 7_919 + n * 104_729) % n_people.max(1));
+        let batch = visits(&mut sequence, people, round % N_APPS, at)?;
+        let outcome = open.collector.intake.commit(&open.caller, batch, 200, at).await;
+        ensure!(matches!(outcome, Ok(Outcome::Committed)), "{outcome:?}");
+    }
+    let took = started.elapsed();
+    // Writers tell what they did when they end at the latest.
+    open.collector.intake.close();
+    let Some(url) = &args.postgres else { return Ok(()) };
+    let mut conn = db::connect(url)?;
+    for table in ["user_apps", "user_app_sources"] {
+        let query = format!(
+            "select n_tup_upd as n, n_tup_hot_upd as n_hot from pg_stat_user_tables \
+             where relname = '{table}'"
+        );
+        let updates: Updates = diesel::sql_query(query).get_result(&mut conn)?;
+        println!(
+            "HOT, {} visits of {} user-apps in {} s: {table} {:.1} % of {} updates (goal: at least 95)",
+            args.visits,
+            args.user_apps,
+            took.as_secs(),
+            updates.n_hot as f64 * 100.0 / updates.n.max(1) as f64,
+            updates.n,
+        );
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::activity::{Assessment, Facts, SourceFacts, Status, assess};
 
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
@@ -121,32 +121,17 @@ pub fn find_facts(
 /// SQLite takes at most 32,766 values in one statement.
 const MAX_KEYS: usize = 1_000;
 
-/// The statuses that are written down for these user-apps.
-///
-/// # Errors
-/// When the database refuses.
-pub(crate) fn stored_statuses(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    keys: &[UserAppKey],
-) -> Result<HashMap<UserAppKey, Status>, StoreError> {
-    let users: BTreeSet<UserId> = keys.iter().map(|it| it.0).collect();
-    let apps: BTreeSet<AppId> = keys.iter().map(|it| it.1).collect();
-    let users: Vec<UserId> = users.into_iter().collect();
-    let apps: Vec<AppId> = apps.into_iter().collect();
-    let rows = user_apps::find_all(conn, organization_id, &users, &apps)?;
-    Ok(rows.into_iter().map(|it| ((it.user_id, it.app_id), it.status.0)).collect())
-}
-
 /// Writes down what the facts of these user-apps mean now, after something but an event has changed what
-/// belongs to them. A user-app that has no row gets one.
+/// belongs to them. A user-app that has no row gets one. `before` are the statuses of those that had
+/// one when the transaction began to change them.
 ///
 /// # Errors
 /// When the database refuses.
 pub fn refresh(
     conn: &mut DbConnection,
     organization: &Organization,
-    keys: &BTreeSet<(UserId, AppId)>,
+    keys: &BTreeSet<UserAppKey>,
+    before: &HashMap<UserAppKey, Status>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     if keys.is_empty() {
@@ -164,12 +149,15 @@ pub fn refresh(
         let mut rows = user_apps::find_all(conn, organization_id, &users, &apps)?;
         rows.retain(|it| wanted.contains(&(it.user_id, it.app_id)));
         let mut due = Vec::new();
+        let mut answers = Vec::with_capacity(rows.len());
         for (row, answer) in assess_rows(conn, organization, rows, now)? {
             let (user_id, app_id) = (row.user_id, row.app_id);
             user_apps::update_assessment(conn, organization_id, user_id, app_id, &answer)?;
             due.extend(answer.changes_at.map(|it| (user_id, app_id, it.date_naive())));
+            answers.push(((user_id, app_id), answer));
         }
         due_assessments::insert(conn, organization_id, &due)?;
+        audit_changes(conn, organization_id, before, answers, now)?;
     }
     Ok(())
 }
@@ -261,6 +249,7 @@ pub fn reassess(
     now: DateTime<Utc>,
 ) -> Result<(Swept, HashMap<UserAppKey, DateTime<Utc>>), StoreError> {
     let organization_id = organization.organization_id;
+    let before = user_apps::lock_statuses(conn, organization_id, keys)?;
     let wanted: BTreeSet<UserAppKey> = keys.iter().copied().collect();
     let users: BTreeSet<UserId> = keys.iter().map(|it| it.0).collect();
     let apps: BTreeSet<AppId> = keys.iter().map(|it| it.1).collect();
@@ -275,14 +264,19 @@ pub fn reassess(
     let rows = rows.into_iter().filter(is_wanted).collect();
     let mut swept = Swept::default();
     let mut changes = HashMap::new();
+    let mut answers = Vec::with_capacity(keys.len());
     for (row, assessment) in assess_rows(conn, organization, rows, now)? {
-        if write_change(conn, organization_id, &row, &assessment, now)? {
-            swept.n_changed += 1;
-        } else {
+        let key = (row.user_id, row.app_id);
+        write_assessment(conn, organization_id, &row, &assessment)?;
+        if row.status.0 == assessment.status {
             swept.n_unchanged += 1;
+        } else {
+            swept.n_changed += 1;
         }
-        changes.extend(assessment.changes_at.map(|at| ((row.user_id, row.app_id), at)));
+        changes.extend(assessment.changes_at.map(|at| (key, at)));
+        answers.push((key, assessment));
     }
+    audit_changes(conn, organization_id, &before, answers, now)?;
     let due: Vec<_> = changes.iter().map(|(key, at)| (key.0, key.1, at.date_naive())).collect();
     due_assessments::insert(conn, organization_id, &due)?;
     Ok((swept, changes))
@@ -335,44 +329,45 @@ fn reassess_step(
     Ok(Some(swept))
 }
 
-/// Notes a change of status in the audit.
-pub(crate) fn audit_change(
+/// Notes in the audit which of these answers are other statuses than before. A user-app that was not
+/// there before has not changed.
+///
+/// # Errors
+/// When the database refuses.
+pub(crate) fn audit_changes(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
-    key: UserAppKey,
-    from: Status,
-    to: &Assessment,
+    before: &HashMap<UserAppKey, Status>,
+    answers: impl IntoIterator<Item = (UserAppKey, Assessment)>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let object = Object { kind: "user_app", id: format!("{}.{}", key.0, key.1) };
-    let detail = json!({
-        "from": word(from),
-        "to": word(to.status),
-        "reason": word(to.reason),
-        "because": to.because.map(word),
-    });
-    let action = "user_app.status_changed";
-    audit::insert(conn, organization_id, &Actor::system(), action, &object, &detail, now)
+    let entry = |(key, to): (UserAppKey, Assessment)| {
+        let from = before.get(&key).copied().filter(|it| *it != to.status)?;
+        let object = Object { kind: "user_app", id: format!("{}.{}", key.0, key.1) };
+        let detail = json!({
+            "from": word(from),
+            "to": word(to.status),
+            "reason": word(to.reason),
+            "because": to.because.map(word),
+        });
+        Some((object, detail))
+    };
+    let entries: Vec<(Object, Value)> = answers.into_iter().filter_map(entry).collect();
+    let (actor, action) = (Actor::system(), "user_app.status_changed");
+    audit::insert_all(conn, organization_id, &actor, action, &entries, now)
 }
 
-fn write_change(
+fn write_assessment(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     row: &UserAppRow,
     assessment: &Assessment,
-    now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
+) -> Result<(), StoreError> {
     let stored = (row.status.0, row.status_reason.0, row.because.map(|it| it.0));
     let is_same = stored == (assessment.status, assessment.reason, assessment.because)
         && row.changes_at == assessment.changes_at.map(|it| it.naive_utc());
     if is_same {
-        return Ok(false);
+        return Ok(());
     }
-    user_apps::update_assessment(conn, organization_id, row.user_id, row.app_id, assessment)?;
-    if row.status.0 == assessment.status {
-        return Ok(false);
-    }
-    let key = (row.user_id, row.app_id);
-    audit_change(conn, organization_id, key, row.status.0, assessment, now)?;
-    Ok(true)
+    user_apps::update_assessment(conn, organization_id, row.user_id, row.app_id, assessment)
 }

@@ -320,7 +320,10 @@ impl<'a> Triage<'a> {
 
     fn refresh(&mut self, app_id: AppId, users: &[UserId]) -> Result<(), StoreError> {
         let keys: BTreeSet<(UserId, AppId)> = users.iter().map(|it| (*it, app_id)).collect();
-        activity::refresh(self.conn, &self.organization, &keys, self.now)
+        let id = self.id();
+        let locked: Vec<(UserId, AppId)> = keys.iter().copied().collect();
+        let before = user_apps::lock_statuses(self.conn, id, &locked)?;
+        activity::refresh(self.conn, &self.organization, &keys, &before, self.now)
     }
 
     fn row(&mut self, app_id: AppId) -> Result<Option<AppRow>, StoreError> {

@@ -125,6 +125,16 @@ impl TestApp {
         }
     }
 
+    /// Another collector on the same database and clock, as a second machine would run it.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    #[must_use]
+    pub fn another_collector(&self) -> Collector {
+        let config = config(self.database.url(), self._folder.path());
+        Collector::open(&config, Clock::Manual(self.clock.clone())).expect("the collector opens")
+    }
+
     /// Where its data is.
     #[must_use]
     pub fn database_url(&self) -> &DatabaseUrl {

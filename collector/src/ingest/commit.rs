@@ -359,6 +359,13 @@ fn write_plan(
 ) -> Result<(), StoreError> {
     let organization_id = organization.organization_id;
     let source_id = organization.extension_source_id;
+    // What a mapping joins is assessed from all that it joins.
+    let aliases = mappings::aliases(conn, organization_id)?;
+    let joined = aliases.joined(plan.user_apps.keys().copied());
+    // Before the facts change: one statement per group locks what is assessed, and says what it was.
+    let locked: BTreeSet<(UserId, AppId)> = plan.user_apps.keys().chain(&joined).copied().collect();
+    let locked: Vec<(UserId, AppId)> = locked.into_iter().collect();
+    let before = user_apps::lock_statuses(conn, organization_id, &locked)?;
     if !plan.user_apps.is_empty() {
         let newest: Vec<NewestDates> = plan
             .user_apps
@@ -395,6 +402,9 @@ fn write_plan(
             .filter_map(|it| Some((it.user_id, it.app_id, it.assessment.changes_at?.date_naive())))
             .collect();
         due_assessments::insert(conn, organization_id, &due)?;
+        let alone = assessments.into_iter();
+        let alone = alone.filter(|it| !aliases.is_hidden(it.0.1) && !joined.contains(&it.0));
+        activity::audit_changes(conn, organization_id, &before, alone, now)?;
     }
     let days: Vec<(UserId, AppId, NaiveDate)> = plan.usage_days.iter().copied().collect();
     user_apps::insert_usage_days(conn, organization_id, &days)?;
@@ -404,16 +414,7 @@ fn write_plan(
     for (&app_id, &seen) in &plan.discovered {
         discoveries::add(conn, organization_id, app_id, seen)?;
     }
-    // What a mapping joins is assessed from all that it joins.
-    let aliases = mappings::aliases(conn, organization_id)?;
-    let is_joined = |app_id| aliases.is_hidden(app_id) || !aliases.sources(app_id).is_empty();
-    let joined = plan
-        .user_apps
-        .keys()
-        .filter(|(_, app_id)| is_joined(*app_id))
-        .map(|(user_id, app_id)| (*user_id, aliases.resolve(*app_id)))
-        .collect();
-    activity::refresh(conn, organization, &joined, now)?;
+    activity::refresh(conn, organization, &joined, &before, now)?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::StoreError;
 use super::word::{ActorKind, Word};
 use crate::db::schema::audit_entries;
-use crate::db::{AuditEntryId, DbConnection, OrganizationId};
+use crate::db::{AuditEntryId, DbConnection, OrganizationId, with_backend};
 
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,42 @@ pub fn insert(
         detail: detail.to_string(),
     };
     diesel::insert_into(audit_entries::table).values(&entry).execute(conn)?;
+    Ok(())
+}
+
+/// Appends one entry per object, all of one action, in few statements: for what the collector itself did
+/// to many.
+///
+/// # Errors
+/// When the database refuses.
+pub fn insert_all(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    actor: &Actor,
+    action: &str,
+    entries: &[(Object, Value)],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    // SQLite takes at most 32,766 values in one statement.
+    for entries in entries.chunks(1_000) {
+        let rows: Vec<NewAuditEntry<'_>> = entries
+            .iter()
+            .map(|(object, detail)| NewAuditEntry {
+                organization_id,
+                audit_entry_id: AuditEntryId::new(now),
+                at: now.naive_utc(),
+                actor_kind: Word(actor.kind),
+                actor: &actor.name,
+                action,
+                object_kind: object.kind,
+                object_id: &object.id,
+                detail: detail.to_string(),
+            })
+            .collect();
+        with_backend!(conn, c => diesel::insert_into(audit_entries::table)
+            .values(&rows)
+            .execute(c))?;
+    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 //! `discovered`, and are read under the mapping's app; so a mapping changes what was reported before
 //! it at once, and taking it away restores everything.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
@@ -13,7 +13,7 @@ use shared::wire::{Site, SiteRule, SiteRuleKind};
 use super::StoreError;
 use super::word::Word;
 use crate::db::schema::{apps, mappings};
-use crate::db::{AppId, DbConnection, OrganizationId};
+use crate::db::{AppId, DbConnection, OrganizationId, UserId};
 
 /// One mapping.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -155,6 +155,13 @@ impl Aliases {
     pub fn with_sources(&self, app_ids: &[AppId]) -> Vec<AppId> {
         let sources = app_ids.iter().flat_map(|it| self.sources(*it));
         app_ids.iter().chain(sources).copied().collect()
+    }
+
+    /// Of these user-apps those that are read together with others, by the keys under which they are read.
+    #[must_use]
+    pub fn joined(&self, keys: impl Iterator<Item = (UserId, AppId)>) -> BTreeSet<(UserId, AppId)> {
+        let is_joined = |id| self.is_hidden(id) || !self.sources(id).is_empty();
+        keys.filter(|it| is_joined(it.1)).map(|it| (it.0, self.resolve(it.1))).collect()
     }
 
     /// No mapping has facts.

@@ -222,6 +222,69 @@ const ON_CONFLICT_SQLITE: &str = "
         because = excluded.because,
         changes_at = excluded.changes_at";
 
+#[derive(QueryableByName)]
+struct StatusRow {
+    #[diesel(sql_type = Binary)]
+    user_id: UserId,
+    #[diesel(sql_type = Binary)]
+    app_id: AppId,
+    #[diesel(sql_type = Text)]
+    status: Word<Status>,
+}
+
+/// The statuses that are written down for these user-apps; those that are not there are absent. On
+/// PostgreSQL the rows are locked until the transaction ends, in the order of their keys: whoever reads
+/// facts and writes what they mean does so after everybody else who does, and never beside them.
+///
+/// # Errors
+/// When the database refuses.
+pub fn lock_statuses(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    keys: &[(UserId, AppId)],
+) -> Result<HashMap<(UserId, AppId), Status>, StoreError> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<StatusRow> = by_backend!(conn,
+        postgres: c => diesel::sql_query(LOCK_STATUSES_POSTGRES)
+            .bind::<Binary, _>(organization_id)
+            .bind::<Array<Binary>, _>(keys.iter().map(|it| it.0).collect::<Vec<_>>())
+            .bind::<Array<Binary>, _>(keys.iter().map(|it| it.1).collect::<Vec<_>>())
+            .load(c)?,
+        // The transaction holds the write lock of the whole file.
+        sqlite: c => {
+            let mut found = Vec::with_capacity(keys.len());
+            for keys in keys.chunks(ROWS_PER_STATEMENT) {
+                let mut query = diesel::sql_query(format!(
+                    "with wanted (organization_id, user_id, app_id) as (values {}) \
+                     select it.user_id, it.app_id, it.status from wanted join user_apps it \
+                     on it.organization_id = wanted.organization_id \
+                     and it.user_id = wanted.user_id and it.app_id = wanted.app_id",
+                    values(keys.len(), 1, 2)
+                ))
+                .into_boxed()
+                .bind::<Binary, _>(organization_id);
+                for (user_id, app_id) in keys {
+                    query = query.bind::<Binary, _>(*user_id).bind::<Binary, _>(*app_id);
+                }
+                found.extend(query.load::<StatusRow>(c)?);
+            }
+            found
+        },
+    );
+    Ok(rows.into_iter().map(|it| ((it.user_id, it.app_id), it.status.0)).collect())
+}
+
+const LOCK_STATUSES_POSTGRES: &str = "
+    select it.user_id, it.app_id, it.status
+    from user_apps it
+    join unnest($2::bytea[], $3::bytea[]) as wanted (user_id, app_id)
+        on it.user_id = wanted.user_id and it.app_id = wanted.app_id
+    where it.organization_id = $1
+    order by it.user_id, it.app_id
+    for no key update of it";
+
 /// Writes another assessment of the same facts down.
 ///
 /// # Errors
