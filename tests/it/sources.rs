@@ -472,3 +472,57 @@ async fn t14_a_sign_up_of_the_extension_stays_unconfirmed_until_a_source_reports
         "active recent_activity direct_integration 2026-11-23T09:00:00Z"
     );
 }
+
+/// A table of `n` rows in which every tenth is broken, in turn in each way that tables are.
+fn long_table(n: usize) -> Vec<u8> {
+    let mut table = b"email,app,last_used,status,display_name\n".to_vec();
+    for row in 0..n {
+        let line: Vec<u8> = match (row % 10, row / 10 % 5) {
+            (9, 0) => format!("user{row}@northwind.example,slack\n").into_bytes(),
+            (9, 1) => format!("user{row}@northwind.example,slack,=NOW(),active,\n").into_bytes(),
+            (9, 2) => [b"user".as_slice(), b"\xff\xfe", b"@northwind.example,slack,,,\n"].concat(),
+            (9, 3) => format!("\"user{row}@northwind.example,slack,,,\n").into_bytes(),
+            (9, _) => format!("user{row}@northwind.example,nosuchapp,,,\n").into_bytes(),
+            // Names that hold what breaks tables, as they should be written.
+            (3, _) => format!(
+                "user{row}@northwind.example,slack,2026-11-20,active,\"Lopez, \"\"Mia\"\"\r\nof Sales\"\n"
+            )
+            .into_bytes(),
+            _ => format!("user{row}@northwind.example,slack,2026-11-20,active,=1+{row}\n").into_bytes(),
+        };
+        table.extend(line);
+    }
+    table
+}
+
+#[actix_web::test]
+async fn a_long_table_with_every_kind_of_broken_line_loses_nothing_good() {
+    let app = TestApp::new();
+    let import = source(&app, "import", "generic").await;
+    let path = format!("{import}/csv?mode=snapshot");
+    let answer: Value = app.writer().post_csv(&path, &long_table(2_500)).await.ok();
+    assert_eq!((&answer["n_accepted"], &answer["n_rejected"]), (&2_250.into(), &250.into()));
+    let rejected = answer["rejected"].as_array().unwrap();
+    let mut kinds = std::collections::BTreeMap::new();
+    for it in rejected {
+        *kinds.entry(it["code"].as_str().unwrap()).or_insert(0) += 1;
+    }
+    expect![[r#"{"bad_encoding": 50, "broken_quotes": 50, "formula": 50, "unknown_app": 50, "wrong_columns": 50}"#]].assert_eq(&format!("{kinds:?}"));
+    assert!(rejected.is_sorted_by_key(|it| it["row"].as_u64()), "in the order of the table");
+    // A row that spans two lines moves the lines after it, and no error names a wrong one.
+    let first: Vec<_> = rejected.iter().take(2).map(|it| it["row"].as_u64().unwrap()).collect();
+    assert_eq!(first, [12, 23]);
+    // Every good row is an account, and no bad one is.
+    let mut n = 0;
+    let mut cursor = String::new();
+    loop {
+        let page: Value = app.reader().get(&format!("/v1/user-apps?limit=1000{cursor}")).await.ok();
+        n += page["items"].as_array().unwrap().len();
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(n, 2_250);
+    // Sent again, the same table changes nothing: a row with a bad date is no account that is missing.
+    let again: Value = app.writer().post_csv(&path, &long_table(2_500)).await.ok();
+    assert_eq!(again["session"]["n_removed"], 0, "{}", again["session"]);
+}

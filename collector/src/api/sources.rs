@@ -6,16 +6,13 @@ use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_json::value::RawValue;
-use shared::activity::profile::{PROFILES, Profile};
 use shared::activity::{Health, SourceKind};
 use utoipa::{IntoParams, ToSchema};
 
 use super::openapi::words;
 use crate::db::{ApiKeyId, DbConnection, SourceId, SyncSessionId};
 use crate::extract::{Body, Csv, Feeder, Json, Reader, Writer};
-use crate::identity::keys;
 use crate::lists::{
     Ask, Filter, List, ListSpec, Takes, answer, field_names, list_params, pick, words_of,
 };
@@ -23,14 +20,11 @@ use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::sources::record::{self, MAX_RECORDS, ReadRecords, Record};
 use crate::sources::sessions::{self, Finish, MAX_PAGES, RowsAnswer};
-use crate::sources::table;
-use crate::store::api_keys::Scope;
-use crate::store::audit::{self, Object};
-use crate::store::reassessments::{self, Reach};
+use crate::sources::settings;
+use crate::sources::upload::{self, Ended, Upload};
 use crate::store::sources::{self, SourceRow, SourceSettings};
 use crate::store::sync_sessions::{self, SyncSessionRow};
 use crate::store::word::{SyncMode, SyncState, Word, parse_word};
-use crate::store::{StoreError, user_fields};
 
 /// Bytes of a page: a thousand records with some activities each.
 pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -165,58 +159,19 @@ pub async fn create(
     writer: Writer,
     Json(new): Json<NewSource>,
 ) -> Result<HttpResponse, ApiError> {
-    if new.kind == SourceKind::Extension {
-        return Err(ApiError::Invalid("the extension is a source already".to_owned()));
-    }
     let settings = SourceSettings {
         name: Some(new.name),
         profile: new.profile,
         sync_limit_seconds: new.sync_limit_seconds,
         removal_limit_percent: new.removal_limit_percent,
     };
-    let settings = check_settings(settings)?;
     let now = collector.clock.now();
     let row = collector.db.write(move |conn| {
-        let id = writer.organization_id;
-        let name = settings.name.clone().unwrap_or_default();
-        let all = sources::list(conn, id)?;
-        if all.iter().any(|it| it.kind.0 == new.kind && it.name == name) {
-            let detail = format!("there is a source {name:?} of this kind already");
-            return Err(ApiError::Conflict(detail));
-        }
-        let source_id = sources::insert(conn, id, new.kind, &name, now)?;
-        sources::update(conn, id, source_id, &settings)?;
-        let object = Object { kind: "source", id: source_id.to_string() };
-        let detail = json!({ "kind": Word(new.kind), "name": name });
-        audit::insert(conn, id, &writer.actor, "source.created", &object, &detail, now)?;
-        sources::find(conn, id, source_id)?.ok_or(ApiError::NotFound)
+        settings::create(conn, writer.organization_id, new.kind, settings, &writer.actor, now)
     });
     let item = SourceItem::new(row.await?, now);
     collector.callers.forget_all();
     Ok(HttpResponse::Created().json(item))
-}
-
-fn check_settings(settings: SourceSettings) -> Result<SourceSettings, ApiError> {
-    let name = settings.name.as_deref().map(str::trim);
-    if name.is_some_and(|it| !(1..=200).contains(&it.chars().count())) {
-        return Err(ApiError::Invalid("a name has 1 to 200 characters".to_owned()));
-    }
-    if let Some(profile) = &settings.profile
-        && Profile::find(profile).is_none()
-    {
-        let names = PROFILES.iter().map(|it| it.name).collect::<Vec<_>>().join(", ");
-        return Err(ApiError::Invalid(format!("{profile:?} is no profile; there are {names}")));
-    }
-    let year = 366 * 86_400;
-    if settings.sync_limit_seconds.is_some_and(|it| !(3_600..=year).contains(&it)) {
-        let detail = "sync_limit_seconds is between 3600 (an hour) and 31622400 (a year)";
-        return Err(ApiError::Invalid(detail.to_owned()));
-    }
-    if settings.removal_limit_percent.is_some_and(|it| !(0..=100).contains(&it)) {
-        return Err(ApiError::Invalid("removal_limit_percent is between 0 and 100".to_owned()));
-    }
-    let name = name.map(ToOwned::to_owned);
-    Ok(SourceSettings { name, ..settings })
 }
 
 /// What to change about a source; what is left out stays.
@@ -248,38 +203,18 @@ pub async fn update(
     id: Path<SourceId>,
     Json(change): Json<SourceChange>,
 ) -> Result<HttpResponse, ApiError> {
-    let is_connected = change.is_connected;
-    let settings = check_settings(SourceSettings {
-        name: change.name,
-        profile: change.profile,
-        sync_limit_seconds: change.sync_limit_seconds,
-        removal_limit_percent: change.removal_limit_percent,
-    })?;
+    let change = settings::Change {
+        settings: SourceSettings {
+            name: change.name,
+            profile: change.profile,
+            sync_limit_seconds: change.sync_limit_seconds,
+            removal_limit_percent: change.removal_limit_percent,
+        },
+        is_connected: change.is_connected,
+    };
     let (now, source_id) = (collector.clock.now(), id.into_inner());
     let row = collector.db.write(move |conn| {
-        let id = writer.organization_id;
-        let before = sources::lock(conn, id, source_id)?.ok_or(ApiError::NotFound)?;
-        if before.kind.0 == SourceKind::Extension && is_connected.is_some() {
-            let detail = "the extension connects per browser; revoke installations instead";
-            return Err(ApiError::Invalid(detail.to_owned()));
-        }
-        sources::update(conn, id, source_id, &settings)?;
-        let was_connected = before.disconnected_at.is_none();
-        if let Some(is_connected) = is_connected.filter(|it| *it != was_connected) {
-            let at = (!is_connected).then_some(now);
-            sources::update_disconnected(conn, id, source_id, at)?;
-        }
-        reassessments::insert(conn, id, Reach::Source(source_id), now)?;
-        let object = Object { kind: "source", id: source_id.to_string() };
-        let detail = json!({
-            "name": settings.name,
-            "profile": settings.profile,
-            "sync_limit_seconds": settings.sync_limit_seconds,
-            "removal_limit_percent": settings.removal_limit_percent,
-            "is_connected": is_connected,
-        });
-        audit::insert(conn, id, &writer.actor, "source.changed", &object, &detail, now)?;
-        sources::find(conn, id, source_id)?.ok_or(ApiError::NotFound)
+        settings::update(conn, writer.organization_id, source_id, change, &writer.actor, now)
     });
     let item = SourceItem::new(row.await?, now);
     collector.callers.forget_all();
@@ -319,16 +254,10 @@ pub async fn create_key(
     id: Path<SourceId>,
     Json(new): Json<NewKey>,
 ) -> Result<HttpResponse, ApiError> {
-    let name = new.name.trim().to_owned();
-    if !(1..=200).contains(&name.chars().count()) {
-        return Err(ApiError::Invalid("a name has 1 to 200 characters".to_owned()));
-    }
     let (now, source_id) = (collector.clock.now(), id.into_inner());
     let made = collector.db.write(move |conn| {
         let id = writer.organization_id;
-        sources::find(conn, id, source_id)?.ok_or(ApiError::NotFound)?;
-        let scope = Scope::Ingest(source_id).to_string();
-        Ok::<_, ApiError>(keys::create_api_key(conn, id, &name, &scope, &writer.actor, now)?)
+        settings::create_key(conn, id, source_id, &new.name, &writer.actor, now)
     });
     let (api_key_id, token) = made.await?;
     Ok(HttpResponse::Created().json(KeyItem { api_key_id, key: token.text().to_owned() }))
@@ -351,21 +280,10 @@ pub async fn put_field_mappings(
     id: Path<SourceId>,
     Json(mappings): Json<BTreeMap<String, String>>,
 ) -> Result<HttpResponse, ApiError> {
-    let is_name = |it: &String| (1..=100).contains(&it.trim().chars().count());
-    if 100 < mappings.len() || !mappings.iter().all(|(k, v)| is_name(k) && is_name(v)) {
-        let detail = "at most 100 fields, each with a name of 1 to 100 characters";
-        return Err(ApiError::Invalid(detail.to_owned()));
-    }
     let (now, source_id) = (collector.clock.now(), id.into_inner());
     let kept = mappings.clone();
     let changed = collector.db.write(move |conn| {
-        let id = writer.organization_id;
-        sources::lock(conn, id, source_id)?.ok_or(ApiError::NotFound)?;
-        user_fields::replace_mappings(conn, id, source_id, &kept, now)?;
-        let object = Object { kind: "source", id: source_id.to_string() };
-        let detail = json!({ "fields": kept });
-        let action = "source.fields_mapped";
-        Ok::<_, ApiError>(audit::insert(conn, id, &writer.actor, action, &object, &detail, now)?)
+        settings::map_fields(conn, writer.organization_id, source_id, &kept, &writer.actor, now)
     });
     changed.await?;
     Ok(HttpResponse::Ok().json(mappings))
@@ -719,42 +637,25 @@ pub async fn add_csv(
 ) -> Result<HttpResponse, ApiError> {
     let source_id = id.into_inner();
     feeder.check(source_id)?;
-    let mode = parse_mode(&query.mode)?;
-    let (now, organization_id) = (collector.clock.now(), feeder.organization_id);
-    let app = query.app.clone();
-    let charset = query.charset.clone();
-    let prepared = collector.db.write(move |conn| {
-        let source = sessions::lock_source(conn, organization_id, source_id)?;
-        let invalid = |error: table::TableError| ApiError::Invalid(error.to_string());
-        let table = table::parse(&body, charset.as_deref()).map_err(invalid)?;
-        let mut reader = record::Reader::new(&source, now);
-        let further = table::read_accounts(&table, app.as_deref(), &mut reader).map_err(invalid)?;
-        let mut read = reader.done();
-        sessions::refuse_unknown_apps(conn, organization_id, &mut read, now)?;
-        let mappings = user_fields::list_mappings(conn, organization_id, source_id)?;
-        let mut answer = RowsAnswer::new(&read);
-        answer.unmapped_fields =
-            further.into_iter().filter(|it| !mappings.contains_key(it)).collect();
-        let session = sessions::open(conn, organization_id, source_id, mode, now)?;
-        let n_pages = sessions::put_pages(conn, organization_id, &session, read, now)?;
-        Ok::<_, ApiError>((answer, session, n_pages))
-    });
-    let (rows, session, n_pages) = prepared.await?;
-    let session_id = session.sync_session_id;
-    let finish = Finish {
-        organization_id,
+    let upload = Upload {
+        organization_id: feeder.organization_id,
         source_id,
-        session_id,
-        n_pages,
+        mode: parse_mode(&query.mode)?,
+        app: query.app,
+        charset: query.charset,
         confirm_removals: query.confirm_removals,
+        waits: false,
         actor: feeder.actor,
     };
-    let finished = sessions::finish(&collector, finish).await;
-    if let Err(ApiError::ConfirmationNeeded { .. }) = &finished {
-        let given_up =
-            collector.db.write(move |conn| sessions::abandon(conn, organization_id, session));
-        given_up.await?;
-    }
-    let session = SessionItem::new(&finished?);
+    let bytes = body.to_vec();
+    drop(body);
+    let (rows, ended) = upload::take(&collector, upload, bytes).await?;
+    let session = match ended {
+        Ended::Finished(session) => SessionItem::new(&session),
+        // Only for who asked that it waits.
+        Ended::Waits { n_removed, n_held } => {
+            return Err(ApiError::ConfirmationNeeded { n_removed, n_held });
+        }
+    };
     Ok(HttpResponse::Ok().json(CsvAnswer { rows, session }))
 }

@@ -57,7 +57,7 @@ pub async fn add_lines(
 ) -> Result<HttpResponse, ApiError> {
     let invalid = |error: TableError| ApiError::Invalid(error.to_string());
     let parsed = table::parse(&body, query.charset.as_deref()).map_err(invalid)?;
-    let (lines, rejected) = read_lines(&parsed).map_err(invalid)?;
+    let (lines, rejected) = read_lines(parsed).map_err(invalid)?;
     let (n_accepted, now) = (lines.len(), collector.clock.now());
     let added = collector.db.write(move |conn| {
         let id = writer.organization_id;
@@ -75,7 +75,7 @@ pub async fn add_lines(
     Ok(HttpResponse::Ok().json(LinesAnswer { n_accepted, n_rejected, rejected }))
 }
 
-fn read_lines(parsed: &Table) -> Result<(Vec<SpendLineRow>, Vec<Rejected>), TableError> {
+fn read_lines(parsed: Table) -> Result<(Vec<SpendLineRow>, Vec<Rejected>), TableError> {
     let names = ["id", "account", "description", "amount", "currency", "date"];
     let mut places = Vec::new();
     for name in names {
@@ -83,8 +83,8 @@ fn read_lines(parsed: &Table) -> Result<(Vec<SpendLineRow>, Vec<Rejected>), Tabl
     }
     let parent = parsed.column("parent");
     let (mut lines, mut rejected) = (Vec::new(), Vec::new());
-    for (at, row) in &parsed.rows {
-        let line = row.clone().and_then(|cells| {
+    for (at, row) in parsed {
+        let line = row.and_then(|cells| {
             let cell = |place: Option<usize>| {
                 place.and_then(|it| cells.get(it)).map_or("", |it| it.trim()).to_owned()
             };
@@ -94,7 +94,7 @@ fn read_lines(parsed: &Table) -> Result<(Vec<SpendLineRow>, Vec<Rejected>), Tabl
         });
         match line {
             Ok(line) => lines.push(line),
-            Err((code, detail)) => rejected.push(Rejected { row: *at, code, detail }),
+            Err((code, detail)) => rejected.push(Rejected { row: at, code, detail }),
         }
     }
     Ok((lines, rejected))

@@ -246,7 +246,7 @@ pub async fn put(
 ) -> Result<HttpResponse, ApiError> {
     let invalid = |error: upload::TableError| ApiError::Invalid(error.to_string());
     let parsed = upload::parse(&body, query.charset.as_deref()).map_err(invalid)?;
-    let (rows, rejected) = read_rows(&parsed).map_err(invalid)?;
+    let (rows, rejected) = read_rows(parsed).map_err(invalid)?;
     let (n_accepted, now) = (rows.len(), collector.clock.now());
     let replaced = collector.db.write(move |conn| {
         let id = writer.organization_id;
@@ -267,14 +267,14 @@ pub async fn put(
 /// # Errors
 /// [`upload::TableError`] without the columns.
 pub fn read_rows(
-    parsed: &upload::Table,
+    parsed: upload::Table,
 ) -> Result<(Vec<ValidationRow>, Vec<Rejected>), upload::TableError> {
     let email = parsed.required("email")?;
     let last_used = parsed.required("last_used")?;
     let mut rows: BTreeMap<String, ValidationRow> = BTreeMap::new();
     let mut rejected = Vec::new();
-    for (line, row) in &parsed.rows {
-        let read = row.clone().and_then(|cells| {
+    for (line, row) in parsed {
+        let read = row.and_then(|cells| {
             let cell = |at: usize| cells.get(at).map_or("", |it| it.trim());
             let email = EmailAddress::parse(cell(email))
                 .map_err(|error| ("bad_email", error.to_string()))?;
@@ -283,7 +283,7 @@ pub fn read_rows(
         });
         match read {
             Ok(row) => drop(rows.insert(row.email.clone(), row)),
-            Err((code, detail)) => rejected.push(Rejected { row: *line, code, detail }),
+            Err((code, detail)) => rejected.push(Rejected { row: line, code, detail }),
         }
     }
     Ok((rows.into_values().collect(), rejected))

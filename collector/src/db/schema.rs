@@ -414,6 +414,9 @@ diesel::table! {
         finished_at -> Nullable<Timestamp>,
         n_applied -> Integer,
         n_removed -> Integer,
+        stated_pages -> Nullable<Integer>,
+        n_to_remove -> Nullable<Integer>,
+        n_held -> Nullable<Integer>,
     }
 }
 

@@ -7,6 +7,7 @@ use shared::activity::StatedStatus;
 use shared::activity::profile::ActivityMeaning;
 use shared::wire::EventKind;
 
+use super::names;
 use super::record::Fact;
 use crate::activity::{self, UserAppKey};
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
@@ -102,7 +103,7 @@ struct Touched {
     sign_in: Option<(DateTime<Utc>, DateTime<Utc>)>,
     sign_up: Option<(DateTime<Utc>, DateTime<Utc>)>,
     visit: Option<(DateTime<Utc>, DateTime<Utc>)>,
-    display_name: Option<String>,
+    is_named: bool,
     licenses: Option<Vec<String>>,
 }
 
@@ -161,6 +162,8 @@ pub fn apply(
     }
     applied.has_use = changed.values().any(|it| it.facts().last_used_at().is_some());
     update_user_apps(conn, organization, &touched, now)?;
+    let named = touched.iter().filter(|it| it.1.is_named).map(|it| *it.0).collect();
+    names::update(conn, organization_id, source.kind.0, &named)?;
     user_apps::insert_usage_days(conn, organization_id, &days.into_iter().collect::<Vec<_>>())?;
     activities::insert_of_source(conn, organization_id, source.source_id, log)?;
     for (key, touched) in &touched {
@@ -203,7 +206,7 @@ impl Taking<'_> {
         raise(&mut account.reported_last_used_at, fact.last_used_at);
         if fact.display_name.is_some() {
             account.display_name.clone_from(&fact.display_name);
-            self.touched.display_name.clone_from(&fact.display_name);
+            self.touched.is_named = true;
         }
         if fact.role.is_some() {
             account.account_role.clone_from(&fact.role);
@@ -309,14 +312,16 @@ fn update_user_apps(
     }
     let organization_id = organization.organization_id;
     let keys: Vec<UserAppKey> = touched.keys().copied().collect();
-    let before = activity::stored_statuses(conn, organization_id, &keys)?;
+    // What a mapping joins is assessed from all that it joins.
+    let aliases = mappings::aliases(conn, organization_id)?;
+    let joined = aliases.joined(keys.iter().copied());
+    let locked: BTreeSet<UserAppKey> = keys.iter().chain(&joined).copied().collect();
+    let locked: Vec<UserAppKey> = locked.into_iter().collect();
+    let before = user_apps::lock_statuses(conn, organization_id, &locked)?;
     let assessments = activity::assess_keys(conn, organization, &keys, now)?;
     let mut updates = Vec::with_capacity(keys.len());
     for (key, touched) in touched {
         let Some(assessment) = assessments.get(key).copied() else { continue };
-        if let Some(from) = before.get(key).filter(|it| **it != assessment.status) {
-            activity::audit_change(conn, organization_id, *key, *from, &assessment, now)?;
-        }
         updates.push(UserAppUpdate {
             user_id: key.0,
             app_id: key.1,
@@ -328,22 +333,15 @@ fn update_user_apps(
         });
     }
     user_apps::upsert(conn, organization_id, &updates)?;
-    for (key, touched) in touched {
-        if let Some(name) = &touched.display_name {
-            user_apps::update_display_name(conn, organization_id, *key, name)?;
-        }
-    }
     let due: Vec<_> = updates
         .iter()
         .filter_map(|it| Some((it.user_id, it.app_id, it.assessment.changes_at?.date_naive())))
         .collect();
     due_assessments::insert(conn, organization_id, &due)?;
-    // What a mapping joins is assessed from all that it joins.
-    let aliases = mappings::aliases(conn, organization_id)?;
-    let is_joined = |app_id| aliases.is_hidden(app_id) || !aliases.sources(app_id).is_empty();
-    let joined = touched.keys().filter(|it| is_joined(it.1));
-    let joined = joined.map(|it| (it.0, aliases.resolve(it.1))).collect();
-    activity::refresh(conn, organization, &joined, now)
+    let alone = assessments.into_iter();
+    let alone = alone.filter(|it| !aliases.is_hidden(it.0.1) && !joined.contains(&it.0));
+    activity::audit_changes(conn, organization_id, &before, alone, now)?;
+    activity::refresh(conn, organization, &joined, &before, now)
 }
 
 #[expect(clippy::too_many_arguments, reason = "one line of the caller, and no group among them")]

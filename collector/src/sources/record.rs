@@ -127,19 +127,19 @@ pub fn read(
     source: &SourceRow,
     now: DateTime<Utc>,
 ) -> ReadRecords {
-    let mut reader = Reader::new(source, now);
+    let mut reader = Reader::new(source.clone(), now);
     for (row, raw) in rows.iter().enumerate() {
         match serde_json::from_str::<Record>(raw.get()) {
             Ok(record) => reader.add(row, record),
             Err(error) => reader.reject_unreadable(row, "unreadable", error.to_string()),
         }
     }
-    reader.done()
+    reader.take()
 }
 
 /// Reads rows one by one.
-pub struct Reader<'a> {
-    source: &'a SourceRow,
+pub struct Reader {
+    source: SourceRow,
     now: DateTime<Utc>,
     read: ReadRecords,
     /// Accounts with what was stated about them, to find rows that contradict each other.
@@ -148,17 +148,22 @@ pub struct Reader<'a> {
 
 type Refusal = (&'static str, String);
 
-impl<'a> Reader<'a> {
+impl Reader {
     /// Nothing read yet.
     #[must_use]
-    pub fn new(source: &'a SourceRow, now: DateTime<Utc>) -> Reader<'a> {
+    pub fn new(source: SourceRow, now: DateTime<Utc>) -> Reader {
         Reader { source, now, read: ReadRecords::default(), stated: BTreeMap::new() }
     }
 
-    /// What was read.
+    /// What was read since it was asked last; what contradicts earlier rows is still found.
+    pub fn take(&mut self) -> ReadRecords {
+        std::mem::take(&mut self.read)
+    }
+
+    /// As much was read as a page of a session holds.
     #[must_use]
-    pub fn done(self) -> ReadRecords {
-        self.read
+    pub fn is_full(&self) -> bool {
+        MAX_RECORDS <= self.read.facts.len() || MAX_RECORDS <= self.read.rejected.len()
     }
 
     /// Refuses a row of which not even the account is known.

@@ -8,7 +8,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::apply::{self, Applied};
-use super::record::{Fact, MAX_RECORDS, ReadRecords, Rejected};
+use super::record::{Fact, ReadRecords, Rejected};
 use crate::activity::UserAppKey;
 use crate::db::{DbConnection, OrganizationId, SourceId, SyncSessionId};
 use crate::problem::ApiError;
@@ -104,7 +104,7 @@ fn check_open(session: &SyncSessionRow) -> Result<(), ApiError> {
 }
 
 /// What became of the rows of an upload.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RowsAnswer {
     /// Rows that count.
     pub n_accepted: usize,
@@ -123,12 +123,17 @@ impl RowsAnswer {
     /// The answer for rows that were read.
     #[must_use]
     pub fn new(read: &ReadRecords) -> RowsAnswer {
-        RowsAnswer {
-            n_accepted: read.facts.iter().filter(|it| !it.is_presence_only).count(),
-            n_rejected: read.rejected.len(),
-            rejected: read.rejected.iter().take(MAX_NAMED).cloned().collect(),
-            unmapped_fields: BTreeSet::new(),
-        }
+        let mut answer = RowsAnswer::default();
+        answer.add(read);
+        answer
+    }
+
+    /// Adds what became of further rows.
+    pub fn add(&mut self, read: &ReadRecords) {
+        self.n_accepted += read.facts.iter().filter(|it| !it.is_presence_only).count();
+        self.n_rejected += read.rejected.len();
+        let room = MAX_NAMED.saturating_sub(self.rejected.len());
+        self.rejected.extend(read.rejected.iter().take(room).cloned());
     }
 }
 
@@ -181,7 +186,7 @@ pub fn put_page(
     let row = SyncPageRow {
         sync_session_id: session_id,
         page_number,
-        n_records: count(read.facts.len()),
+        n_records: count(read.facts.iter().filter(|it| !it.is_presence_only).count()),
         n_rejected: count(read.rejected.len()),
         n_unreadable: count(read.n_unreadable),
         records: serde_json::to_string(&read.facts).map_err(|it| ApiError::Internal(it.into()))?,
@@ -218,7 +223,11 @@ pub struct Finish {
 pub async fn finish(collector: &Collector, finish: Finish) -> Result<SyncSessionRow, ApiError> {
     let now = collector.clock.now();
     let begin = finish.clone();
-    let session = collector.db.write(move |conn| begin_applying(conn, &begin, now)).await?;
+    let begun = collector.db.write(move |conn| begin_applying(conn, &begin, now)).await;
+    if let Err(ApiError::ConfirmationNeeded { n_removed, n_held }) = &begun {
+        note_confirmation(collector, &finish, *n_removed, *n_held).await?;
+    }
+    let session = begun?;
     if session.state.0 == SyncState::Finished {
         return Ok(session);
     }
@@ -252,6 +261,30 @@ pub async fn finish(collector: &Collector, finish: Finish) -> Result<SyncSession
     collector.callers.forget_all();
     collector.work.notify_one();
     Ok(session)
+}
+
+/// Notes what a refused session waits for, so that a person can find it.
+async fn note_confirmation(
+    collector: &Collector,
+    finish: &Finish,
+    n_removed: i64,
+    n_held: i64,
+) -> Result<(), ApiError> {
+    let finish = finish.clone();
+    let count = |n: i64| Some(i32::try_from(n).unwrap_or(i32::MAX));
+    let noted = collector.db.write(move |conn| {
+        let (organization_id, id) = (finish.organization_id, finish.session_id);
+        let session = sync_sessions::lock(conn, organization_id, finish.source_id, id)?;
+        let session = session.ok_or(ApiError::NotFound)?;
+        let session = SyncSessionRow {
+            stated_pages: Some(finish.n_pages),
+            n_to_remove: count(n_removed),
+            n_held: count(n_held),
+            ..session
+        };
+        Ok::<_, ApiError>(sync_sessions::update(conn, organization_id, &session)?)
+    });
+    noted.await
 }
 
 fn session_mode(conn: &mut DbConnection, finish: &Finish) -> Result<SyncMode, ApiError> {
@@ -485,35 +518,4 @@ pub fn add_facts(
     let applied = apply::apply(conn, organization, &source, SyncMode::Facts, facts, now)?;
     note_synced(conn, organization.organization_id, &source, applied.has_use, now)?;
     Ok(applied)
-}
-
-/// Keeps a long list of records as the pages of a new session; answers how many there are.
-///
-/// # Errors
-/// [`ApiError::Invalid`] for more records than a session takes.
-pub fn put_pages(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    session: &SyncSessionRow,
-    read: ReadRecords,
-    now: DateTime<Utc>,
-) -> Result<i32, ApiError> {
-    let id = (session.source_id, session.sync_session_id);
-    let n_pages = read.facts.len().div_ceil(MAX_RECORDS).max(1);
-    let n_pages = i32::try_from(n_pages).unwrap_or(i32::MAX);
-    if MAX_PAGES < n_pages {
-        let detail = format!("{} records are more than one session takes", read.facts.len());
-        return Err(ApiError::Invalid(detail));
-    }
-    let mut facts = read.facts.into_iter();
-    for page_number in 1..=n_pages {
-        let page = ReadRecords {
-            facts: facts.by_ref().take(MAX_RECORDS).collect(),
-            rejected: Vec::new(),
-            // Of the upload as a whole.
-            n_unreadable: if page_number == 1 { read.n_unreadable } else { 0 },
-        };
-        put_page(conn, organization_id, id, page_number, &page, now)?;
-    }
-    Ok(n_pages)
 }

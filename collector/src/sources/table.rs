@@ -1,9 +1,6 @@
 //! CSV as people and spreadsheets write it: found encodings, broken lines, formula cells. Each line
 //! stands for itself, so that a broken one loses no other.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
-
 use encoding_rs::{Encoding, UTF_8};
 
 use super::record::{Reader, Record, RecordActivity};
@@ -34,20 +31,27 @@ pub enum TableError {
     },
 }
 
-/// A row that could be cut into cells, or why not.
-pub type Row = (usize, Result<Vec<String>, (&'static str, String)>);
+/// A row cut into cells, or why not.
+type Cut = Result<Vec<String>, (&'static str, String)>;
 
-/// A table: the names of its columns in lower case, and its rows with the line on which each begins.
+/// A row with the line on which it begins, counted from 1.
+pub type Row = (usize, Cut);
+
+/// A table: the names of its columns in lower case, and an iterator over its rows, which are cut one by
+/// one, so that a long table takes no more memory than its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     /// The columns.
     pub columns: Vec<String>,
-    /// The rows, in order; lines count from 1.
-    pub rows: Vec<Row>,
+    body: Vec<u8>,
+    /// Where in `body` the next row begins.
+    at: usize,
+    /// On which line that is.
+    line: usize,
 }
 
-/// Cuts a CSV into cells. The encoding is that of its byte order mark, else `charset`, else UTF-8; a
-/// line that is not UTF-8 is refused by itself.
+/// Reads the columns of a CSV. The encoding is that of its byte order mark, else `charset`, else UTF-8;
+/// a line that is not UTF-8 is refused by itself.
 ///
 /// # Errors
 /// [`TableError`] when there are no columns or the charset is unknown.
@@ -61,28 +65,16 @@ pub fn parse(bytes: &[u8], charset: Option<&str>) -> Result<Table, TableError> {
         Some((encoding, n)) => (encoding, bytes.get(n..).unwrap_or_default()),
         None => (stated, bytes),
     };
-    let bytes: Cow<'_, [u8]> = if encoding == UTF_8 {
-        Cow::Borrowed(rest)
+    let body = if encoding == UTF_8 {
+        rest.to_vec()
     } else {
-        Cow::Owned(encoding.decode_without_bom_handling(rest).0.into_owned().into_bytes())
+        encoding.decode_without_bom_handling(rest).0.into_owned().into_bytes()
     };
-    let mut rows = rows(&bytes);
-    rows.retain(|(_, row)| row.as_ref().map_or(true, |it| it.iter().any(|it| !it.is_empty())));
-    if rows.is_empty() {
-        return Err(TableError::Empty);
-    }
-    let (_, first) = rows.remove(0);
+    let mut table = Table { columns: Vec::new(), body, at: 0, line: 1 };
+    let (_, first) = table.cut().ok_or(TableError::Empty)?;
     let columns = first.map_err(|_| TableError::Empty)?;
-    let columns: Vec<String> = columns.iter().map(|it| it.trim().to_lowercase()).collect();
-    for (_, row) in &mut rows {
-        if let Ok(cells) = row
-            && cells.len() != columns.len()
-        {
-            let (got, wanted) = (cells.len(), columns.len());
-            *row = Err(("wrong_columns", format!("the row has {got} cells and not {wanted}")));
-        }
-    }
-    Ok(Table { columns, rows })
+    table.columns = columns.iter().map(|it| it.trim().to_lowercase()).collect();
+    Ok(table)
 }
 
 impl Table {
@@ -100,40 +92,75 @@ impl Table {
         let found = || self.columns.join(", ");
         self.column(name).ok_or_else(|| TableError::NoColumn { name, found: found() })
     }
-}
 
-fn rows(bytes: &[u8]) -> Vec<Row> {
-    let lines: Vec<&[u8]> = bytes.split(|it| *it == b'\n').collect();
-    let mut rows = Vec::with_capacity(lines.len());
-    let mut at = 0;
-    while at < lines.len() {
-        let n = n_lines_of_row(lines.get(at..).unwrap_or_default());
-        let row = match n {
-            None => Err(("broken_quotes", "a quote is opened and not closed".to_owned())),
-            Some(n) => {
-                let lines = lines.get(at..at + n).unwrap_or_default();
-                cells(&lines.join(&b'\n'))
+    /// The next row that is not empty.
+    fn cut(&mut self) -> Option<Row> {
+        while self.at < self.body.len() {
+            let line = self.line;
+            let rest = self.body.get(self.at..).unwrap_or_default();
+            let (row, n_lines, next) = self.first_row(rest);
+            (self.at, self.line) = (self.at + next, line + n_lines);
+            if row.as_ref().map_or(true, |it| it.iter().any(|it| !it.is_empty())) {
+                return Some((line, row));
             }
-        };
-        rows.push((at + 1, row));
-        at += n.unwrap_or(1);
-    }
-    rows
-}
-
-/// How many lines a row takes; none when its quotes never close.
-fn n_lines_of_row(lines: &[&[u8]]) -> Option<usize> {
-    let mut n_quotes = 0;
-    for (at, line) in lines.iter().take(MAX_LINES_PER_ROW).enumerate() {
-        n_quotes += line.iter().filter(|it| **it == b'"').count();
-        if n_quotes % 2 == 0 {
-            return Some(at + 1);
         }
+        None
     }
-    None
+
+    /// The row at the start of a text, how many lines it takes, and where the next one begins.
+    fn first_row(&self, rest: &[u8]) -> (Cut, usize, usize) {
+        let first = first_line(rest);
+        let mut n_quotes = 0;
+        let mut at = 0;
+        for n in 1..=MAX_LINES_PER_ROW {
+            let line = first_line(rest.get(at..).unwrap_or_default());
+            n_quotes += line.text.iter().filter(|it| **it == b'"').count();
+            let (end, next) = (at + line.text.len(), at + line.next);
+            if n_quotes % 2 == 0 {
+                let row = cells(rest.get(..end).unwrap_or_default());
+                // A quote that nobody closed may seem to end at the quote of a later row. Then the cells
+                // do not come out, and the rows in between are rows.
+                let is_whole = row.as_ref().is_ok_and(|it| it.len() == self.columns.len());
+                if n == 1 || is_whole || self.columns.is_empty() {
+                    return (row, n, next);
+                }
+                break;
+            }
+            if next == rest.len() {
+                break;
+            }
+            at = next;
+        }
+        (Err(("broken_quotes", "a quote is opened and not closed".to_owned())), 1, first.next)
+    }
 }
 
-fn cells(row: &[u8]) -> Result<Vec<String>, (&'static str, String)> {
+impl Iterator for Table {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        let (line, row) = self.cut()?;
+        let row = row.and_then(|cells| {
+            let (got, wanted) = (cells.len(), self.columns.len());
+            let detail = || format!("the row has {got} cells and not {wanted}");
+            if got == wanted { Ok(cells) } else { Err(("wrong_columns", detail())) }
+        });
+        Some((line, row))
+    }
+}
+
+/// The line at the start of a text, and where the next one begins.
+struct Line<'a> {
+    text: &'a [u8],
+    next: usize,
+}
+
+fn first_line(rest: &[u8]) -> Line<'_> {
+    let text = rest.split(|it| *it == b'\n').next().unwrap_or_default();
+    Line { text, next: (text.len() + 1).min(rest.len()) }
+}
+
+fn cells(row: &[u8]) -> Cut {
     let row = std::str::from_utf8(row).map_err(|error| {
         let at = error.valid_up_to();
         let detail = format!("the row is not UTF-8 from byte {at} on; name its charset");
@@ -174,58 +201,69 @@ pub const COLUMNS: [&str; 9] = [
     "activity_at",
 ];
 
-/// Reads the rows of a CSV of accounts. Columns that are not ours become fields of the user (T26). The
-/// cell `license` may hold several, separated by `;`.
-///
-/// # Errors
-/// [`TableError::NoColumn`] without `email`, or without `app` where `app` is not given.
-pub fn read_accounts(
-    table: &Table,
-    app: Option<&str>,
-    reader: &mut Reader<'_>,
-) -> Result<BTreeSet<String>, TableError> {
-    table.required("email")?;
-    if app.is_none() {
-        table.required("app")?;
-    }
-    let knows_licenses = table.column("license").is_some();
-    for (line, row) in &table.rows {
-        match row {
-            Err((code, detail)) => reader.reject_unreadable(*line, code, detail.clone()),
-            Ok(cells) => reader.add(*line, record(table, cells, app, knows_licenses)),
-        }
-    }
-    let further = table.columns.iter().filter(|it| !COLUMNS.contains(&it.as_str()));
-    Ok(further.cloned().collect())
+/// How the rows of a CSV of accounts become records. Columns that are not ours become fields of the user
+/// (T26). The cell `license` may hold several, separated by `;`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    columns: Vec<String>,
+    /// The app of all rows, where the table has no such column.
+    app: Option<String>,
+    knows_licenses: bool,
 }
 
-fn record(table: &Table, cells: &[String], app: Option<&str>, knows_licenses: bool) -> Record {
-    let mut record = Record { app: app.unwrap_or_default().to_owned(), ..Record::default() };
-    let (mut kind, mut at) = (None, None);
-    let mut fields = BTreeMap::new();
-    for (column, value) in table.columns.iter().zip(cells).filter(|it| !it.1.is_empty()) {
-        let value = value.clone();
-        match column.as_str() {
-            "app" => record.app = value,
-            "email" => record.email = value,
-            "display_name" => record.display_name = Some(value),
-            "status" => record.status = Some(value),
-            "role" => record.role = Some(value),
-            "last_used" => record.last_used = Some(value),
-            "license" => {
-                record.licenses = Some(value.split(';').map(|it| it.trim().to_owned()).collect());
-            }
-            "activity_type" => kind = Some(value),
-            "activity_at" => at = Some(value),
-            _ => drop(fields.insert(column.clone(), value)),
+impl Layout {
+    /// The layout of a table.
+    ///
+    /// # Errors
+    /// [`TableError::NoColumn`] without `email`, or without `app` where `app` is not given.
+    pub fn new(table: &Table, app: Option<String>) -> Result<Layout, TableError> {
+        table.required("email")?;
+        if app.is_none() {
+            table.required("app")?;
+        }
+        let knows_licenses = table.column("license").is_some();
+        Ok(Layout { columns: table.columns.clone(), app, knows_licenses })
+    }
+
+    /// Columns that are not ours.
+    pub fn further(&self) -> impl Iterator<Item = &String> {
+        self.columns.iter().filter(|it| !COLUMNS.contains(&it.as_str()))
+    }
+
+    /// Reads one row.
+    pub fn read(&self, (line, row): Row, reader: &mut Reader) {
+        match row {
+            Err((code, detail)) => reader.reject_unreadable(line, code, detail),
+            Ok(cells) => reader.add(line, self.record(cells)),
         }
     }
-    if knows_licenses && record.licenses.is_none() {
-        record.licenses = Some(Vec::new());
+
+    fn record(&self, cells: Vec<String>) -> Record {
+        let mut record = Record { app: self.app.clone().unwrap_or_default(), ..Record::default() };
+        let (mut kind, mut at) = (None, None);
+        for (column, value) in self.columns.iter().zip(cells).filter(|it| !it.1.is_empty()) {
+            match column.as_str() {
+                "app" => record.app = value,
+                "email" => record.email = value,
+                "display_name" => record.display_name = Some(value),
+                "status" => record.status = Some(value),
+                "role" => record.role = Some(value),
+                "last_used" => record.last_used = Some(value),
+                "license" => {
+                    let names = value.split(';').map(|it| it.trim().to_owned());
+                    record.licenses = Some(names.collect());
+                }
+                "activity_type" => kind = Some(value),
+                "activity_at" => at = Some(value),
+                _ => drop(record.fields.insert(column.clone(), value)),
+            }
+        }
+        if self.knows_licenses && record.licenses.is_none() {
+            record.licenses = Some(Vec::new());
+        }
+        record.activities.extend(at.map(|at| RecordActivity { kind, at }));
+        record
     }
-    record.activities.extend(at.map(|at| RecordActivity { kind, at }));
-    record.fields = fields;
-    record
 }
 
 #[cfg(test)]
@@ -236,11 +274,12 @@ mod tests {
         let text = match parse(bytes, charset) {
             Err(error) => error.to_string(),
             Ok(table) => {
-                let rows = table.rows.iter().map(|(line, row)| match row {
+                let columns = table.columns.join(" | ");
+                let rows = table.map(|(line, row)| match row {
                     Ok(cells) => format!("{line}: {}\n", cells.join(" | ")),
                     Err((code, detail)) => format!("{line}: {code}: {detail}\n"),
                 });
-                format!("{}\n{}", table.columns.join(" | "), rows.collect::<String>())
+                format!("{columns}\n{}", rows.collect::<String>())
             }
         };
         expected.assert_eq(&text);
@@ -255,8 +294,9 @@ mod tests {
                 email | app
                 2: a@b.example | slack
                 3: wrong_columns: the row has 1 cells and not 2
-                4: wrong_columns: the row has 1 cells and not 2
-                6: broken_quotes: a quote is opened and not closed
+                4: broken_quotes: a quote is opened and not closed
+                5: d@b.example | sl
+                ack
                 7: bad_encoding: the row is not UTF-8 from byte 0 on; name its charset
                 9: e@b.example | slack
             "#]],

@@ -30,6 +30,22 @@ pub struct SyncSessionRow {
     pub n_applied: i32,
     /// Accounts that a snapshot left out.
     pub n_removed: i32,
+    /// How many pages it has, where it waits for a confirmation.
+    pub stated_pages: Option<i32>,
+    /// Accounts that it would remove, where that is to be confirmed.
+    pub n_to_remove: Option<i32>,
+    /// Accounts that its source held then.
+    pub n_held: Option<i32>,
+}
+
+impl SyncSessionRow {
+    /// What somebody is to confirm: pages, removals, and of how many accounts.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<(i32, i32, i32)> {
+        let is_open = self.state.0 == SyncState::Open;
+        let stated = self.stated_pages.zip(self.n_to_remove).zip(self.n_held);
+        stated.filter(|_| is_open).map(|((pages, removals), held)| (pages, removals, held))
+    }
 }
 
 /// Opens a session.
@@ -53,6 +69,9 @@ pub fn insert(
         finished_at: None,
         n_applied: 0,
         n_removed: 0,
+        stated_pages: None,
+        n_to_remove: None,
+        n_held: None,
     };
     diesel::insert_into(sync_sessions::table)
         .values((sync_sessions::organization_id.eq(organization_id), &row))
@@ -123,6 +142,28 @@ pub fn find(
         .optional()?)
 }
 
+/// The newest sessions, of all sources or of one.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_newest(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    source_id: Option<SourceId>,
+    limit: i64,
+) -> Result<Vec<SyncSessionRow>, StoreError> {
+    let mut query = sync_sessions::table
+        .filter(sync_sessions::organization_id.eq(organization_id))
+        .order(sync_sessions::sync_session_id.desc())
+        .limit(limit)
+        .select(SyncSessionRow::as_select())
+        .into_boxed::<super::Backend>();
+    if let Some(source_id) = source_id {
+        query = query.filter(sync_sessions::source_id.eq(source_id));
+    }
+    Ok(query.load(conn)?)
+}
+
 /// Writes down where a session stands.
 ///
 /// # Errors
@@ -143,6 +184,9 @@ pub fn update(
         sync_sessions::finished_at.eq(row.finished_at),
         sync_sessions::n_applied.eq(row.n_applied),
         sync_sessions::n_removed.eq(row.n_removed),
+        sync_sessions::stated_pages.eq(row.stated_pages),
+        sync_sessions::n_to_remove.eq(row.n_to_remove),
+        sync_sessions::n_held.eq(row.n_held),
     ))
     .execute(conn)?;
     Ok(())

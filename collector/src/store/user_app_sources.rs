@@ -278,6 +278,49 @@ pub fn list_accounts(
     Ok(query.load(conn)?)
 }
 
+/// The name that one source gives to one account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedAccount {
+    /// Whose account.
+    pub user_id: UserId,
+    /// In which app.
+    pub app_id: AppId,
+    /// Who reported.
+    pub source_id: SourceId,
+    /// Of which kind that is.
+    pub kind: SourceKind,
+    /// The name.
+    pub display_name: String,
+}
+
+/// The names that sources give to the accounts of these users.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_names(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    users: &[UserId],
+) -> Result<Vec<NamedAccount>, StoreError> {
+    type Row = (UserId, AppId, SourceId, Word<SourceKind>, Option<String>);
+    let rows: Vec<Row> = user_app_sources::table
+        .filter(user_app_sources::organization_id.eq(organization_id))
+        .filter(user_app_sources::user_id.eq_any(users))
+        .filter(user_app_sources::display_name.is_not_null())
+        .select((
+            user_app_sources::user_id,
+            user_app_sources::app_id,
+            user_app_sources::source_id,
+            user_app_sources::source_kind,
+            user_app_sources::display_name,
+        ))
+        .load(conn)?;
+    let named = |(user_id, app_id, source_id, kind, name): Row| {
+        Some(NamedAccount { user_id, app_id, source_id, kind: kind.0, display_name: name? })
+    };
+    Ok(rows.into_iter().filter_map(named).collect())
+}
+
 /// What one source holds about these users in these apps.
 ///
 /// # Errors

@@ -181,6 +181,26 @@ pub fn update_kind(
     Ok(())
 }
 
+/// Sets the person's name as the best source gives it (T22).
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_name(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    user_id: UserId,
+    name: &str,
+) -> Result<(), StoreError> {
+    diesel::update(
+        users::table
+            .filter(users::organization_id.eq(organization_id))
+            .filter(users::user_id.eq(user_id)),
+    )
+    .set(users::name.eq(name))
+    .execute(conn)?;
+    Ok(())
+}
+
 /// A user in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedUser {

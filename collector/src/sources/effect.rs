@@ -1,0 +1,73 @@
+//! What a source contributes to what is shown, and so what is missing when it goes quiet.
+
+use chrono::{DateTime, Utc};
+use shared::activity::{Reason, explain};
+
+use crate::activity;
+use crate::db::DbConnection;
+use crate::store::StoreError;
+use crate::store::organizations::Organization;
+use crate::store::reassessments::{self, Reach};
+use crate::store::sources::SourceRow;
+
+/// Accounts of one source, counted by what it does for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// Accounts that were looked at.
+    pub n_accounts: i64,
+    /// It decides their status.
+    pub n_decided: i64,
+    /// The newest use is one that it reported.
+    pub n_newest: i64,
+    /// Nobody else reports a use.
+    pub n_only: i64,
+    /// Their status is known only from before it went quiet (T6, T7).
+    pub n_unsure: i64,
+    /// It has more accounts than were looked at.
+    pub is_cut: bool,
+}
+
+/// Accounts that are looked at, for somebody who waits for a page.
+const MAX_ACCOUNTS: i64 = 20_000;
+
+/// Counts what a source that is not the extension does at `now`.
+///
+/// # Errors
+/// When the database refuses.
+pub fn count(
+    conn: &mut DbConnection,
+    organization: &Organization,
+    source: &SourceRow,
+    now: DateTime<Utc>,
+) -> Result<Effect, StoreError> {
+    let id = organization.organization_id;
+    let reach = Reach::Source(source.source_id);
+    let mut effect = Effect::default();
+    let mut after = None;
+    loop {
+        let keys = reassessments::list_keys(conn, id, reach, after, 1_000)?;
+        let Some(last) = keys.last() else { return Ok(effect) };
+        if MAX_ACCOUNTS <= effect.n_accounts {
+            effect.is_cut = true;
+            return Ok(effect);
+        }
+        after = Some(*last);
+        for (key, known) in activity::find_facts(conn, id, &keys)? {
+            let own = known.sources.iter().filter(|it| it.source_id == source.source_id);
+            let own: Vec<_> = own.map(|it| it.facts).collect();
+            let (answer, evidence) = explain(known.facts(), organization.thresholds(key.1), now);
+            let used = |it: &&shared::activity::SourceFacts| it.last_used_at().is_some();
+            let is_newest =
+                own.iter().filter(used).any(|it| it.last_used_at() == answer.last_used_at);
+            let n_using = known.facts().sources.iter().filter(used).count();
+            let is_quiet =
+                matches!(answer.reason, Reason::SourceStale | Reason::SourceDisconnected);
+            let decides = evidence.iter().any(|it| it.is_deciding && own.contains(&it.facts));
+            effect.n_accounts += 1;
+            effect.n_decided += i64::from(decides);
+            effect.n_newest += i64::from(is_newest);
+            effect.n_only += i64::from(is_newest && n_using == own.iter().filter(used).count());
+            effect.n_unsure += i64::from(is_quiet && answer.because == Some(source.kind.0));
+        }
+    }
+}
