@@ -60,6 +60,8 @@ pub fn configure(app: &mut ServiceConfig) {
                 .service(at("/users").route(get().to(pages::users::list)))
                 .service(at("/users/{user}").route(get().to(pages::users::show)))
                 .service(at("/user-apps").route(get().to(pages::user_apps::list)))
+                .service(at("/user-apps/{user_app}").route(get().to(pages::explain::show)))
+                .configure(number_pages)
                 .service(
                     at("/admins")
                         .route(get().to(pages::admins::list))
@@ -173,6 +175,44 @@ fn number_routes(app: &mut ServiceConfig) {
         .service(at("/v1/spend/accounts").route(put().to(api::spend::put_accounts)))
         .service(at("/v1/spend/rules").route(post().to(api::spend::create_rule)))
         .service(at("/v1/spend/rules/{rule}").route(delete().to(api::spend::remove_rule)));
+}
+
+/// Pages of numbers, of what feeds them, and of what they are measured by.
+fn number_pages(app: &mut ServiceConfig) {
+    app.app_data(pages::upload::config())
+        .service(at(pages::licenses::PATH).route(get().to(pages::licenses::show)))
+        .service(at("/licenses/assignments").route(get().to(pages::licenses::list)))
+        .service(
+            at(pages::limits::PATH)
+                .route(get().to(pages::limits::show))
+                .route(post().to(pages::limits::save)),
+        )
+        .service(
+            at(pages::validation::PATH)
+                .route(get().to(pages::validation::show))
+                .route(post().to(pages::validation::create)),
+        )
+        .service(
+            at(pages::imports::PATH)
+                .route(get().to(pages::imports::show))
+                .route(post().to(pages::imports::create)),
+        )
+        .service(
+            at(pages::sources::PATH)
+                .route(get().to(pages::sources::list))
+                .route(post().to(pages::sources::create)),
+        )
+        .service(
+            at("/sources/{source}")
+                .route(get().to(pages::sources::show))
+                .route(post().to(pages::sources::update)),
+        )
+        .service(at("/sources/{source}/connection").route(post().to(pages::sources::connect)))
+        .service(at("/sources/{source}/fields").route(post().to(pages::sources::map_fields)))
+        .service(at("/sources/{source}/keys").route(post().to(pages::sources::create_key)))
+        .service(
+            at("/sources/{source}/uploads/{session}").route(post().to(pages::sources::decide)),
+        );
 }
 
 /// Where sources are kept and fed. Their uploads are longer than a browser's.

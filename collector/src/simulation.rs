@@ -75,8 +75,25 @@ pub struct Outcome {
     pub examples: Vec<(UserAppKey, Status, Status)>,
     /// How many licenses would turn from one use to another.
     pub licenses: BTreeMap<(LicenseUse, LicenseUse), i64>,
+    /// Some of them.
+    pub license_examples: Vec<LicenseFlip>,
     /// What unused licenses cost in a year: now and then, by currency.
     pub money: BTreeMap<String, (Amount, Amount)>,
+}
+
+/// One license that would turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LicenseFlip {
+    /// Whose account in which app.
+    pub user_app: UserAppKey,
+    /// The person's address.
+    pub email: String,
+    /// The type of license.
+    pub license: String,
+    /// What it is now.
+    pub from: LicenseUse,
+    /// What it would be.
+    pub to: LicenseUse,
 }
 
 /// Examples in an answer.
@@ -103,8 +120,18 @@ pub fn simulate(
     for (it, before) in all.iter_mut().zip(before) {
         it.reassess(&changed, now);
         let after = it.assessment.verdict;
-        if before != after {
-            *outcome.licenses.entry((before, after)).or_default() += 1;
+        if before == after {
+            continue;
+        }
+        *outcome.licenses.entry((before, after)).or_default() += 1;
+        if outcome.license_examples.len() < MAX_EXAMPLES {
+            outcome.license_examples.push(LicenseFlip {
+                user_app: (it.user.user_id, it.license.app_id),
+                email: it.user.email.clone(),
+                license: it.license.name.clone(),
+                from: before,
+                to: after,
+            });
         }
     }
     let cost_after: Counts = all.iter().collect();

@@ -66,5 +66,8 @@ mod seed;
 /// The admin pages.
 mod pages;
 
+/// The pages of numbers and of what feeds them.
+mod number_pages;
+
 /// The whole, in a real Chromium.
 mod browser;

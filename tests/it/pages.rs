@@ -25,7 +25,20 @@ fn check_headers(answer: &Answer, expected: Expect) {
 }
 
 /// The pages of who is signed in that need no id.
-const PAGES: [&str; 6] = ["/", "/apps", "/users", "/user-apps", "/admins", "/discoveries"];
+const PAGES: [&str; 12] = [
+    "/",
+    "/apps",
+    "/users",
+    "/user-apps",
+    "/admins",
+    "/discoveries",
+    "/licenses",
+    "/licenses/assignments",
+    "/limits",
+    "/validation",
+    "/sources",
+    "/imports",
+];
 
 /// The first link of a page to something below this path.
 fn first_link(page: &Answer, below: &str) -> String {
@@ -250,9 +263,9 @@ async fn the_overview_shows_who_uses_what_from_which_browsers() {
     let page = app.signed_in("ada@northwind.example").await.get("/user-apps").await;
     expect![[r#"
         User | App | Last used | Last 14 days | Status and reason
-        maria @northwind.example | Slack | Today, 09:50 Password | 1 day | Active Used within 7 days Decided by The browser extension Evidence Heartbeat Today, 10:00 Use Today, 09:50 Sign-in Today, 09:20 Limit 7 days without use Changes Inactive from 30 Nov, 09:50
-        maria @northwind.example | timetracker.example unknown site | Today, 09:30 Password | 1 day | Active Used within 7 days Decided by The browser extension Evidence Heartbeat Today, 10:00 Sign-in Today, 09:30 Limit 7 days without use Changes Inactive from 30 Nov, 09:30
-        tom @northwind.example | Slack | - | - | Unconfirmed Signed up, not used since Decided by The browser extension Evidence Heartbeat Today, 10:00 Sign-up Today, 09:55 Changes Active with the next use
+        maria @northwind.example | Slack | Today, 09:50 Password | 1 day | Active Used within 7 days Decided by The browser extension Evidence Heartbeat Today, 10:00 Use Today, 09:50 Sign-in Today, 09:20 Limit 7 days without use Changes Inactive from 30 Nov, 09:50 Every source, limit and rule
+        maria @northwind.example | timetracker.example unknown site | Today, 09:30 Password | 1 day | Active Used within 7 days Decided by The browser extension Evidence Heartbeat Today, 10:00 Sign-in Today, 09:30 Limit 7 days without use Changes Inactive from 30 Nov, 09:30 Every source, limit and rule
+        tom @northwind.example | Slack | - | - | Unconfirmed Signed up, not used since Decided by The browser extension Evidence Heartbeat Today, 10:00 Sign-up Today, 09:55 Changes Active with the next use Every source, limit and rule
     "#]]
     .assert_eq(&page.rows("user-apps"));
 }

@@ -89,7 +89,29 @@ impl Visitor<'_> {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.append_pair("form_token", &self.form_token);
         form.extend_pairs(fields);
-        self.send(Method::POST, path, Some(form.finish())).await
+        let media_type = "application/x-www-form-urlencoded".to_owned();
+        self.send(Method::POST, path, Some((media_type, form.finish().into_bytes()))).await
+    }
+
+    /// Sends a form with a file and the last page's token.
+    pub async fn upload(&mut self, path: &str, fields: &[(&str, &str)], file: &[u8]) -> Answer {
+        const BOUNDARY: &str = "----a boundary that is in no test";
+        let mut body = Vec::new();
+        let token = ("form_token", self.form_token.as_str());
+        for (name, value) in std::iter::once(&token).chain(fields) {
+            let part = format!(
+                "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            );
+            body.extend(part.bytes());
+        }
+        let head = format!(
+            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"table.csv\"\r\ncontent-type: text/csv\r\n\r\n"
+        );
+        body.extend(head.bytes());
+        body.extend(file);
+        body.extend(format!("\r\n--{BOUNDARY}--\r\n").bytes());
+        let media_type = format!("multipart/form-data; boundary=\"{BOUNDARY}\"");
+        self.send(Method::POST, path, Some((media_type, body))).await
     }
 
     /// Opens the sign-in page and fills it in.
@@ -98,16 +120,19 @@ impl Visitor<'_> {
         self.submit("/sign-in", &[("email", email), ("password", password)]).await
     }
 
-    async fn send(&mut self, method: Method, path: &str, form: Option<String>) -> Answer {
+    async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        form: Option<(String, Vec<u8>)>,
+    ) -> Answer {
         let cookies: Vec<String> = self.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let mut request = TestRequest::with_uri(path)
             .method(method)
             .insert_header(("host", HOST))
             .insert_header(("cookie", cookies.join("; ")));
-        if let Some(form) = form {
-            request = request
-                .insert_header(("content-type", "application/x-www-form-urlencoded"))
-                .set_payload(form);
+        if let Some((media_type, form)) = form {
+            request = request.insert_header(("content-type", media_type)).set_payload(form);
             if let Some(origin) = &self.origin {
                 request = request.insert_header(("origin", origin.as_str()));
             }

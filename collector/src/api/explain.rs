@@ -30,88 +30,88 @@ use crate::store::{mappings, user_apps};
 /// A status and why, in JSON.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Explanation {
-    user_app: String,
-    as_of: DateTime<Utc>,
-    last_used_at: Option<DateTime<Utc>>,
+    pub(crate) user_app: String,
+    pub(crate) as_of: DateTime<Utc>,
+    pub(crate) last_used_at: Option<DateTime<Utc>>,
     #[schema(schema_with = words_or_null::<SourceKind>)]
-    last_used_by: Option<Word<SourceKind>>,
+    pub(crate) last_used_by: Option<Word<SourceKind>>,
     /// No source that still reports has seen a use (T6).
-    is_stale: bool,
+    pub(crate) is_stale: bool,
     #[schema(schema_with = words::<Status>)]
-    status: Word<Status>,
+    pub(crate) status: Word<Status>,
     #[schema(schema_with = words::<Reason>)]
-    status_reason: Word<Reason>,
+    pub(crate) status_reason: Word<Reason>,
     /// The rule of the specification that gives the reason.
-    rule: &'static str,
+    pub(crate) rule: &'static str,
     /// The primary source: the one that decides the status (Z10).
     #[schema(schema_with = words_or_null::<SourceKind>)]
-    because: Option<Word<SourceKind>>,
+    pub(crate) because: Option<Word<SourceKind>>,
     /// Closed by hand and used after that (Z36).
-    is_used_after_offboarding: bool,
-    changes_at: Option<DateTime<Utc>>,
-    last_heartbeat_at: Option<DateTime<Utc>>,
-    sources: Vec<SourceEvidence>,
-    limits: Vec<LimitInForce>,
-    would_change: Vec<PossibleChange>,
+    pub(crate) is_used_after_offboarding: bool,
+    pub(crate) changes_at: Option<DateTime<Utc>>,
+    pub(crate) last_heartbeat_at: Option<DateTime<Utc>>,
+    pub(crate) sources: Vec<SourceEvidence>,
+    pub(crate) limits: Vec<LimitInForce>,
+    pub(crate) would_change: Vec<PossibleChange>,
 }
 
 /// What one source contributes.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SourceEvidence {
-    source_id: SourceId,
+    pub(crate) source_id: SourceId,
     #[schema(schema_with = words::<SourceKind>)]
-    kind: Word<SourceKind>,
-    name: String,
+    pub(crate) kind: Word<SourceKind>,
+    pub(crate) name: String,
     #[schema(schema_with = words::<Health>)]
-    health: Word<Health>,
-    last_synced_at: Option<DateTime<Utc>>,
-    last_used_at: Option<DateTime<Utc>>,
-    last_sign_in_at: Option<DateTime<Utc>>,
-    last_sign_up_at: Option<DateTime<Utc>>,
-    last_visit_at: Option<DateTime<Utc>>,
+    pub(crate) health: Word<Health>,
+    pub(crate) last_synced_at: Option<DateTime<Utc>>,
+    pub(crate) last_used_at: Option<DateTime<Utc>>,
+    pub(crate) last_sign_in_at: Option<DateTime<Utc>>,
+    pub(crate) last_sign_up_at: Option<DateTime<Utc>>,
+    pub(crate) last_visit_at: Option<DateTime<Utc>>,
     /// The source's own field (`raw_last_used`).
-    reported_last_used_at: Option<DateTime<Utc>>,
-    last_token_at: Option<DateTime<Utc>>,
+    pub(crate) reported_last_used_at: Option<DateTime<Utc>>,
+    pub(crate) last_token_at: Option<DateTime<Utc>>,
     #[schema(schema_with = words_or_null::<StatedStatus>)]
-    stated_status: Option<Word<StatedStatus>>,
+    pub(crate) stated_status: Option<Word<StatedStatus>>,
     /// In the source's own word.
-    stated_word: Option<String>,
-    stated_at: Option<DateTime<Utc>>,
-    role: Option<String>,
+    pub(crate) stated_word: Option<String>,
+    pub(crate) stated_at: Option<DateTime<Utc>>,
+    pub(crate) role: Option<String>,
     /// The status that it alone would give.
-    says: Option<SourceOpinion>,
-    is_deciding: bool,
+    pub(crate) says: Option<SourceOpinion>,
+    pub(crate) is_deciding: bool,
 }
 
 /// The status that a source alone would give.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SourceOpinion {
     #[schema(schema_with = words::<Status>)]
-    status: Word<Status>,
+    pub(crate) status: Word<Status>,
     #[schema(schema_with = words::<Reason>)]
-    reason: Word<Reason>,
-    rule: &'static str,
+    pub(crate) reason: Word<Reason>,
+    pub(crate) rule: &'static str,
 }
 
 /// A limit in force, and for what it was set.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LimitInForce {
     #[schema(schema_with = words::<LimitClock>)]
-    clock: Word<LimitClock>,
-    limit_seconds: i64,
+    pub(crate) clock: Word<LimitClock>,
+    pub(crate) limit_seconds: i64,
     #[schema(schema_with = words::<LimitScope>)]
-    set_for: Word<LimitScope>,
+    pub(crate) set_for: Word<LimitScope>,
 }
 
 /// What would give another answer, and which.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PossibleChange {
-    what: &'static str,
-    at: Option<DateTime<Utc>>,
+    pub(crate) what: &'static str,
+    pub(crate) at: Option<DateTime<Utc>>,
     #[schema(schema_with = words::<Status>)]
-    status: Word<Status>,
+    pub(crate) status: Word<Status>,
     #[schema(schema_with = words::<Reason>)]
-    reason: Word<Reason>,
+    pub(crate) reason: Word<Reason>,
 }
 
 /// Explains the status of one user-app.

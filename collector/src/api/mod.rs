@@ -67,7 +67,7 @@ fn find_apps(
 }
 
 /// The app that a query names.
-fn find_app(
+pub(crate) fn find_app(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     name: &str,

@@ -22,6 +22,7 @@ use crate::sources::record::{self, MAX_RECORDS, ReadRecords, Record};
 use crate::sources::sessions::{self, Finish, MAX_PAGES, RowsAnswer};
 use crate::sources::settings;
 use crate::sources::upload::{self, Ended, Upload};
+use crate::store::StoreError;
 use crate::store::sources::{self, SourceRow, SourceSettings};
 use crate::store::sync_sessions::{self, SyncSessionRow};
 use crate::store::word::{SyncMode, SyncState, Word, parse_word};

@@ -31,9 +31,9 @@ const CORE_DAYS: usize = 15;
 /// Days of use in the last 7, 30 and 90 days, today included, in the organization's zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UsageDays {
-    last_7: usize,
-    last_30: usize,
-    last_90: usize,
+    pub(crate) last_7: usize,
+    pub(crate) last_30: usize,
+    pub(crate) last_90: usize,
 }
 
 impl UsageDays {
@@ -141,7 +141,7 @@ fn usage_of_user_app(
 }
 
 /// The days from `since` on which each was used, those of what is read under it among them.
-pub(super) fn find_days(
+pub(crate) fn find_days(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     aliases: &Aliases,
@@ -161,7 +161,7 @@ pub(super) fn find_days(
 }
 
 /// A source that still reports says when the app is used.
-pub(super) fn reports_use(known: &activity::KnownFacts, now: DateTime<Utc>) -> bool {
+pub(crate) fn reports_use(known: &activity::KnownFacts, now: DateTime<Utc>) -> bool {
     known
         .facts()
         .sources

@@ -305,7 +305,7 @@ fn holders(
 }
 
 /// The key in a user-app's id.
-pub(super) fn parse_user_app(text: &str) -> Option<UserAppKey> {
+pub(crate) fn parse_user_app(text: &str) -> Option<UserAppKey> {
     let (user, app) = text.split_once('.')?;
     Some((user.parse().ok()?, app.parse().ok()?))
 }

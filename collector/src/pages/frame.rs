@@ -11,7 +11,12 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Apps", "/apps"),
     ("Users", "/users"),
     ("Who uses what", "/user-apps"),
+    ("Licenses", "/licenses"),
     ("Installations", "/installations"),
+    ("Sources", "/sources"),
+    ("Imports", "/imports"),
+    ("Validation", "/validation"),
+    ("Limits", "/limits"),
     ("Sign-in", "/sign-in-settings"),
     ("Admins", "/admins"),
 ];

@@ -9,13 +9,19 @@ pub mod apps;
 pub mod connect;
 pub mod discoveries;
 pub mod enrollment;
+pub mod explain;
+pub mod imports;
 pub mod installations;
+pub mod licenses;
+pub mod limits;
 pub mod mailings;
 pub mod overview;
 pub mod settings;
 pub mod sign_in;
+pub mod sources;
 pub mod user_apps;
 pub mod users;
+pub mod validation;
 
 pub mod chart;
 pub mod export;
@@ -24,6 +30,8 @@ pub mod filters;
 pub mod caller;
 pub mod frame;
 pub mod list;
+pub mod table;
+pub mod upload;
 pub mod words;
 
 pub mod answer;

@@ -58,6 +58,8 @@ pub struct Line {
     pub register: Option<Register>,
     /// The status and why.
     pub why: Explanation,
+    /// Where everything behind it is.
+    pub explained: String,
 }
 
 /// The last days, one mark each: two lines of strokes, which is a tenth of what a shape per day takes.
@@ -204,6 +206,7 @@ impl Line {
             is_discovery: app.kind.0 == AppKind::Discovered,
             last_used: if is_unknown { Cell::Unknown } else { Cell::at(moment) },
             method: it.row.last_sign_in_method.as_deref().map(words::sign_in_method),
+            explained: format!("/user-apps/{}.{}", user.user_id, app.app_id),
             register: (!is_unknown).then(|| Register::new(calendar, days)),
             why: words::explain(
                 &it.assessment,

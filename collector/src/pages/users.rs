@@ -47,6 +47,27 @@ const TYPES: [(&str, &str); 5] = [
 const STATUSES: [(&str, &str); 3] =
     [("", "current and past"), ("current", "current"), ("past", "past")];
 
+/// The statuses of one user's accounts as a filter offers them: those in use unless another is asked for
+/// (T30).
+const ACCOUNT_STATUSES: [(&str, &str); 6] = [
+    ("active", "active"),
+    ("inactive", "inactive"),
+    ("unconfirmed", "unconfirmed"),
+    ("unknown", "unknown"),
+    ("removed", "removed"),
+    ("any", "any status"),
+];
+
+const VIEWS: [(&str, &str); 2] = [("", "Accounts"), ("offboarding", "Offboarding")];
+
+/// What the address of one user says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShowQuery {
+    status: Option<String>,
+    view: Option<String>,
+}
+
 /// Days in the chart of one user.
 const CHART_DAYS: u64 = 90;
 
@@ -249,9 +270,21 @@ struct UserPage {
     zone: &'static str,
     lead: String,
     chart: Chart,
+    path: String,
+    is_offboarding: bool,
+    views: Vec<View>,
+    statuses: Vec<Choice>,
     lines: Vec<Line>,
     n_lines: String,
     installations: Vec<InstallationLine>,
+}
+
+/// One way to look at a user's accounts.
+struct View {
+    name: &'static str,
+    n: String,
+    href: String,
+    is_here: bool,
 }
 
 struct InstallationLine {
@@ -273,7 +306,13 @@ pub async fn show(
     caller: Caller,
     collector: Data<Collector>,
     path: Path<String>,
+    Query(query): Query<ShowQuery>,
 ) -> Result<HttpResponse, PageError> {
+    let view = filters::pick("view", &VIEWS, query.view.as_deref())?;
+    let is_offboarding = !view.is_empty();
+    let word = filters::pick("status", &ACCOUNT_STATUSES, query.status.as_deref())?;
+    // Who leaves leaves every account, the closed and the forgotten ones among them (T30).
+    let status = rows::parse_status(word).filter(|_| !is_offboarding);
     let now = collector.clock.now();
     let user_id: UserId = path.parse().map_err(|_| ApiError::NotFound)?;
     let organization = Arc::new(caller.organization(&collector.db).await?);
@@ -291,17 +330,25 @@ pub async fn show(
             let read = user_apps::list_of_users(conn, id, &[user_id], None, now)?;
             let mut known = rows::know(conn, &shared, read, now)?;
             known.sort_by_key(|it| Reverse(it.assessment.last_used_at));
+            let mut tally = Tally::default();
+            for it in &known {
+                tally.add(it.assessment.status, it.assessment.last_used_at);
+            }
+            known.retain(|it| status.is_none_or(|status| it.assessment.status == status));
             let lines = rows::lines(conn, &shared, &calendar, &known)?;
             let values = rows::apps_per_day(conn, &shared, user_id, &chart_days)?;
             let browsers = installations::list_of_user(conn, id, user_id)?;
-            Ok::<_, StoreError>(Some((user, known, lines, values, browsers)))
+            Ok::<_, StoreError>(Some((user, tally, lines, values, browsers)))
         })
         .await?;
-    let (user, known, lines, values, browsers) = found.ok_or(ApiError::NotFound)?;
-    let mut tally = Tally::default();
-    for it in &known {
-        tally.add(it.assessment.status, it.assessment.last_used_at);
-    }
+    let (user, tally, lines, values, browsers) = found.ok_or(ApiError::NotFound)?;
+    let path = format!("/users/{user_id}");
+    let views = VIEWS.map(|(it, name)| View {
+        name,
+        n: words::number(if it.is_empty() { tally.n_active } else { tally.n() }),
+        href: filters::link(&path, &[("view", it)]),
+        is_here: it == view,
+    });
     let kind = words::user_type(user.user_type.0);
     let past = if user.status.0 == UserStatus::Past { ", has left" } else { "" };
     let name = user.name.map_or_else(String::new, |it| format!("{it}. "));
@@ -316,6 +363,10 @@ pub async fn show(
             &[Series { name: "Apps", values }],
         ),
         n_lines: words::count(i64::try_from(lines.len()).unwrap_or(i64::MAX), "account"),
+        is_offboarding,
+        views: views.into(),
+        statuses: filters::choices(&ACCOUNT_STATUSES, word),
+        path,
         lines,
         installations: browsers.iter().map(|it| line_of(it, &organization, &calendar)).collect(),
         caller: CallerFrame::new(&caller, &organization, "/users"),

@@ -4,10 +4,12 @@
 use askama::Template;
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
-use shared::activity::{Assessment, Reason, SourceFacts, SourceKind, Status};
+use shared::activity::license::{LicenseUse, UnusedReason};
+use shared::activity::validation::ValidationReason;
+use shared::activity::{Assessment, Health, Reason, SourceFacts, SourceKind, Status};
 use shared::wire::{IdentityMethod, Mode, SignInMethod, SiteRuleKind};
 
-use crate::store::word::UserType;
+use crate::store::word::{LimitClock, LimitScope, UserType};
 
 /// What a cell says. None and unknown differ, and neither is ever 0 (T11, Z21).
 #[derive(Clone, Debug, PartialEq, Eq, Template)]
@@ -291,6 +293,100 @@ pub fn status(status: Status) -> &'static str {
         Status::Unconfirmed => "Unconfirmed",
         Status::Unknown => "Unknown",
         Status::Removed => "Removed",
+    }
+}
+
+/// Why a status is so, in words that hold for every source.
+#[must_use]
+pub fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::RecentActivity => "use was reported, and nothing speaks against it",
+        Reason::NoActivity => "not used for longer than the limit; the browser kept reporting",
+        Reason::AgentSilent => "not seen for longer than the limit; the browser is silent too",
+        Reason::SignUpOnly => "signed up, not used since",
+        Reason::NoUsageSource => "no source reports use",
+        Reason::NeverUsed => "no use has ever been reported",
+        Reason::Stated => "stated",
+        Reason::TokenSeen => "access was seen recently",
+        Reason::NeedsVerification => "no access token lately: somebody should look",
+        Reason::SourceStale => "the source has not reported for longer than its limit",
+        Reason::SourceDisconnected => "the source is disconnected",
+    }
+}
+
+/// Whether a source still reports.
+#[must_use]
+pub fn health(health: Health) -> &'static str {
+    match health {
+        Health::Connected => "Connected",
+        Health::NeedsAttention => "Needs attention",
+        Health::Disconnected => "Disconnected",
+    }
+}
+
+/// The same, as the stylesheet knows it.
+#[must_use]
+pub fn health_class(health: Health) -> &'static str {
+    match health {
+        Health::Connected => "active",
+        Health::NeedsAttention => "inactive",
+        Health::Disconnected => "removed",
+    }
+}
+
+/// What a clock says when its limit is over.
+#[must_use]
+pub fn clock(clock: LimitClock) -> &'static str {
+    match clock {
+        LimitClock::InactiveAfter => "An account turns inactive",
+        LimitClock::LicenseUnusedAfter => "A license counts as unused",
+    }
+}
+
+/// For what a limit was set.
+#[must_use]
+pub fn scope(scope: LimitScope) -> &'static str {
+    match scope {
+        LimitScope::Organization => "the whole organization",
+        LimitScope::Source => "one source",
+        LimitScope::App => "one app",
+        LimitScope::License => "one type of license",
+    }
+}
+
+/// Whether a license is used.
+#[must_use]
+pub fn license_use(verdict: LicenseUse) -> &'static str {
+    match verdict {
+        LicenseUse::Used => "Used",
+        LicenseUse::Unused => "Unused",
+        LicenseUse::Unknown => "Unknown",
+    }
+}
+
+/// Why a license is unused.
+#[must_use]
+pub fn unused_reason(reason: UnusedReason) -> &'static str {
+    match reason {
+        UnusedReason::PastUser => "the person has left",
+        UnusedReason::Duplicate => "a better license of the same person includes it",
+        UnusedReason::UserInactive => "the account is closed",
+        UnusedReason::SourceDisconnected => "its source is disconnected, so nobody can tell",
+        UnusedReason::SourceStale => "its source went quiet, so non-use is not proven",
+        UnusedReason::SignupOnly => "signed up and never used",
+        UnusedReason::NeverUsed => "never used",
+        UnusedReason::NoUse => "not used for longer than the limit",
+    }
+}
+
+/// Why a last-used date is not validated.
+#[must_use]
+pub fn validation_reason(reason: ValidationReason) -> &'static str {
+    match reason {
+        ValidationReason::RawNotProcessed => "a source sent a date, and none is shown",
+        ValidationReason::Stale => "a source sent a newer date than is shown",
+        ValidationReason::NoRaw => "you have a date, and no source sent one",
+        ValidationReason::RawOlder => "your date is newer than what the sources sent",
     }
 }
 
