@@ -243,7 +243,7 @@ async fn t15_apps_with_password_sign_ins_are_listed_with_users_and_share() {
 }
 
 #[actix_web::test]
-async fn t16_t20_t21_users_are_addresses_and_add_up_by_type() {
+async fn t20_t21_users_are_addresses_and_add_up_by_type() {
     let app = TestApp::new();
     let direct = source(&app, "direct_integration").await;
     let guest = json!({ "app": "slack", "email": "guest@agency.example" });

@@ -245,6 +245,30 @@ async fn t22_the_name_in_an_app_comes_from_its_source_and_changes_nobody_elses()
 }
 
 #[actix_web::test]
+async fn t22_the_best_source_names_the_person_and_no_name_follows_the_other() {
+    let app = TestApp::new();
+    let direct = source(&app, "direct_integration", "generic").await;
+    let sso = source(&app, "sso", "okta").await;
+    let directory = source(&app, "directory", "generic").await;
+    // The person's name, and the one of the account in Slack.
+    let names = || async {
+        let person = app.list("/v1/users").await[0]["name"].clone();
+        (person, app.list("/v1/user-apps?app=slack").await[0]["display_name"].clone())
+    };
+    let name = |it: &str| json!([maria(json!({ "display_name": it }))]);
+    feed(&app, &sso, name("M. Lopez")).await;
+    assert_eq!(names().await, ("M. Lopez".into(), "maria@northwind.example".into()));
+    feed(&app, &direct, name("Masha")).await;
+    feed(&app, &directory, name("Maria Lopez")).await;
+    assert_eq!(names().await, ("Maria Lopez".into(), "Masha".into()));
+    feed(&app, &sso, name("Lopez, M.")).await;
+    feed(&app, &direct, name("Mascha")).await;
+    assert_eq!(names().await, ("Maria Lopez".into(), "Mascha".into()));
+    feed(&app, &directory, name("Maria L. Gomez")).await;
+    assert_eq!(names().await, ("Maria L. Gomez".into(), "Mascha".into()));
+}
+
+#[actix_web::test]
 async fn t26_fields_are_stored_only_where_somebody_mapped_them() {
     let app = TestApp::new();
     let directory = source(&app, "directory", "generic").await;

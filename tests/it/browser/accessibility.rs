@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use collector::seed::{self, Seed};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::app::TestApp;
 use tests::browser::{Browser, Launch, Page};
 use tests::desk::target;
@@ -40,6 +40,47 @@ fn first_link(page: &Page<'_>, below: &str) -> Result<String> {
     Ok(link.as_str().with_context(|| format!("no link to {below}"))?.to_owned())
 }
 
+/// One answer of the API to a change.
+fn change(app: &TestApp, method: &str, url: &str, body: &Value) -> Result<Value> {
+    let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
+    let request = match method {
+        "PUT" => agent.put(url),
+        _ => agent.post(url),
+    };
+    let request = request.header("authorization", format!("Bearer {}", app.write_key.text()));
+    let mut answer = request.send_json(body)?;
+    Ok(serde_json::from_str(&answer.body_mut().read_to_string()?)?)
+}
+
+/// What the invented company lacks: a source beside the extension, licenses of each use, and a limit of
+/// its own.
+fn feed(app: &TestApp, origin: &str) -> Result<()> {
+    let new = json!({ "kind": "direct_integration", "name": "Slack’s own users" });
+    let made = change(app, "POST", &format!("{origin}/v1/sources"), &new)?;
+    let source = made["source_id"].as_str().context("a source has an id")?.to_owned();
+    let record = |n: usize| {
+        let used = if n % 3 == 0 { "2026-01-05" } else { "2025-06-01" };
+        json!({
+            "app": "slack", "email": format!("guest{n}@agency.example"), "last_used": used,
+            "status": "active", "licenses": ["Business+"], "display_name": format!("Guest {n}"),
+        })
+    };
+    let records: Vec<Value> = (0..30).map(record).collect();
+    let facts = json!({ "records": records });
+    change(app, "POST", &format!("{origin}/v1/sources/{source}/facts"), &facts)?;
+    let terms = json!({
+        "app": "slack", "name": "Business+", "n_purchased": 20, "unit_price": "12.50",
+        "currency": "EUR", "billing_months": 1,
+    });
+    let license = change(app, "PUT", &format!("{origin}/v1/licenses"), &terms)?;
+    let limit = json!({
+        "clock": "license_unused_after", "scope": "license", "scope_id": license["license_id"],
+        "limit_seconds": 60 * 86_400,
+    });
+    change(app, "PUT", &format!("{origin}/v1/thresholds"), &limit)?;
+    Ok(())
+}
+
 #[test]
 fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
     let app = TestApp::live();
@@ -61,10 +102,25 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
         "/users?type=external",
         "/user-apps?size=25",
         "/admins",
+        "/licenses",
+        "/licenses/assignments",
+        "/licenses/assignments?use=unused",
+        "/limits",
+        "/limits?clock=inactive_after&target=organization&days=3",
+        "/validation",
+        "/sources",
+        "/imports",
     ]
     .map(str::to_owned)
     .into();
-    for (list, below) in [("/apps", "/apps/"), ("/users", "/users/")] {
+    feed(&app, &served.origin())?;
+    let lists = [
+        ("/apps", "/apps/"),
+        ("/users", "/users/"),
+        ("/user-apps", "/user-apps/"),
+        ("/sources", "/sources/"),
+    ];
+    for (list, below) in lists {
         tab.go_to(&format!("{}{list}", served.origin()))?;
         paths.push(first_link(&tab, below)?);
     }
