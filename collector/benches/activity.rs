@@ -135,6 +135,7 @@ fn open(args: &Args, n: usize, n_old: usize) -> Result<Open> {
         sweep_seconds: 300,
         public_url: None,
         key_file: "rollcall.key".into(),
+        extension: None,
         mail: MailConfig::default(),
         log: LogConfig { log: "warn".to_owned(), log_format: LogFormat::Text },
     };
@@ -190,6 +191,9 @@ fn found(conn: &mut DbConnection, organization_id: OrganizationId) -> Result<Cal
         identity_changed_at: None,
         identity_change: None,
         revoked_by: None,
+        next_token_hash: None,
+        sealed_renewal: None,
+        renewal_demanded_at: None,
     };
     installations::insert(conn, &row)?;
     let organization = organizations::find(conn, organization_id)?

@@ -116,6 +116,7 @@ async fn serve(what: &str) -> Result<()> {
         sweep_seconds: 300,
         public_url: None,
         key_file: "rollcall.key".into(),
+        extension: None,
         mail: MailConfig::default(),
         log: LogConfig { log: "warn".to_owned(), log_format: LogFormat::Text },
     };

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::db::DatabaseUrl;
-use crate::mail::transport::SmtpUrl;
+use crate::mail::transport::{Mailer, MailerError, SmtpUrl};
 
 /// Which database.
 #[derive(Clone, Debug, clap::Args)]
@@ -68,6 +68,10 @@ pub struct Config {
     /// database share it.
     #[arg(long, env = "COLLECTOR_KEY_FILE", default_value = "rollcall.key", value_name = "PATH")]
     pub key_file: PathBuf,
+    /// The signed extension (`.crx`) that browsers install from this collector by policy, or a folder
+    /// of which the newest is served.
+    #[arg(long, env = "COLLECTOR_EXTENSION", value_name = "PATH")]
+    pub extension: Option<PathBuf>,
     /// How mail leaves.
     #[command(flatten)]
     pub mail: MailConfig,
@@ -95,6 +99,21 @@ pub struct MailConfig {
     /// The address that mail is from.
     #[arg(long, env = "COLLECTOR_MAIL_FROM", value_name = "ADDRESS")]
     pub mail_from: Option<lettre::Address>,
+    /// A certificate (PEM) that may have signed the mail server's, besides those that the machine
+    /// trusts.
+    #[arg(long, env = "COLLECTOR_SMTP_CA", value_name = "FILE")]
+    pub smtp_ca: Option<PathBuf>,
+}
+
+impl MailConfig {
+    /// What mail leaves by; none without server and sender.
+    ///
+    /// # Errors
+    /// When the certificate cannot be read.
+    pub fn mailer(&self) -> Result<Option<Mailer>, MailerError> {
+        let both = self.smtp_url.as_ref().zip(self.mail_from.clone());
+        both.map(|(url, from)| Mailer::new(url, from, self.smtp_ca.as_deref())).transpose()
+    }
 }
 
 /// Scheme, host and port, without a slash at the end.

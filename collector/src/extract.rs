@@ -13,6 +13,7 @@ use shared::wire::MAX_BODY_BYTES;
 use crate::callers::Caller;
 use crate::db::{OrganizationId, SourceId};
 use crate::problem::ApiError;
+use crate::refusals;
 use crate::server::Collector;
 use crate::store::StoreError;
 use crate::store::api_keys::{self, ApiKeyRow, Scope};
@@ -145,12 +146,16 @@ impl FromRequest for Installation {
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
         let token = bearer(request).and_then(|it| Token::parse(TokenKind::Installation, it).ok());
         let collector = request.app_data::<web::Data<Collector>>().cloned();
+        let from = request.peer_addr().map(|it| it.ip());
         Box::pin(async move {
             let token = token.ok_or(ApiError::TokenRefused)?;
             let collector = collector.ok_or(ApiError::Unavailable(None))?;
             let token_hash = token.hash();
-            let caller = collector.callers.find(&collector.db, token).await?;
-            Ok(Installation { caller, token_hash })
+            let found = collector.callers.find(&collector.db, token.clone()).await;
+            if let Err(ApiError::TokenRefused) = found {
+                refusals::note(&collector, TokenKind::Installation, token, from).await;
+            }
+            Ok(Installation { caller: found?, token_hash })
         })
     }
 }
@@ -248,16 +253,21 @@ fn check_scope(key: &ApiKeyRow, scope: Scope) -> Result<(), ApiError> {
 fn find_key(request: &HttpRequest) -> Extracted<ApiKeyRow> {
     let token = bearer(request).and_then(|it| Token::parse(TokenKind::ApiKey, it).ok());
     let collector = request.app_data::<web::Data<Collector>>().cloned();
+    let from = request.peer_addr().map(|it| it.ip());
     Box::pin(async move {
         let token = token.ok_or(ApiError::ApiKeyRefused)?;
         let collector = collector.ok_or(ApiError::Unavailable(None))?;
-        let organization_id = token.organization_id();
+        let (organization_id, hash) = (token.organization_id(), token.hash());
         let key = collector
             .db
-            .run(move |conn| api_keys::find_by_hash(conn, organization_id, &token.hash()))
+            .run(move |conn| api_keys::find_by_hash(conn, organization_id, &hash))
             .await
             .map_err(|error: StoreError| ApiError::from(error))?;
         let now = collector.clock.now();
-        key.filter(|it| it.is_valid(now)).ok_or(ApiError::ApiKeyRefused)
+        let key = key.filter(|it| it.is_valid(now));
+        if key.is_none() {
+            refusals::note(&collector, TokenKind::ApiKey, token, from).await;
+        }
+        key.ok_or(ApiError::ApiKeyRefused)
     })
 }

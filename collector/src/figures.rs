@@ -16,13 +16,14 @@ use shared::activity::Status;
 use crate::activity::assess_rows;
 use crate::db::{ActivityId, AppId, Db, DbConnection, OrganizationId, UserId};
 use crate::installations::{self as states, State};
+use crate::roster::{self, Coverage};
 use crate::store::apps::AppRow;
 use crate::store::figures::{self, CountedRow};
 use crate::store::mappings::{self, Aliases};
 use crate::store::organizations::{self, Organization};
 use crate::store::users::UserRow;
 use crate::store::word::AppKind;
-use crate::store::{Page, StoreError, discoveries, installations, user_apps};
+use crate::store::{Page, StoreError, discoveries, installations, user_apps, users};
 
 /// An organization with fewer user-apps and usage days than this is counted at each look: that takes
 /// some milliseconds.
@@ -141,6 +142,8 @@ pub struct Counts {
     pub discoveries: Vec<(AppId, DateTime<Utc>)>,
     /// Installations by state.
     pub installations: BTreeMap<State, i64>,
+    /// How many of those who should report do (T16).
+    pub coverage: Coverage,
     /// All accounts.
     pub tally: Tally,
     n_rows: usize,
@@ -271,6 +274,8 @@ struct Counter {
     next: Part,
     /// Apps whose facts are read under another.
     aliases: Aliases,
+    /// Users with an installation that reports.
+    reporting: BTreeSet<UserId>,
     counts: Counts,
 }
 
@@ -285,12 +290,14 @@ impl Counter {
             days: BTreeMap::new(),
             discoveries: Vec::new(),
             installations: BTreeMap::new(),
+            coverage: Coverage::default(),
             tally: Tally::default(),
             n_rows: 0,
             took: Duration::ZERO,
         };
         let next = Part::Users { after: None };
-        Counter { organization, since, now, next, aliases: Aliases::default(), counts }
+        let (aliases, reporting) = (Aliases::default(), BTreeSet::new());
+        Counter { organization, since, now, next, aliases, reporting, counts }
     }
 
     fn count_part(&mut self, conn: &mut DbConnection) -> Result<(), StoreError> {
@@ -461,6 +468,7 @@ impl Counter {
         for it in &rows {
             let state = states::state(it, &self.organization, self.now);
             *self.counts.installations.entry(state).or_default() += 1;
+            self.reporting.extend(it.user_id.filter(|_| roster::reports(state)));
         }
         Ok(last.map_or(Part::Rest, |last| Part::Installations { after: Some(last) }))
     }
@@ -475,6 +483,14 @@ impl Counter {
                 user.n_browsers = n;
             }
         }
+        let everyone = users::list_everyone(conn, id)?;
+        let expected: Vec<UserId> =
+            everyone.iter().filter(|it| roster::is_expected(it)).map(|it| it.user_id).collect();
+        self.counts.coverage = Coverage {
+            n_reporting: expected.iter().filter(|it| self.reporting.contains(it)).count(),
+            n_expected: expected.len(),
+            is_listed: roster::lists_people(conn, id)?,
+        };
         // A catalog app without an account is none of the organization's.
         self.counts.apps.retain(|_, it| it.tally.n() != 0 || !it.is_app());
         Ok(Part::Done)

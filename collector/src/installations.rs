@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use shared::wire::{IdentityMethod, Mode};
 
+use crate::package::ExtensionVersion;
 use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
 use crate::store::word::{Words, word};
@@ -78,13 +79,13 @@ fn is_identified(it: &InstallationRow, organization_mode: Mode) -> bool {
     }
 }
 
-/// A version's numbers; what is no number counts as 0.
-fn version(text: &str) -> Vec<u32> {
-    text.split('.').map(|it| it.parse().unwrap_or(0)).collect()
+/// A version; what is none counts as older than all. Browsers say theirs themselves.
+fn version(text: &str) -> Option<ExtensionVersion> {
+    text.parse().ok()
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use chrono::TimeDelta;
     use expect_test::{Expect, expect};
     use shared::wire::UnknownSites;
@@ -95,7 +96,7 @@ mod tests {
 
     const DAY: TimeDelta = TimeDelta::days(1);
 
-    fn organization(mode: Mode) -> Organization {
+    pub(crate) fn organization(mode: Mode) -> Organization {
         Organization {
             organization_id: OrganizationId::from_bytes([1; 16]),
             name: "Northwind".to_owned(),
@@ -146,6 +147,9 @@ mod tests {
             identity_changed_at: None,
             identity_change: None,
             revoked_by: None,
+            next_token_hash: None,
+            sealed_renewal: None,
+            renewal_demanded_at: None,
         }
     }
 

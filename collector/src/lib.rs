@@ -35,10 +35,13 @@ pub mod limits;
 pub mod lists;
 pub mod mail;
 pub mod pages;
+pub mod refusals;
 pub mod roster;
 
 pub mod catalog;
 pub mod money;
+pub mod package;
+pub mod rollout;
 pub mod seal;
 pub mod tokens;
 

@@ -4,12 +4,14 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
+use shared::activity::SourceKind;
 use shared::wire::IdentityMethod;
 
 use crate::db::{DbConnection, InstallationId, OrganizationId, UserId};
 use crate::installations::{self, State};
 use crate::store::installations::InstallationRow;
 use crate::store::organizations::{self, Organization};
+use crate::store::sources::{self, SourceRow};
 use crate::store::users::UserRow;
 use crate::store::word::{IdentityChange, UserStatus, UserType};
 use crate::store::{Page, StoreError, mail_messages, users};
@@ -50,19 +52,38 @@ impl Line {
 }
 
 /// How many of those who should report do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// Employees with an installation that reports.
     pub n_reporting: usize,
     /// Employees.
     pub n_expected: usize,
+    /// A source beside the extension says who the employees are. Without one, only those are expected
+    /// whom somebody has seen, and coverage looks better than it is.
+    pub is_listed: bool,
 }
+
+/// Below this, what the extension reports of an app is said to be a part of the truth: of five people,
+/// more than one is not seen.
+pub const LOW_PERCENT: usize = 80;
 
 impl Coverage {
     /// In percent; none where nobody is expected.
     #[must_use]
     pub fn percent(self) -> Option<usize> {
         (self.n_reporting * 100).checked_div(self.n_expected)
+    }
+
+    /// Employees without an installation that reports.
+    #[must_use]
+    pub fn n_missing(self) -> usize {
+        self.n_expected.saturating_sub(self.n_reporting)
+    }
+
+    /// Too little to take what the extension reports for all that happens (T16).
+    #[must_use]
+    pub fn is_low(self) -> bool {
+        self.percent().is_some_and(|it| it < LOW_PERCENT)
     }
 }
 
@@ -77,6 +98,8 @@ pub struct Roster {
     pub users: HashMap<UserId, UserRow>,
     /// When each user was last invited.
     pub invited_at: HashMap<UserId, DateTime<Utc>>,
+    /// A source beside the extension says who there is.
+    pub is_listed: bool,
 }
 
 /// Reads the roster; none where the organization is gone.
@@ -92,6 +115,7 @@ pub fn load(
     let rows = crate::store::installations::list(conn, organization_id, Page::first(i64::MAX))?;
     let everyone = users::list_everyone(conn, organization_id)?;
     let invited_at = mail_messages::last_invitations(conn, organization_id)?;
+    let is_listed = lists_people(conn, organization_id)?;
     let users: HashMap<UserId, UserRow> = everyone.into_iter().map(|it| (it.user_id, it)).collect();
 
     let mut installed = HashSet::new();
@@ -117,7 +141,20 @@ pub fn load(
         .collect();
     without.sort_by(|left, right| left.email.cmp(&right.email));
     lines.append(&mut without);
-    Ok(Some(Roster { organization, lines, users, invited_at }))
+    Ok(Some(Roster { organization, lines, users, invited_at, is_listed }))
+}
+
+/// A connected source beside the extension says who there is.
+///
+/// # Errors
+/// When the database refuses.
+pub fn lists_people(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+) -> Result<bool, StoreError> {
+    let all = sources::list(conn, organization_id)?;
+    let lists = |it: &SourceRow| it.kind.0 != SourceKind::Extension && it.disconnected_at.is_none();
+    Ok(all.iter().any(lists))
 }
 
 /// A person of the organization who is still there.
@@ -194,6 +231,25 @@ pub fn explain(
     }
 }
 
+/// The two sides of the coverage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Employees with an installation that reports.
+    Reporting,
+    /// Employees without.
+    Missing,
+}
+
+/// What it reports counts.
+#[must_use]
+pub fn reports(state: State) -> bool {
+    matches!(state, State::Reporting | State::Outdated)
+}
+
+fn is_reporting(line: &Line) -> bool {
+    reports(line.state)
+}
+
 impl Roster {
     /// Users with an installation that reports, of all employees (T16).
     #[must_use]
@@ -201,14 +257,31 @@ impl Roster {
         let reporting = self.reporting();
         let expected: Vec<&UserRow> = self.users.values().filter(|it| is_expected(it)).collect();
         let n_reporting = expected.iter().filter(|it| reporting.contains(&it.user_id)).count();
-        Coverage { n_reporting, n_expected: expected.len() }
+        let is_listed = self.is_listed;
+        Coverage { n_reporting, n_expected: expected.len(), is_listed }
+    }
+
+    /// The rows behind the coverage, one of each employee: those with an installation that reports, or
+    /// those without.
+    #[must_use]
+    pub fn employees(&self, side: Side) -> Vec<&Line> {
+        let reporting = self.reporting();
+        let mut seen = HashSet::new();
+        let is_of_side = |it: &&Line| match side {
+            Side::Reporting => is_reporting(it),
+            Side::Missing => it.user_id.is_some_and(|id| !reporting.contains(&id)),
+        };
+        let lines = self.lines.iter().filter(is_of_side).filter(|it| {
+            let user_id = it.user_id.filter(|id| self.users.get(id).is_some_and(is_expected));
+            user_id.is_some_and(|id| seen.insert(id))
+        });
+        lines.collect()
     }
 
     /// Users with an installation that reports.
     #[must_use]
     pub fn reporting(&self) -> HashSet<UserId> {
-        let is_reporting = |it: &&Line| matches!(it.state, State::Reporting | State::Outdated);
-        self.lines.iter().filter(is_reporting).filter_map(|it| it.user_id).collect()
+        self.lines.iter().filter(|it| is_reporting(it)).filter_map(|it| it.user_id).collect()
     }
 
     /// The installation with this id.

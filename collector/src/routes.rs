@@ -47,6 +47,7 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at("/v1/activities").route(get().to(api::activities::list)))
         .service(at("/v1/usage-days").route(get().to(api::usage_days::list)))
         .service(at("/openapi.json").route(get().to(api::openapi::show)))
+        .configure(rollout_routes)
         .configure(source_routes)
         .configure(number_routes)
         // Last, since it takes every address that nothing above has taken.
@@ -115,7 +116,24 @@ pub fn configure(app: &mut ServiceConfig) {
                 )
                 .service(at("/enroll").route(get().to(pages::enrollment::show)))
                 .service(at("/enrollment-links").route(post().to(pages::enrollment::create_link)))
-                .service(at("/enrollment-keys").route(post().to(pages::enrollment::create_key)))
+                .service(
+                    at(pages::rollout::PATH)
+                        .route(get().to(pages::rollout::show))
+                        .route(post().to(pages::rollout::fill_in)),
+                )
+                .service(at("/rollout/files/{file}").route(post().to(pages::rollout::download)))
+                .service(at("/enrollment-keys").route(post().to(pages::rollout::create_key)))
+                .service(
+                    at("/enrollment-keys/{key}/rotation")
+                        .route(post().to(pages::rollout::rotate_key)),
+                )
+                .service(
+                    at("/enrollment-keys/{key}/revocation")
+                        .route(post().to(pages::rollout::revoke_key)),
+                )
+                .service(at("/minimum-version").route(post().to(pages::rollout::set_minimum)))
+                .service(at(pages::package::UPDATES_PATH).route(get().to(pages::package::updates)))
+                .service(at(pages::package::PACKAGE_PATH).route(get().to(pages::package::show)))
                 .service(
                     at(pages::assets::STYLESHEET_PATH).route(get().to(pages::assets::stylesheet)),
                 )
@@ -123,6 +141,24 @@ pub fn configure(app: &mut ServiceConfig) {
                 .service(at(pages::assets::ICON_PATH).route(get().to(pages::assets::icon))),
         )
         .default_service(to(not_found));
+}
+
+/// What browsers become known by.
+fn rollout_routes(app: &mut ServiceConfig) {
+    app.service(
+        at("/v1/enrollment-keys")
+            .route(get().to(api::enrollment_keys::list))
+            .route(post().to(api::enrollment_keys::create)),
+    )
+    .service(at("/v1/enrollment-keys/{key}").route(delete().to(api::enrollment_keys::remove)))
+    .service(
+        at("/v1/enrollment-keys/{key}/rotations").route(post().to(api::enrollment_keys::rotate)),
+    )
+    .service(
+        at("/v1/installations/{installation}/token-renewals")
+            .route(post().to(api::installations::demand_renewal)),
+    )
+    .service(at("/v1/rollout-files").route(post().to(api::rollout::create)));
 }
 
 /// Numbers and what explains them.
@@ -152,6 +188,7 @@ fn number_routes(app: &mut ServiceConfig) {
             at("/v1/reports/password-sign-ins").route(get().to(api::reports::password_sign_ins)),
         )
         .service(at("/v1/reports/users-by-type").route(get().to(api::reports::users_by_type)))
+        .service(at("/v1/reports/coverage").route(get().to(api::reports::coverage)))
         .service(
             at("/v1/thresholds")
                 .route(get().to(api::thresholds::list))

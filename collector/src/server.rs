@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::web::{Data, PathConfig, PayloadConfig, QueryConfig, ServiceConfig};
-use actix_web::{App, HttpServer};
+use actix_web::{App, HttpRequest, HttpServer};
 use anyhow::Context;
 use shared::wire::MAX_BODY_BYTES;
 use tokio::sync::Notify;
@@ -24,7 +24,9 @@ use crate::identity::admins::SignIns;
 use crate::identity::oidc;
 use crate::ingest::Intake;
 use crate::mail::queue::{self, Post};
+use crate::package::{self, Package};
 use crate::problem::ApiError;
+use crate::refusals::RefusalLimits;
 use crate::routes;
 use crate::seal::Sealer;
 use crate::telemetry::Metrics;
@@ -60,6 +62,10 @@ pub struct Collector {
     pub sealer: Sealer,
     /// How mail leaves.
     pub post: Post,
+    /// The extension's package, where this collector serves one.
+    pub package: Option<Arc<Package>>,
+    /// How many refused tokens are noted.
+    pub refusal_limits: Arc<RefusalLimits>,
 }
 
 impl Collector {
@@ -78,6 +84,8 @@ impl Collector {
         let metrics = Metrics::new()?;
         let intake = Intake::start(url, config.writers, &metrics)
             .with_context(|| format!("could not open {url} for writing"))?;
+        let package = config.extension.as_deref().map(package::load).transpose()?;
+        let mailer = config.mail.mailer()?;
         Ok(Collector {
             db,
             callers: Arc::new(Callers::new(clock.clone())),
@@ -92,8 +100,22 @@ impl Collector {
             asker: oidc::Asker::default(),
             public_url: config.reached_at(),
             sealer: Sealer::new(config.key_file.clone()),
-            post: Post::new(config.mail.smtp_url.as_ref(), config.mail.mail_from.as_ref()),
+            post: Post::new(mailer),
+            package: package.map(Arc::new),
+            refusal_limits: Arc::default(),
         })
+    }
+
+    /// Where browsers reach this collector: as it was told, or else where this request did.
+    #[must_use]
+    pub fn origin(&self, request: &HttpRequest) -> String {
+        self.public_url.as_ref().map_or_else(
+            || {
+                let connection = request.connection_info();
+                format!("{}://{}", connection.scheme(), connection.host())
+            },
+            ToString::to_string,
+        )
     }
 
     /// People can be sent links.

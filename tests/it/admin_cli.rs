@@ -186,6 +186,7 @@ fn settings_can_be_set_and_shown() {
         flush_seconds: 5
         heartbeat_seconds: 900
         help_contact: null
+        minimum_extension_version: null
         mode: "disabled"
         organization: "Northwind"
         time_zone: "Europe/Berlin"

@@ -51,6 +51,9 @@ mod invitations;
 
 /// What every list takes, and how its rows go out.
 mod lists;
+/// Rolling out: package, keys, policies, coverage.
+mod rollout;
+
 /// Signing installations in, and what must not.
 mod sign_in;
 

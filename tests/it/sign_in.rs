@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use collector::mail::queue;
 use collector::store::identity_providers::{self, IdentityProviderRow};
 use collector::store::word::{UserStatus, UserType};
-use collector::store::{audit, installations, organizations, users};
+use collector::store::{audit, installations, mail_messages, organizations, users};
 use expect_test::expect;
 use serde_json::{Value, json};
 use shared::wire::{
@@ -16,7 +16,7 @@ use tests::app::{TestApp, monday};
 use tests::caller::Caller;
 use tests::factory::{batch, enrollment, heartbeat, visit};
 use tests::forger::Forger;
-use tests::mail_server::MailServer;
+use tests::mail_server::{MailServer, Tls};
 
 const MARIA: &str = "maria@northwind.example";
 const REDIRECT: &str = "https://nkclgfkcmfknnbimdmfbljhamkjmemio.chromiumapp.org/";
@@ -93,6 +93,37 @@ async fn a_mailed_link_signs_its_installation_in_once() {
         ]
     "#]]
     .assert_debug_eq(&audited(&app));
+}
+
+#[actix_web::test]
+async fn mail_travels_by_tls_to_a_server_whose_certificate_a_named_ca_has_signed() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = MailServer::start_private(Tls::make(folder.path()).unwrap()).unwrap();
+    let app = TestApp::with_mail(&server);
+    let maria = stranger(&app).await;
+    assert_eq!(ask(&app, &maria, MARIA).await, 202);
+    assert_eq!(server.next().to, [MARIA]);
+
+    // Without the name of the CA, the server is a stranger's: nothing is sent, and it is tried again.
+    let app = TestApp::with(|config| {
+        config.mail = server.config();
+        config.mail.smtp_ca = None;
+    });
+    let maria = stranger(&app).await;
+    assert_eq!(ask(&app, &maria, MARIA).await, 202);
+    assert!(server.arrived().is_none());
+    let id = app.organization_id;
+    let later = monday() + TimeDelta::hours(1);
+    let mails = app.with_database(|conn| mail_messages::list_due(conn, id, later, 9).unwrap());
+    assert_eq!(mails.len(), 1);
+    assert!(mails[0].reason.as_deref().unwrap().contains("certificate"), "{:?}", mails[0].reason);
+
+    // What is no certificate is refused at the start.
+    let other = tempfile::tempdir().unwrap();
+    let mut config = server.config();
+    config.smtp_ca = Some(Tls::make(other.path()).unwrap().key);
+    let error = config.mailer().err().unwrap().to_string();
+    assert!(error.contains("holds no certificate in PEM"), "{error}");
 }
 
 #[actix_web::test]

@@ -60,6 +60,21 @@ pub fn get(url: &str, api_key: &str) -> Result<Value> {
     Ok(serde_json::from_str(&answer.body_mut().read_to_string()?)?)
 }
 
+/// What the API answers to a document.
+///
+/// # Errors
+/// When the collector refuses it.
+pub fn post(url: &str, api_key: &str, body: &Value) -> Result<Value> {
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(20))).build().into();
+    let mut answer = agent
+        .post(url)
+        .header("authorization", format!("Bearer {api_key}"))
+        .send_json(body)
+        .with_context(|| format!("POST {url}"))?;
+    Ok(serde_json::from_str(&answer.body_mut().read_to_string()?)?)
+}
+
 fn user_app(row: &Value) -> Result<UserApp> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     Ok(UserApp {

@@ -67,8 +67,13 @@ impl TestApp {
     /// An app whose clock stands still at [`monday`], and which can send mail.
     #[must_use]
     pub fn with_mail(server: &MailServer) -> TestApp {
+        TestApp::with(|config| config.mail = server.config())
+    }
+
+    /// An app whose clock stands still at [`monday`], with settings of its own.
+    #[must_use]
+    pub fn with(change: impl FnOnce(&mut Config)) -> TestApp {
         let clock = ManualClock::new(monday());
-        let change = |config: &mut Config| config.mail = server.config();
         TestApp::open_with(Clock::Manual(clock.clone()), clock, TestDatabase::new(), change)
     }
 
@@ -82,7 +87,11 @@ impl TestApp {
     #[must_use]
     pub fn live_with(change: impl FnOnce(&mut Config)) -> TestApp {
         let now = ManualClock::new(Clock::System.now());
-        TestApp::open_with(Clock::System, now, TestDatabase::new(), change)
+        TestApp::open_with(Clock::System, now, TestDatabase::new(), |config| {
+            // It is reached wherever it is served.
+            config.public_url = None;
+            change(config);
+        })
     }
 
     fn open(clock: Clock, manual: ManualClock, database: TestDatabase) -> TestApp {
@@ -230,6 +239,7 @@ fn config(url: &DatabaseUrl, folder: &Path) -> Config {
         sweep_seconds: 300,
         public_url: Some(format!("https://{HOST}").parse().expect("it is an origin")),
         key_file: folder.join("rollcall.key"),
+        extension: None,
         mail: MailConfig::default(),
         log: LogConfig { log: "warn".to_owned(), log_format: LogFormat::Text },
     }

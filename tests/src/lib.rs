@@ -8,6 +8,7 @@ pub mod admin;
 pub mod answer;
 pub mod app;
 pub mod caller;
+pub mod crx;
 pub mod database;
 pub mod factory;
 pub mod openapi;
@@ -20,7 +21,6 @@ pub mod lookalike;
 pub mod mail_server;
 pub mod provider;
 pub mod recorder;
-pub mod updates;
 
 pub mod account;
 pub mod day;

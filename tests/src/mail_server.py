@@ -1,11 +1,12 @@
 # A mail server for tests: aiosmtpd, whatever it is told to refuse, and a line of JSON for each mail.
 #
-# Prints its port first. Ends with its input. An address whose name is `bounce` is refused for good, one
+# With a certificate and its key as arguments, it speaks TLS from the first byte. Prints its port first. Ends with its input. An address whose name is `bounce` is refused for good, one
 # whose name is `busy` for now.
 import asyncio
 import email
 import email.policy
 import json
+import ssl
 import sys
 
 from aiosmtpd.smtp import SMTP
@@ -34,7 +35,11 @@ class Handler:
 
 async def main():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(Handler()), "127.0.0.1", 0)
+    context = None
+    if len(sys.argv) == 3:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*sys.argv[1:])
+    server = await loop.create_server(lambda: SMTP(Handler()), "127.0.0.1", 0, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 

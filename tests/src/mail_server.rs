@@ -2,12 +2,14 @@
 //! from Debian's packages.
 
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use collector::config::MailConfig;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde::Deserialize;
 
 /// Debian's own Python, which its packages are for; another one may come first in the path.
@@ -56,8 +58,47 @@ impl Mail {
     }
 }
 
+/// How the server keeps its connections private: files in PEM.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// Its certificate.
+    pub certificate: PathBuf,
+    /// The certificate's key.
+    pub key: PathBuf,
+    /// What signed it.
+    pub ca: PathBuf,
+}
+
+impl Tls {
+    /// A certificate for `localhost`, signed by a CA of its own, in this folder.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn make(folder: &Path) -> Result<Tls> {
+        let ca_key = KeyPair::generate()?;
+        let mut ca_parameters = CertificateParams::new(Vec::new())?;
+        ca_parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca = ca_parameters.self_signed(&ca_key)?;
+        let issuer = Issuer::new(ca_parameters, ca_key);
+        let key = KeyPair::generate()?;
+        let parameters = CertificateParams::new(vec!["localhost".to_owned()])?;
+        let certificate = parameters.signed_by(&key, &issuer)?;
+        let file = |name: &str, text: String| -> Result<PathBuf> {
+            let path = folder.join(name);
+            std::fs::write(&path, text)?;
+            Ok(path)
+        };
+        Ok(Tls {
+            certificate: file("certificate.pem", certificate.pem())?,
+            key: file("key.pem", key.serialize_pem())?,
+            ca: file("ca.pem", ca.pem())?,
+        })
+    }
+}
+
 /// A running server. Dropping it ends it; it also ends with this process.
 pub struct MailServer {
+    tls: Option<Tls>,
     port: u16,
     child: Child,
     mails: mpsc::Receiver<String>,
@@ -69,8 +110,22 @@ impl MailServer {
     /// # Errors
     /// When Python or the package is missing.
     pub fn start() -> Result<MailServer> {
+        MailServer::start_with(None)
+    }
+
+    /// Starts a server on loopback that speaks TLS from the first byte.
+    ///
+    /// # Errors
+    /// When Python or the package is missing.
+    pub fn start_private(tls: Tls) -> Result<MailServer> {
+        MailServer::start_with(Some(tls))
+    }
+
+    fn start_with(tls: Option<Tls>) -> Result<MailServer> {
+        let files = tls.iter().flat_map(|it| [&it.certificate, &it.key]);
         let mut child = Command::new(PYTHON)
             .args(["-c", include_str!("mail_server.py")])
+            .args(files)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -87,14 +142,18 @@ impl MailServer {
         let Ok(port) = mails.recv_timeout(LIMIT) else {
             bail!("the mail server does not start; is python3-aiosmtpd installed?");
         };
-        Ok(MailServer { port: port.parse()?, child, mails })
+        Ok(MailServer { tls, port: port.parse()?, child, mails })
     }
 
     /// What a collector is told to send with.
     #[must_use]
     pub fn config(&self) -> MailConfig {
-        let url = format!("smtp://127.0.0.1:{}", self.port);
+        let url = match self.tls {
+            Some(_) => format!("smtps://localhost:{}", self.port),
+            None => format!("smtp://127.0.0.1:{}", self.port),
+        };
         MailConfig {
+            smtp_ca: self.tls.as_ref().map(|it| it.ca.clone()),
             smtp_url: Some(url.parse().expect("loopback needs no TLS")),
             mail_from: Some("rollcall@northwind.example".parse().expect("it is an address")),
         }

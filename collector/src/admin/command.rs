@@ -7,6 +7,7 @@ use shared::wire;
 
 use super::parse_email;
 use crate::db::{ApiKeyId, EnrollmentKeyId, InstallationId};
+use crate::package::ExtensionVersion;
 use crate::store::word::AdminRole;
 
 /// What to do.
@@ -284,6 +285,9 @@ pub struct SetOrganization {
     /// Whom an employee can ask; shown in the extension.
     #[arg(long, value_name = "TEXT")]
     pub help_contact: Option<String>,
+    /// The oldest version of the extension that is wanted, such as 1.2.0; empty for any.
+    #[arg(long, value_name = "VERSION", value_parser = parse_minimum)]
+    pub minimum_extension_version: Option<String>,
     /// Seconds between two batches of a browser.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub flush_seconds: Option<u32>,
@@ -294,6 +298,14 @@ pub struct SetOrganization {
 
 fn parse_hostname(text: &str) -> Result<Hostname, String> {
     Hostname::parse(text).map_err(|error| error.to_string())
+}
+
+fn parse_minimum(text: &str) -> Result<String, String> {
+    let parsed: Result<ExtensionVersion, _> = text.parse();
+    match parsed {
+        Err(error) if !text.is_empty() => Err(error.to_string()),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 fn parse_zone(text: &str) -> Result<Tz, String> {

@@ -301,7 +301,7 @@ fn list_enrollment_keys(
     now: DateTime<Utc>,
 ) -> Result<Answer, AdminError> {
     let organization_id = find_organization(conn, which)?;
-    let rows = store::enrollment_keys::list(conn, organization_id)?;
+    let rows = store::enrollment_keys::list(conn, organization_id, Page::first(MAX_LISTED))?;
     let mut text = String::new();
     if rows.is_empty() {
         say(&mut text, format_args!("There is no enrollment key."));

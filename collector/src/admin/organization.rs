@@ -76,6 +76,11 @@ pub(super) fn set(
         store::organizations::update_help_contact(conn, id, help_contact)?;
         changes.insert("help_contact".to_owned(), json!(help_contact));
     }
+    if let Some(minimum) = &set.minimum_extension_version {
+        let minimum = (!minimum.is_empty()).then_some(minimum.as_str());
+        store::organizations::update_minimum_version(conn, id, minimum, now)?;
+        changes.insert("minimum_extension_version".to_owned(), json!(minimum));
+    }
     if set.flush_seconds.is_some() || set.heartbeat_seconds.is_some() {
         let flush = set.flush_seconds.unwrap_or(before.flush_seconds);
         let heartbeat = set.heartbeat_seconds.unwrap_or(before.heartbeat_seconds);
@@ -177,6 +182,8 @@ fn settings(conn: &mut DbConnection, id: OrganizationId) -> Result<Answer, Admin
     say(&mut text, format_args!("Help contact   {}", it.help_contact.as_deref().unwrap_or("-")));
     say(&mut text, format_args!("Reports        every {} s", it.flush_seconds));
     say(&mut text, format_args!("Heartbeats     every {} s", it.heartbeat_seconds));
+    let minimum = it.minimum_extension_version.as_deref();
+    say(&mut text, format_args!("Oldest wanted  {}", minimum.unwrap_or("-")));
     let json = json!({
         "organization_id": id,
         "organization": it.name,
@@ -190,6 +197,7 @@ fn settings(conn: &mut DbConnection, id: OrganizationId) -> Result<Answer, Admin
         "help_contact": it.help_contact,
         "flush_seconds": it.flush_seconds,
         "heartbeat_seconds": it.heartbeat_seconds,
+        "minimum_extension_version": minimum,
     });
     Ok(Answer { text, json })
 }

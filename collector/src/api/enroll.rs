@@ -11,6 +11,7 @@ use crate::db::{DbConnection, InstallationId, UserId};
 use crate::extract::Json;
 use crate::limits::{Buckets, Rate};
 use crate::problem::ApiError;
+use crate::refusals;
 use crate::server::Collector;
 use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
@@ -64,11 +65,16 @@ pub async fn create(
     let key = key.map_err(|_| refuse())?;
     limits.tries.take((ip, *key.hash().as_bytes()), now).map_err(rate_limited)?;
     check_facts(&enroll.installation)?;
+    let shown = key.clone();
     let enrolled =
-        collector.db.write(move |conn| insert(conn, &key.hash(), &key, &enroll, now)).await;
+        collector.db.write(move |conn| insert(conn, &shown.hash(), &shown, &enroll, now)).await;
     match enrolled {
         Ok(enrolled) => Ok(HttpResponse::Ok().json(enrolled)),
-        Err(ApiError::EnrollmentKeyRefused) => Err(refuse()),
+        Err(ApiError::EnrollmentKeyRefused) => {
+            let error = refuse();
+            refusals::note(&collector, TokenKind::EnrollmentKey, key, ip).await;
+            Err(error)
+        }
         Err(error) => Err(error),
     }
 }
@@ -124,6 +130,9 @@ fn insert(
             identity_changed_at: identity.map(|_| now.naive_utc()),
             identity_change: identity.map(|_| Word(IdentityChange::Stated)),
             revoked_by: None,
+            next_token_hash: None,
+            sealed_renewal: None,
+            renewal_demanded_at: None,
         },
     )?;
     Ok(EnrollResponse {

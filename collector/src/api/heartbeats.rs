@@ -6,10 +6,12 @@ use shared::wire::{Heartbeat, HeartbeatResponse, Identity};
 
 use super::configuration::configuration_of;
 use super::enroll::{accept_identity, check_facts};
+use super::sign_ins::find_live;
 use crate::callers::is_proof;
 use crate::db::DbConnection;
 use crate::extract::{Installation, Json};
 use crate::identity::installations as identities;
+use crate::identity::keys::{self, Renewal};
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::audit::Actor;
@@ -17,7 +19,6 @@ use crate::store::installations::{self, HeartbeatUpdate, InstallationRow};
 use crate::store::organizations::{self, Organization};
 use crate::store::users;
 use crate::store::word::{IdentityChange, UserStatus};
-use crate::tokens::TokenHash;
 
 /// Notes a sign of life and answers what is in force.
 ///
@@ -38,14 +39,17 @@ pub async fn create(
     let now = collector.clock.now();
     let organization_id = installation.caller.organization.organization_id;
     let (hash, mode) = (installation.token_hash, heartbeat.mode);
-    let (organization, identity) = collector
+    let sealer = collector.sealer.clone();
+    let (organization, identity, renewal) = collector
         .db
         .write(move |conn| {
             // Read anew: what was changed a moment ago, here or at another collector, is in force.
             let organization = organizations::find(conn, organization_id)?;
             let organization = organization.ok_or(ApiError::TokenRefused)?;
-            let identity = note(conn, &organization, &hash, &heartbeat, now)?;
-            Ok::<_, ApiError>((organization, identity))
+            let row = find_live(conn, organization_id, &hash)?;
+            let renewal = keys::renew(conn, &sealer, &row, &hash, now)?;
+            let identity = note(conn, &organization, row, &heartbeat, now)?;
+            Ok::<_, ApiError>((organization, identity, renewal))
         })
         .await?;
     let mode = mode.stricter(organization.mode);
@@ -53,6 +57,14 @@ pub async fn create(
         collector.callers.forget_all();
     }
     collector.callers.forget(&hash);
+    let installation_token = match renewal {
+        Renewal::None => None,
+        Renewal::Token(token) => Some(token),
+        Renewal::Done { old } => {
+            old.iter().for_each(|it| collector.callers.forget(it));
+            None
+        }
+    };
     Ok(HttpResponse::Ok().json(HeartbeatResponse {
         server_time: now,
         mode,
@@ -61,20 +73,18 @@ pub async fn create(
             .version,
         flush_seconds: organization.flush_seconds,
         heartbeat_seconds: organization.heartbeat_seconds,
+        installation_token,
     }))
 }
 
 fn note(
     conn: &mut DbConnection,
     organization: &Organization,
-    hash: &TokenHash,
+    mut row: InstallationRow,
     heartbeat: &Heartbeat,
     now: DateTime<Utc>,
 ) -> Result<Option<Identity>, ApiError> {
     let organization_id = organization.organization_id;
-    let mut row = installations::find_by_token(conn, organization_id, hash)?
-        .filter(|it| it.revoked_at.is_none())
-        .ok_or(ApiError::TokenRefused)?;
     if has_left(conn, &row)? {
         let (change, by) = (IdentityChange::Left, Actor::system());
         identities::clear(conn, &row, change, &by, now)?;

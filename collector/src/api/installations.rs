@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 use super::find_users;
 use super::openapi::{words, words_or_null};
 use crate::db::{InstallationId, UserId};
-use crate::extract::Reader;
+use crate::extract::{Reader, Writer};
+use crate::identity::keys;
 use crate::installations::{State, state};
 use crate::lists::{
     Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, fill, list_params,
@@ -19,7 +20,7 @@ use crate::problem::ApiError;
 use crate::roster;
 use crate::server::Collector;
 use crate::store::lists::installations::{self as list_installations, Order};
-use crate::store::users;
+use crate::store::{StoreError, users};
 use crate::store::word::Word;
 
 /// One browser profile with the extension.
@@ -41,7 +42,8 @@ use crate::store::word::Word;
     "first_heartbeat_at": "2026-11-02T08:00:00Z",
     "last_heartbeat_at": "2026-11-23T08:55:00Z",
     "last_report_at": "2026-11-23T08:55:00Z",
-    "revoked_at": null
+    "revoked_at": null,
+    "renewal_demanded_at": null
 })))]
 pub struct InstallationItem {
     installation_id: InstallationId,
@@ -74,6 +76,8 @@ pub struct InstallationItem {
     last_report_at: Option<DateTime<Utc>>,
     /// When its token was taken back.
     revoked_at: Option<DateTime<Utc>>,
+    /// When an admin asked for another token; none once it is in use.
+    renewal_demanded_at: Option<DateTime<Utc>>,
 }
 
 static INSTALLATIONS: ListSpec = ListSpec {
@@ -184,8 +188,34 @@ pub async fn list(
                 last_heartbeat_at: utc(it.last_heartbeat_at),
                 last_report_at: utc(it.last_report_at),
                 revoked_at: utc(it.revoked_at),
+                renewal_demanded_at: utc(it.renewal_demanded_at),
             }
         }))
     })
     .await
+}
+
+/// Asks for another token of an installation, which it gets with its next heartbeat. The one before works
+/// until the new one is seen. A stolen token is revoked instead: whoever has it would get the new one.
+///
+/// # Errors
+/// [`ApiError::NotFound`] where there is no installation, or it was revoked.
+#[utoipa::path(
+    post, path = "/v1/installations/{installation}/token-renewals", tag = "installations",
+    operation_id = "renew_installation_token",
+    params(("installation" = InstallationId, Path, description = "The installation.")),
+    responses((status = 202, description = "It gets one with its next heartbeat.")),
+    security(("api_key" = ["admin"]))
+)]
+pub async fn demand_renewal(
+    collector: web::Data<Collector>,
+    writer: Writer,
+    id: web::Path<InstallationId>,
+) -> Result<HttpResponse, ApiError> {
+    let (now, id) = (collector.clock.now(), id.into_inner());
+    let demanded = collector.db.write(move |conn| {
+        keys::demand_renewal(conn, writer.organization_id, id, &writer.actor, now)
+    });
+    let demanded = demanded.await.map_err(|error: StoreError| ApiError::from(error))?;
+    if demanded { Ok(HttpResponse::Accepted().finish()) } else { Err(ApiError::NotFound) }
 }

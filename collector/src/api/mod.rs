@@ -7,6 +7,9 @@ pub mod enroll;
 pub mod heartbeats;
 pub mod sign_ins;
 
+pub mod enrollment_keys;
+pub mod rollout;
+
 pub mod activities;
 pub mod apps;
 pub mod discoveries;

@@ -11,6 +11,7 @@ use crate::db::{AppId, DbConnection, OrganizationId, UserId};
 use crate::extract::Reader;
 use crate::lists::{Ask, List, ListSpec, answer, field_names, list_params, pick};
 use crate::problem::ApiError;
+use crate::roster;
 use crate::server::Collector;
 use crate::store::lists::user_apps as list_user_apps;
 use crate::store::word::{UserType, word};
@@ -150,4 +151,49 @@ pub async fn users_by_type(
     let n_employees = by_type.get(word(UserType::Employee)).copied().unwrap_or(0);
     let n_users = by_type.values().sum();
     Ok(HttpResponse::Ok().json(UserCounts { n_users, n_employees, by_type }))
+}
+
+/// How many of those who should report do (T16).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "n_reporting": 310, "n_expected": 500, "n_missing": 190, "percent": 62, "is_low": true, "note": null
+})))]
+struct CoverageItem {
+    n_reporting: usize,
+    n_expected: usize,
+    n_missing: usize,
+    /// None where nobody is expected.
+    percent: Option<usize>,
+    /// Below 80 percent: what the extension reports is a part of the truth.
+    is_low: bool,
+    note: Option<&'static str>,
+}
+
+/// Employees with an installation that reports, of all employees (T16). The rows are on the page
+/// *Installations*, `employees=reporting` and `employees=missing`.
+///
+/// # Errors
+/// When the database refuses.
+#[utoipa::path(
+    get, path = "/v1/reports/coverage", tag = "reports", operation_id = "report_coverage",
+    responses((status = 200, description = "Counts.", body = CoverageItem)),
+    security(("api_key" = ["read"]))
+)]
+pub async fn coverage(
+    collector: Data<Collector>,
+    reader: Reader,
+) -> Result<HttpResponse, ApiError> {
+    let (id, now) = (reader.organization_id, collector.clock.now());
+    let roster = collector.db.run(move |conn| roster::load(conn, id, now)).await;
+    let roster = roster.map_err(|error: StoreError| ApiError::from(error))?;
+    let coverage = roster.ok_or(ApiError::NotFound)?.coverage();
+    Ok(HttpResponse::Ok().json(CoverageItem {
+        n_reporting: coverage.n_reporting,
+        n_expected: coverage.n_expected,
+        n_missing: coverage.n_missing(),
+        percent: coverage.percent(),
+        is_low: coverage.is_low(),
+        note: (!coverage.is_listed)
+            .then_some("no directory lists the employees; only those seen are expected"),
+    }))
 }

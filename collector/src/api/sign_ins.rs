@@ -305,7 +305,11 @@ pub async fn remove(
     Ok(HttpResponse::Ok().json(SignInState { identity: None }))
 }
 
-fn find_live(
+/// The installation that shows this token, as the database has it now.
+///
+/// # Errors
+/// [`ApiError::TokenRefused`] for one that is unknown or revoked.
+pub(super) fn find_live(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     hash: &TokenHash,

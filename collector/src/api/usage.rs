@@ -276,13 +276,7 @@ fn count_app(
     let all = assessed::assess_all(conn, organization, Some(app_id), now)?;
     let has_licenses =
         !all.types.is_empty() || of_app.iter().any(|it| it.license_reported_at.is_some());
-    let connected: BTreeSet<_> = sources::list(conn, id)?
-        .into_iter()
-        .filter(|it| it.disconnected_at.is_none())
-        .map(|it| it.source_id)
-        .collect();
-    let is_listed =
-        of_app.iter().any(|it| it.listed_at.is_some() && connected.contains(&it.source_id));
+    let is_listed = sources::lists_users(conn, id, app_id)?;
     let n_active = statuses.get(&Status::Active).copied().unwrap_or(0);
     let is_known = reports || n_active != 0;
     Ok(AppCounts {

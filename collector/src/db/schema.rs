@@ -149,6 +149,9 @@ diesel::table! {
         identity_changed_at -> Nullable<Timestamp>,
         identity_change -> Nullable<Text>,
         revoked_by -> Nullable<Text>,
+        next_token_hash -> Nullable<Binary>,
+        sealed_renewal -> Nullable<Binary>,
+        renewal_demanded_at -> Nullable<Timestamp>,
     }
 }
 

@@ -1,13 +1,16 @@
 //! Making and taking back the secrets that browsers and programs use, each with its line in the audit.
 //! The command line and the pages call these, so that neither can forget the line.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::db::{ApiKeyId, DbConnection, EnrollmentKeyId, InstallationId, OrganizationId};
+use crate::problem::ApiError;
+use crate::seal::{SealError, Sealer};
 use crate::store::audit::{Actor, Object};
+use crate::store::installations::InstallationRow;
 use crate::store::{self, StoreError};
-use crate::tokens::{Token, TokenKind};
+use crate::tokens::{Token, TokenHash, TokenKind};
 
 /// Makes an enrollment key that can enroll until `expires_at`. Its text is in the token and nowhere
 /// else.
@@ -36,6 +39,55 @@ pub fn create_enrollment_key(
         now,
     )?;
     Ok((id, token))
+}
+
+/// Makes a key that takes the place of another, under the same name. The other still enrolls for
+/// `overlap`, or until it ends anyway: so long the new one may take to reach all machines. None where
+/// there is no valid key to rotate.
+///
+/// # Errors
+/// When the database refuses.
+pub fn rotate_enrollment_key(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    id: EnrollmentKeyId,
+    overlap: TimeDelta,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<Option<Rotation>, StoreError> {
+    let found = store::enrollment_keys::find(conn, organization_id, id)?;
+    let Some(row) = found.filter(|it| it.is_valid(now)) else { return Ok(None) };
+    let ends_at = row.expires_at.map(|it| it.and_utc());
+    let old_ends_at = ends_at.map_or(now + overlap, |it| it.min(now + overlap));
+    // A key that ends by itself is followed by one that lives as long.
+    let lifetime = ends_at.map(|it| it - row.created_at.and_utc());
+    let expires_at = lifetime.map(|it| now + it);
+    store::enrollment_keys::update_expires_at(conn, organization_id, id, old_ends_at)?;
+    let (new_id, token) =
+        create_enrollment_key(conn, organization_id, &row.name, expires_at, actor, now)?;
+    let object = Object { kind: "enrollment_key", id: id.to_string() };
+    let detail = json!({
+        "name": row.name,
+        "hint": row.hint,
+        "expires_at": old_ends_at,
+        "successor": new_id.to_string(),
+    });
+    let action = "enrollment_key.rotated";
+    store::audit::insert(conn, organization_id, actor, action, &object, &detail, now)?;
+    Ok(Some(Rotation { id: new_id, token, old_ends_at, expires_at }))
+}
+
+/// An enrollment key that takes another's place.
+#[derive(Debug)]
+pub struct Rotation {
+    /// The new key's id.
+    pub id: EnrollmentKeyId,
+    /// The new key, in the clear this once.
+    pub token: Token,
+    /// Until when the old one still enrolls.
+    pub old_ends_at: DateTime<Utc>,
+    /// Until when the new one does; none is for good.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// Takes an enrollment key back; browsers that it enrolled stay. False when there is none to take.
@@ -133,4 +185,83 @@ pub fn revoke_installation(
         now,
     )?;
     Ok(true)
+}
+
+/// Asks for another token of an installation: it gets one with its next heartbeat, and loses nothing. A
+/// token that was stolen is revoked instead, since whoever has it would get the new one. False when there
+/// is no installation that could.
+///
+/// # Errors
+/// When the database refuses.
+pub fn demand_renewal(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    id: InstallationId,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let found = store::installations::find(conn, organization_id, id)?;
+    if found.is_none_or(|it| it.revoked_at.is_some()) {
+        return Ok(false);
+    }
+    store::installations::update_renewal_demanded(conn, organization_id, id, now)?;
+    let object = Object { kind: "installation", id: id.to_string() };
+    let action = "installation.token_demanded";
+    store::audit::insert(conn, organization_id, actor, action, &object, &json!({}), now)?;
+    Ok(true)
+}
+
+/// What a heartbeat under `shown` means for the installation's token.
+///
+/// A demanded token is made once and told with every answer until it is seen in use; only then does the
+/// one before end. So an answer may be lost, and two collectors may answer at once.
+///
+/// # Errors
+/// When the database refuses, or the new token cannot be sealed or opened.
+pub fn renew(
+    conn: &mut DbConnection,
+    sealer: &Sealer,
+    row: &InstallationRow,
+    shown: &TokenHash,
+    now: DateTime<Utc>,
+) -> Result<Renewal, ApiError> {
+    let next = row.next_token_hash.as_deref().and_then(TokenHash::from_slice);
+    if next.is_some_and(|it| it == *shown) {
+        store::installations::update_token(conn, row, shown)?;
+        let organization_id = row.organization_id;
+        let (by, object) = (super::installations::actor(row.installation_id), object_of(row));
+        let action = "installation.token_renewed";
+        store::audit::insert(conn, organization_id, &by, action, &object, &json!({}), now)?;
+        return Ok(Renewal::Done { old: TokenHash::from_slice(&row.token_hash) });
+    }
+    if row.renewal_demanded_at.is_none() {
+        return Ok(Renewal::None);
+    }
+    let broken = |error: SealError| ApiError::Internal(error.into());
+    if let Some(sealed) = &row.sealed_renewal {
+        return sealer.open(row.organization_id, sealed).map(Renewal::Token).map_err(broken);
+    }
+    let token = Token::generate(TokenKind::Installation, row.organization_id);
+    let sealed = sealer.seal(row.organization_id, token.text()).map_err(broken)?;
+    // Another answer may have made one meanwhile; the next heartbeat is told that.
+    let is_ours = store::installations::update_next_token(conn, row, &token.hash(), &sealed)?;
+    Ok(if is_ours { Renewal::Token(token.text().to_owned()) } else { Renewal::None })
+}
+
+/// What a heartbeat means for an installation's token.
+#[derive(Debug)]
+pub enum Renewal {
+    /// Nothing.
+    None,
+    /// The installation is told this token.
+    Token(String),
+    /// It uses the new one; this one has ended.
+    Done {
+        /// The hash of the token before.
+        old: Option<TokenHash>,
+    },
+}
+
+fn object_of(row: &InstallationRow) -> Object {
+    Object { kind: "installation", id: row.installation_id.to_string() }
 }

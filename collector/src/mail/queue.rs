@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use lettre::Address;
 use tokio::sync::Notify;
 
 use super::letters;
-use super::transport::{Delivery, Letter, Mailer, SmtpUrl};
+use super::transport::{Delivery, Letter, Mailer};
 use crate::config::PublicUrl;
 use crate::db::{DbConnection, MailMessageId, OrganizationId};
 use crate::identity::links;
@@ -45,10 +44,9 @@ pub struct Post {
 }
 
 impl Post {
-    /// A post with this server and sender; without either, no mail leaves.
+    /// A post with this mailer; without one, no mail leaves.
     #[must_use]
-    pub fn new(url: Option<&SmtpUrl>, from: Option<&Address>) -> Post {
-        let mailer = url.zip(from).map(|(url, from)| Mailer::new(url, from.clone()));
+    pub fn new(mailer: Option<Mailer>) -> Post {
         Post { mailer, wake: Arc::default() }
     }
 

@@ -1,10 +1,13 @@
 //! How mail leaves: over SMTP, with TLS.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use lettre::message::{Mailbox, header::ContentType};
+use lettre::transport::smtp::SmtpTransportBuilder;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{Address, Message, SmtpTransport, Transport};
 use url::{Host, Url};
 
@@ -52,6 +55,58 @@ impl FromStr for SmtpUrl {
     }
 }
 
+impl SmtpUrl {
+    /// How the connection is kept private with this certificate trusted, too; none for a server on this
+    /// machine that is spoken to in the clear.
+    fn tls(&self, ca: Certificate) -> Result<Option<Tls>, lettre::transport::smtp::Error> {
+        let url = Url::parse(&self.0).expect("it was parsed before");
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let parameters = TlsParameters::builder(host).add_root_certificate(ca).build()?;
+        Ok(match url.scheme() {
+            "smtps" => Some(Tls::Wrapper(parameters)),
+            _ if url.query_pairs().any(|(key, value)| key == "tls" && value == "required") => {
+                Some(Tls::Required(parameters))
+            }
+            _ => None,
+        })
+    }
+}
+
+/// Why there is no mailer.
+#[derive(Debug, thiserror::Error)]
+pub enum MailerError {
+    /// The file cannot be read.
+    #[error("--smtp-ca {path} cannot be read: {source}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file holds something else.
+    #[error("--smtp-ca {0} holds no certificate in PEM (BEGIN CERTIFICATE)")]
+    Shape(PathBuf),
+    /// The file holds a broken one.
+    #[error("--smtp-ca {path} holds a certificate that cannot be read: {source}")]
+    Tls {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: Box<lettre::transport::smtp::Error>,
+    },
+}
+
+fn read_certificate(path: &Path) -> Result<Certificate, MailerError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| MailerError::Read { path: path.to_owned(), source })?;
+    // A file without any is no error to the library, and would trust nobody.
+    if !text.contains("-----BEGIN CERTIFICATE-----") {
+        return Err(MailerError::Shape(path.to_owned()));
+    }
+    Certificate::from_pem(text.as_bytes())
+        .map_err(|source| MailerError::Tls { path: path.to_owned(), source: Box::new(source) })
+}
+
 impl fmt::Debug for SmtpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SmtpUrl([redacted])")
@@ -92,11 +147,21 @@ pub struct Mailer {
 }
 
 impl Mailer {
-    /// A mailer for this server and this sender.
-    #[must_use]
-    pub fn new(url: &SmtpUrl, from: Address) -> Mailer {
-        let builder = SmtpTransport::from_url(&url.0).expect("it was parsed before");
-        Mailer { transport: builder.timeout(Some(TIMEOUT)).build(), from }
+    /// A mailer for this server and this sender; the server's certificate may also be one that `ca`
+    /// has signed.
+    ///
+    /// # Errors
+    /// When `ca` is no certificate.
+    pub fn new(url: &SmtpUrl, from: Address, ca: Option<&Path>) -> Result<Mailer, MailerError> {
+        let mut builder = SmtpTransport::from_url(&url.0).expect("it was parsed before");
+        if let Some(path) = ca {
+            let tls = url.tls(read_certificate(path)?).map_err(|source| MailerError::Tls {
+                path: path.to_owned(),
+                source: Box::new(source),
+            })?;
+            builder = tls.into_iter().fold(builder, SmtpTransportBuilder::tls);
+        }
+        Ok(Mailer { transport: builder.timeout(Some(TIMEOUT)).build(), from })
     }
 
     /// Sends a mail; blocks until the server has taken or refused it.
@@ -159,7 +224,7 @@ mod tests {
     #[test]
     fn a_line_break_in_a_field_never_becomes_a_header() {
         let from = "rollcall@northwind.example".parse().unwrap();
-        let mailer = Mailer::new(&"smtp://127.0.0.1:9".parse().unwrap(), from);
+        let mailer = Mailer::new(&"smtp://127.0.0.1:9".parse().unwrap(), from, None).unwrap();
         let letter = Letter {
             to: "maria@northwind.example".to_owned(),
             sender_name: "IT\r\nBcc: eve@evil.example".to_owned(),

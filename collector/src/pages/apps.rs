@@ -22,8 +22,9 @@ use super::words::{self, Calendar, Cell};
 use crate::db::AppId;
 use crate::figures::{AppFigures, Tally};
 use crate::problem::ApiError;
+use crate::roster::Coverage;
 use crate::server::Collector;
-use crate::store::{StoreError, apps, user_apps};
+use crate::store::{StoreError, apps, sources, user_apps};
 
 const SORTS: [(&str, &str); 4] = [
     ("people", "most people first"),
@@ -247,6 +248,10 @@ struct AppPage {
     counted: String,
     zone: &'static str,
     lead: String,
+    /// Coverage, where it is low (T16).
+    coverage: Option<String>,
+    /// What no source says about this app (T13, T19).
+    gaps: Vec<&'static str>,
     shares: Vec<rows::Share>,
     methods: Cell,
     last_used: Cell,
@@ -256,6 +261,24 @@ struct AppPage {
     sizes: Vec<Choice>,
     lines: Vec<Line>,
     pager: Pager,
+}
+
+/// Why the numbers of an app are too low, where few browsers report (T16).
+fn low_coverage(coverage: Coverage) -> Option<String> {
+    let percent = coverage.percent().filter(|_| coverage.is_low())?;
+    Some(format!(
+        "Only {percent} % of the employees have a browser that reports; what the others use is not seen."
+    ))
+}
+
+/// What cannot be told about an app, and why.
+fn gaps(tally: &Tally, is_listed: bool) -> Vec<&'static str> {
+    let nobody_lists = "Coverage is partial: no source lists this app’s users, who appear with their \
+        first use.";
+    let nobody_reports = "How many are active is unknown: no source reports use.";
+    let is_unknown = tally.n_active == 0 && tally.n_unknown != 0;
+    let said = [(!is_listed, nobody_lists), (is_unknown, nobody_reports)];
+    said.into_iter().filter(|it| it.0).map(|it| it.1).collect()
 }
 
 /// `GET` one app: who uses it, and how much.
@@ -291,10 +314,11 @@ pub async fn show(
             let mut known = rows::know(conn, &shared, read, now)?;
             known.retain(|it| status.is_none_or(|status| it.assessment.status == status));
             let lines = rows::lines(conn, &shared, &calendar, &known)?;
-            Ok::<_, StoreError>(Some((app, lines, has_more)))
+            let is_listed = sources::lists_users(conn, id, app_id)?;
+            Ok::<_, StoreError>(Some((app, lines, has_more, is_listed)))
         })
         .await?;
-    let (app, lines, has_more) = found.ok_or(ApiError::NotFound)?;
+    let (app, lines, has_more, is_listed) = found.ok_or(ApiError::NotFound)?;
     let empty = AppFigures {
         app: app.clone(),
         tally: Tally::default(),
@@ -319,6 +343,8 @@ pub async fn show(
     answer::page(&AppPage {
         title: app.name.clone(),
         lead: format!("{kind}{is_in_catalog}. {}.", words::count(figures.tally.n(), "account")),
+        coverage: low_coverage(counts.coverage),
+        gaps: gaps(&figures.tally, is_listed),
         counted: rows::counted(&counts, &calendar),
         zone: calendar.zone_name(),
         shares: rows::shares(&figures.tally, &path),

@@ -1,28 +1,22 @@
-//! Connecting browsers: links for one person, a key and its policy for all.
+//! Connecting one browser: a link for its person. All at once is [`super::rollout`].
 
 use actix_web::web::{Data, Form};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use chrono::TimeDelta;
 use serde::Deserialize;
-use serde_json::json;
 use shared::address::EmailAddress;
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
 use super::frame::CallerFrame;
-use crate::clock::Clock;
-use crate::db::{Db, DbConnection};
 use crate::identity::keys;
 use crate::problem::ApiError;
+use crate::server::Collector;
 use crate::store::organizations::Organization;
-use crate::store::word::word;
 
 /// A link is for now: the key in it ends after this long.
 const LINK_LIFETIME: TimeDelta = TimeDelta::days(7);
-
-/// The id of the extension that is signed with the key in this repository, as `xtask package` prints it.
-pub const EXTENSION_ID: &str = "nkclgfkcmfknnbimdmfbljhamkjmemio";
 
 #[derive(Template)]
 #[template(path = "enrollment.html")]
@@ -33,7 +27,6 @@ struct EnrollmentPage {
     secret_name: &'static str,
     secret: String,
     recipient: String,
-    policy: Option<String>,
 }
 
 #[derive(Template)]
@@ -66,19 +59,19 @@ pub async fn create_link(
     caller: Caller,
     form: Form<LinkForm>,
     request: HttpRequest,
-    db: Data<Db>,
-    clock: Data<Clock>,
+    collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
     caller.check_change(&request, &form.form_token)?;
-    let organization = caller.organization(&db).await?;
+    let organization = caller.organization(&collector.db).await?;
     let email = parse_work_address(&form.email, &organization)?;
-    let (id, actor, now) = (organization.organization_id, caller.actor(), clock.now());
+    let (id, actor, now) = (organization.organization_id, caller.actor(), collector.clock.now());
     let name = email.as_ref().map_or_else(|| "Link".to_owned(), |it| format!("Link for {it}"));
     let expires_at = Some(now + LINK_LIFETIME);
-    let (_, token) = db
+    let (_, token) = collector
+        .db
         .write(move |conn| keys::create_enrollment_key(conn, id, &name, expires_at, &actor, now))
         .await?;
-    let mut secret = format!("{}/enroll#key={}", server_url(&request), token.text());
+    let mut secret = format!("{}/enroll#key={}", collector.origin(&request), token.text());
     if let Some(email) = &email {
         // An address may hold characters that mean something here, such as `+`; the `@` does not.
         let encoded = url::form_urlencoded::byte_serialize(email.as_str().as_bytes());
@@ -93,44 +86,6 @@ pub async fn create_link(
         secret_name: "The link",
         secret,
         recipient,
-        policy: None,
-    })
-}
-
-/// The one field of the button for a key.
-#[derive(Deserialize)]
-pub struct KeyForm {
-    form_token: String,
-}
-
-/// `POST`: makes a key and shows the policy that carries it once.
-///
-/// # Errors
-/// When the form is not ours or the person may not.
-pub async fn create_key(
-    caller: Caller,
-    form: Form<KeyForm>,
-    request: HttpRequest,
-    db: Data<Db>,
-    clock: Data<Clock>,
-) -> Result<HttpResponse, PageError> {
-    caller.check_change(&request, &form.form_token)?;
-    let organization = caller.organization(&db).await?;
-    let (id, actor, now) = (organization.organization_id, caller.actor(), clock.now());
-    let (_, token) = db
-        .write(move |conn: &mut DbConnection| {
-            keys::create_enrollment_key(conn, id, "Managed policy", None, &actor, now)
-        })
-        .await?;
-    let policy = policy(&server_url(&request), token.text(), &organization);
-    answer::page(&EnrollmentPage {
-        title: "Enrollment key",
-        lead: "For the managed policy of all browsers. It does not end by itself.".to_owned(),
-        caller: CallerFrame::new(&caller, &organization, "/"),
-        secret_name: "The key",
-        secret: token.text().to_owned(),
-        recipient: String::new(),
-        policy: Some(policy),
     })
 }
 
@@ -147,23 +102,4 @@ fn parse_work_address(
         return Err(ApiError::Invalid(format!("work addresses end in {domains}")));
     }
     Ok(Some(email))
-}
-
-/// Where browsers reach this collector: where the admin's own browser has just reached it.
-pub(super) fn server_url(request: &HttpRequest) -> String {
-    let connection = request.connection_info();
-    format!("{}://{}", connection.scheme(), connection.host())
-}
-
-/// The policy file for Linux, which is also what the other systems' formats are made from.
-pub(super) fn policy(server_url: &str, key: &str, organization: &Organization) -> String {
-    let settings = json!({
-        "serverUrl": server_url,
-        "enrollmentKey": key,
-        "mode": word(organization.mode),
-        "workDomains": organization.work_domains,
-        "organizationName": organization.name,
-    });
-    let policy = json!({ "3rdparty": { "extensions": { EXTENSION_ID: settings } } });
-    serde_json::to_string_pretty(&policy).unwrap_or_default()
 }

@@ -13,6 +13,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Who uses what", "/user-apps"),
     ("Licenses", "/licenses"),
     ("Installations", "/installations"),
+    ("Rollout", "/rollout"),
     ("Sources", "/sources"),
     ("Imports", "/imports"),
     ("Validation", "/validation"),

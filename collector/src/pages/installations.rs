@@ -20,7 +20,7 @@ use crate::db::{InstallationId, UserId};
 use crate::identity::{installations as identities, keys};
 use crate::installations::State;
 use crate::problem::ApiError;
-use crate::roster::{self, Line, Roster};
+use crate::roster::{self, Coverage, Line, Roster, Side};
 use crate::server::Collector;
 use crate::store::word::{IdentityChange, word};
 use crate::store::{StoreError, installations};
@@ -36,6 +36,8 @@ struct InstallationsPage {
     title: &'static str,
     caller: CallerFrame,
     coverage: String,
+    /// Employees who do not report, and the rows behind them.
+    missing: Option<String>,
     views: Vec<View>,
     filter: Filter,
     methods: Vec<(&'static str, &'static str)>,
@@ -77,6 +79,9 @@ pub struct Filter {
     /// A word for how we know whose it is.
     #[serde(default)]
     method: String,
+    /// A side of the coverage: `reporting` or `missing`, a row for each employee.
+    #[serde(default)]
+    employees: String,
     /// Part of an address, browser or version.
     #[serde(default)]
     text: String,
@@ -86,14 +91,29 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn pairs(&self) -> [(&str, &str); 3] {
-        [("state", &self.state), ("method", &self.method), ("text", &self.text)]
+    fn pairs(&self) -> [(&str, &str); 4] {
+        [
+            ("state", &self.state),
+            ("employees", &self.employees),
+            ("method", &self.method),
+            ("text", &self.text),
+        ]
+    }
+
+    /// The rows among which the rest is looked for.
+    fn rows<'a>(&self, roster: &'a Roster) -> Vec<&'a Line> {
+        match self.employees.as_str() {
+            "" => roster.lines.iter().collect(),
+            "reporting" => roster.employees(Side::Reporting),
+            "missing" => roster.employees(Side::Missing),
+            _ => Vec::new(),
+        }
     }
 
     /// The address's query, without what is empty.
     fn query(&self, state: &str) -> String {
         let mut pairs = url::form_urlencoded::Serializer::new(String::new());
-        let all = [("state", state), ("method", &self.method), ("text", &self.text)];
+        let all = self.pairs().map(|it| if it.0 == "state" { ("state", state) } else { it });
         pairs.extend_pairs(all.iter().filter(|it| !it.1.is_empty()));
         pairs.finish()
     }
@@ -141,7 +161,8 @@ pub async fn show(
     let roster = load(&caller, &collector).await?;
     let calendar = Calendar::new(roster.organization.time_zone, collector.clock.now());
     let offset: usize = filter.cursor.parse().unwrap_or(0);
-    let found: Vec<&Line> = roster.lines.iter().filter(|it| filter.matches(it)).collect();
+    let found: Vec<&Line> =
+        filter.rows(&roster).into_iter().filter(|it| filter.matches(it)).collect();
     let rows: Vec<Row> =
         found.iter().skip(offset).take(ROWS).map(|it| row(it, &calendar)).collect();
     let until = offset + rows.len();
@@ -157,7 +178,8 @@ pub async fn show(
     answer::page(&InstallationsPage {
         title: "Installations",
         caller: CallerFrame::new(&caller, &roster.organization, PATH),
-        coverage: coverage(&roster),
+        coverage: coverage(roster.coverage()),
+        missing: missing(roster.coverage()),
         views: views(&roster, &filter),
         methods: METHODS.iter().map(|it| (word(*it), words::identity_method(*it))).collect(),
         rows,
@@ -184,29 +206,42 @@ pub(super) async fn load(caller: &Caller, collector: &Collector) -> Result<Roste
 }
 
 /// Coverage as a sentence (T16).
-pub(super) fn coverage(roster: &Roster) -> String {
-    let coverage = roster.coverage();
-    let count = |n: usize| words::number(i64::try_from(n).unwrap_or(i64::MAX));
-    match coverage.percent() {
-        None => "No employee is known yet.".to_owned(),
-        Some(percent) => format!(
-            "{} of {} employees report: {percent} % coverage.",
-            count(coverage.n_reporting),
-            count(coverage.n_expected)
-        ),
-    }
+pub(super) fn coverage(coverage: Coverage) -> String {
+    let Some(percent) = coverage.percent() else {
+        return "No employee is known yet.".to_owned();
+    };
+    let unlisted = if coverage.is_listed { "" } else { " No directory says who else there is." };
+    format!(
+        "{} of {} employees report: {percent} % coverage.{unlisted}",
+        count(coverage.n_reporting),
+        count(coverage.n_expected)
+    )
 }
+
+fn missing(coverage: Coverage) -> Option<String> {
+    let n = coverage.n_missing();
+    (n != 0).then(|| format!("{} who do not", count(n)))
+}
+
+fn count(n: usize) -> String {
+    words::number(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+/// Where employees without a reporting browser are listed.
+pub const MISSING_PATH: &str = "/installations?employees=missing";
+/// Where employees with one are.
+pub const REPORTING_PATH: &str = "/installations?employees=reporting";
 
 fn views(roster: &Roster, filter: &Filter) -> Vec<View> {
     let matching: Vec<&Line> =
-        roster.lines.iter().filter(|it| filter.matches_all_but_state(it)).collect();
+        filter.rows(roster).into_iter().filter(|it| filter.matches_all_but_state(it)).collect();
     let view = |name, state: &str, n: usize| View {
         name,
         href: match filter.query(state) {
             query if query.is_empty() => PATH.to_owned(),
             query => format!("{PATH}?{query}"),
         },
-        n: words::number(i64::try_from(n).unwrap_or(i64::MAX)),
+        n: count(n),
         is_current: filter.state == state,
     };
     let of = |state| matching.iter().filter(|it| it.state == state).count();
@@ -238,7 +273,7 @@ fn row(line: &Line, calendar: &Calendar) -> Row {
         user: line.email.as_deref().map_or(Cell::Unknown, |it| Cell::Address(Address::new(it))),
         state: line.state.as_str(),
         state_name: name(line.state),
-        why: line.why.clone(),
+        why: why(line),
         since: at(line.since),
         method: text(line.identity_method().map(|it| words::identity_method(it).to_owned())),
         browser: text(
@@ -252,6 +287,14 @@ fn row(line: &Line, calendar: &Calendar) -> Row {
     }
 }
 
+/// Why it is in its state, and what is on its way to it.
+fn why(line: &Line) -> String {
+    let row = line.installation.as_ref();
+    let waits = row.is_some_and(|it| it.renewal_demanded_at.is_some() && it.revoked_at.is_none());
+    let renewal = if waits { "; gets a new token at its next heartbeat" } else { "" };
+    format!("{}{renewal}", line.why)
+}
+
 /// `GET` the filtered list as CSV. Cells that a spreadsheet would take for formulas are escaped.
 ///
 /// # Errors
@@ -263,7 +306,7 @@ pub async fn csv(
 ) -> Result<HttpResponse, PageError> {
     let roster = load(&caller, &collector).await?;
     let mut text = format!("{}\r\n", COLUMNS.join(","));
-    for line in roster.lines.iter().filter(|it| filter.matches(it)) {
+    for line in filter.rows(&roster).into_iter().filter(|it| filter.matches(it)) {
         let cells: Vec<String> = values(line).iter().map(|it| csv_cell(it)).collect();
         text.push_str(&cells.join(","));
         text.push_str("\r\n");
@@ -281,7 +324,7 @@ pub async fn json(
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
     let roster = load(&caller, &collector).await?;
-    let lines = roster.lines.iter().filter(|it| filter.matches(it));
+    let lines = filter.rows(&roster).into_iter().filter(|it| filter.matches(it));
     let items: Vec<serde_json::Value> = lines
         .map(|line| {
             let pairs = COLUMNS.into_iter().zip(values(line));
@@ -358,7 +401,7 @@ fn download(content_type: &'static str, name: &str, text: String) -> HttpRespons
     answer.body(text)
 }
 
-/// `POST`: revokes chosen installations, or asks their users to sign in again.
+/// `POST`: revokes chosen installations, asks their users to sign in again, or gives them new tokens.
 ///
 /// # Errors
 /// When the form is not ours, the person may not, or nothing was chosen.
@@ -375,22 +418,23 @@ pub async fn act(
         return Err(ApiError::Invalid(detail).into());
     }
     let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
-    let is_revoke = match chosen.action.as_str() {
-        "revoke" => true,
-        "reset" => false,
-        other => {
-            let detail = format!("{other:?} is no action; there are revoke and reset");
-            return Err(ApiError::Invalid(detail).into());
-        }
-    };
+    let action = Action::parse(&chosen.action)?;
     collector
         .db
         .write(move |conn| {
             for it in chosen.installations {
-                if is_revoke {
-                    keys::revoke_installation(conn, id, it, &actor, now)?;
-                } else if let Some(row) = installations::find(conn, id, it)? {
-                    identities::clear(conn, &row, IdentityChange::Reset, &actor, now)?;
+                match action {
+                    Action::Revoke => {
+                        keys::revoke_installation(conn, id, it, &actor, now)?;
+                    }
+                    Action::Renew => {
+                        keys::demand_renewal(conn, id, it, &actor, now)?;
+                    }
+                    Action::Reset => {
+                        if let Some(row) = installations::find(conn, id, it)? {
+                            identities::clear(conn, &row, IdentityChange::Reset, &actor, now)?;
+                        }
+                    }
                 }
             }
             Ok::<_, StoreError>(())
@@ -398,6 +442,28 @@ pub async fn act(
         .await?;
     collector.callers.forget_all();
     Ok(answer::redirect(PATH))
+}
+
+/// What is done with chosen installations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Revoke,
+    Reset,
+    Renew,
+}
+
+impl Action {
+    fn parse(word: &str) -> Result<Action, ApiError> {
+        match word {
+            "revoke" => Ok(Action::Revoke),
+            "reset" => Ok(Action::Reset),
+            "renew" => Ok(Action::Renew),
+            other => {
+                let detail = format!("{other:?} is no action; there are revoke, reset and renew");
+                Err(ApiError::Invalid(detail))
+            }
+        }
+    }
 }
 
 /// What a form with many rows says.

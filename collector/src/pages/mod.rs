@@ -16,6 +16,8 @@ pub mod licenses;
 pub mod limits;
 pub mod mailings;
 pub mod overview;
+pub mod package;
+pub mod rollout;
 pub mod settings;
 pub mod sign_in;
 pub mod sources;

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use actix_web::HttpResponse;
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -13,8 +13,8 @@ use super::answer::{self, PageError};
 use super::apps::{last_used, methods};
 use super::caller::Caller;
 use super::chart::{Chart, Series};
-use super::enrollment;
 use super::frame::CallerFrame;
+use super::installations::{MISSING_PATH, REPORTING_PATH};
 use super::user_apps::{self as rows, Link, Share};
 use super::words::{self, Address, Calendar, Cell, Moment};
 use crate::db::{AppId, UserId};
@@ -51,7 +51,6 @@ struct OverviewPage {
     discoveries: Rows<DiscoveryRow>,
     installations: Rows<InstallationLine>,
     example_email: String,
-    policy: String,
 }
 
 /// A headline, and where the rows behind it are.
@@ -108,11 +107,7 @@ struct StateWords {
 ///
 /// # Errors
 /// When nobody is signed in or the database refuses.
-pub async fn show(
-    caller: Caller,
-    request: HttpRequest,
-    collector: Data<Collector>,
-) -> Result<HttpResponse, PageError> {
+pub async fn show(caller: Caller, collector: Data<Collector>) -> Result<HttpResponse, PageError> {
     let now = collector.clock.now();
     let organization = caller.organization(&collector.db).await?;
     let counts = collector.figures.find(&collector.db, &organization, now).await?;
@@ -129,7 +124,7 @@ pub async fn show(
     let calendar = Calendar::new(organization.time_zone, now);
     let view = View { organization: &organization, counts, calendar };
     let frame = CallerFrame::new(&caller, &organization, "/");
-    answer::page(&view.page(frame, &enrollment::server_url(&request), &found.0, &found.1))
+    answer::page(&view.page(frame, &found.0, &found.1))
 }
 
 /// Everything read.
@@ -143,12 +138,10 @@ impl View<'_> {
     fn page(
         &self,
         caller: CallerFrame,
-        server_url: &str,
         browsers: &[InstallationRow],
         users: &HashMap<UserId, UserRow>,
     ) -> OverviewPage {
         let domain = self.organization.work_domains.first().map_or("example.com", String::as_str);
-        let key = "the key that you make below";
         OverviewPage {
             title: "Overview",
             caller,
@@ -165,7 +158,6 @@ impl View<'_> {
             discoveries: self.discoveries(),
             installations: self.installations(browsers, users),
             example_email: format!("name@{domain}"),
-            policy: enrollment::policy(server_url, key, self.organization),
         }
     }
 
@@ -182,7 +174,7 @@ impl View<'_> {
         vec![
             self.figure("People", self.counts.users.len(), &accounts, "/users"),
             self.figure("Apps", n_apps, "with at least one account", "/apps"),
-            self.reporting(),
+            self.coverage(),
             self.figure("Discoveries", n_open, waits, "/discoveries"),
         ]
     }
@@ -205,19 +197,23 @@ impl View<'_> {
         }
     }
 
-    fn reporting(&self) -> Figure {
-        let n_of = |state| self.counts.n_installations(state);
-        let n_reporting = n_of(State::Reporting) + n_of(State::Outdated);
-        let n_all = self.n_browsers() - n_of(State::Revoked);
-        let is_none = n_all == 0;
-        let not = not_reporting(n_of(State::Silent), n_of(State::InstalledUnauthenticated));
+    /// Of those who should report, how many do (T16).
+    fn coverage(&self) -> Figure {
+        let coverage = self.counts.coverage;
+        let percent = coverage.percent();
+        let detail = format!(
+            "{} of {} report{}",
+            words::number(count(coverage.n_reporting)),
+            words::count(count(coverage.n_expected), "employee"),
+            if coverage.is_listed { "" } else { "; no directory lists the rest" }
+        );
         Figure {
-            label: "Installations reporting",
-            value: if is_none { "-".to_owned() } else { words::number(n_reporting) },
-            is_word: is_none,
-            of: (!is_none).then(|| words::number(n_all)),
-            detail: if is_none { "none is connected".to_owned() } else { not },
-            href: "#installations",
+            label: "Coverage",
+            value: percent.map_or_else(|| "-".to_owned(), |it| format!("{it} %")),
+            is_word: percent.is_none(),
+            of: None,
+            detail: if percent.is_some() { detail } else { "no employee is known".to_owned() },
+            href: if coverage.n_missing() == 0 { REPORTING_PATH } else { MISSING_PATH },
         }
     }
 
@@ -244,26 +240,34 @@ impl View<'_> {
         let n_idle = self.counts.known_apps().filter(|it| {
             it.tally.n_active == 0 && it.tally.n_unknown == 0 && it.tally.n_inactive != 0
         });
+        let coverage = self.counts.coverage;
+        let low = if coverage.is_low() { coverage.n_missing() } else { 0 };
         let lines = [
+            (
+                count(low),
+                "employees without a browser that reports",
+                "what they use is not seen here; numbers of apps are too low".to_owned(),
+                MISSING_PATH,
+            ),
             (
                 n_of(State::Silent),
                 "silent browsers",
                 format!(
                     "no sign of life for more than {silent_after}; what happens there is unknown"
                 ),
-                "#installations",
+                "/installations?state=silent",
             ),
             (
                 n_of(State::InstalledUnauthenticated),
                 "browsers that are not signed in",
                 "they send heartbeats only until their user is known".to_owned(),
-                "#installations",
+                "/installations?state=installed_unauthenticated",
             ),
             (
                 n_of(State::Outdated),
                 "outdated browsers",
                 format!("they report; wanted is {minimum} or later"),
-                "#installations",
+                "/installations?state=outdated",
             ),
             (
                 count(self.counts.discoveries.len()),
@@ -370,17 +374,6 @@ impl View<'_> {
         };
         StateWords { class: state.as_str(), name, meaning }
     }
-}
-
-fn not_reporting(n_silent: i64, n_not_signed_in: i64) -> String {
-    let mut parts = Vec::new();
-    if n_silent != 0 {
-        parts.push(format!("{} silent", words::number(n_silent)));
-    }
-    if n_not_signed_in != 0 {
-        parts.push(format!("{} not signed in", words::number(n_not_signed_in)));
-    }
-    if parts.is_empty() { "none silent".to_owned() } else { parts.join(", ") }
 }
 
 fn cut<T>(rows: Vec<T>, n_all: i64, which: &str) -> Rows<T> {

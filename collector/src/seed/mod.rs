@@ -371,6 +371,9 @@ impl Seeder {
                 Mode::Unauthenticated | Mode::Disabled => IdentityChange::Stated,
             })),
             revoked_by: is_revoked.then(|| "ada@northwind.example".to_owned()),
+            next_token_hash: None,
+            sealed_renewal: None,
+            renewal_demanded_at: None,
         }
     }
 

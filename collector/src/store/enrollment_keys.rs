@@ -3,10 +3,30 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 
-use super::StoreError;
+use super::word::Words;
+use super::{Page, StoreError};
 use crate::db::schema::enrollment_keys;
 use crate::db::{DbConnection, EnrollmentKeyId, OrganizationId};
 use crate::tokens::{Token, TokenHash};
+
+/// Whether a key enrolls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// It enrolls.
+    Valid,
+    /// Its time has ended.
+    Expired,
+    /// It was taken back.
+    Revoked,
+}
+
+impl Words for KeyState {
+    const WORDS: &'static [(KeyState, &'static str)] = &[
+        (KeyState::Valid, "valid"),
+        (KeyState::Expired, "expired"),
+        (KeyState::Revoked, "revoked"),
+    ];
+}
 
 /// One enrollment key; its text is known to nobody but who holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -35,6 +55,16 @@ impl EnrollmentKeyRow {
     #[must_use]
     pub fn is_valid(&self, now: DateTime<Utc>) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|it| now.naive_utc() < it)
+    }
+
+    /// Its state at `now`.
+    #[must_use]
+    pub fn state(&self, now: DateTime<Utc>) -> KeyState {
+        match self.revoked_at {
+            Some(_) => KeyState::Revoked,
+            None if self.is_valid(now) => KeyState::Valid,
+            None => KeyState::Expired,
+        }
     }
 }
 
@@ -98,19 +128,67 @@ pub fn find(
         .optional()?)
 }
 
-/// All keys, oldest first.
+/// Keys, oldest first.
 ///
 /// # Errors
 /// When the database refuses.
 pub fn list(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
+    page: Page<EnrollmentKeyId>,
 ) -> Result<Vec<EnrollmentKeyRow>, StoreError> {
-    Ok(enrollment_keys::table
+    let mut query = enrollment_keys::table
         .filter(enrollment_keys::organization_id.eq(organization_id))
         .order(enrollment_keys::enrollment_key_id)
+        .limit(page.limit)
+        .select(EnrollmentKeyRow::as_select())
+        .into_boxed::<super::Backend>();
+    if let Some(after) = page.after {
+        query = query.filter(enrollment_keys::enrollment_key_id.gt(after));
+    }
+    Ok(query.load(conn)?)
+}
+
+/// Keys that may enroll at `now`, the newest first.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_valid(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<EnrollmentKeyRow>, StoreError> {
+    let is_open =
+        enrollment_keys::expires_at.is_null().or(enrollment_keys::expires_at.gt(now.naive_utc()));
+    Ok(enrollment_keys::table
+        .filter(enrollment_keys::organization_id.eq(organization_id))
+        .filter(enrollment_keys::revoked_at.is_null())
+        .filter(is_open)
+        .order(enrollment_keys::enrollment_key_id.desc())
+        .limit(limit)
         .select(EnrollmentKeyRow::as_select())
         .load(conn)?)
+}
+
+/// Lets a key end at a moment.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_expires_at(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    enrollment_key_id: EnrollmentKeyId,
+    expires_at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::update(
+        enrollment_keys::table
+            .filter(enrollment_keys::organization_id.eq(organization_id))
+            .filter(enrollment_keys::enrollment_key_id.eq(enrollment_key_id)),
+    )
+    .set(enrollment_keys::expires_at.eq(expires_at.naive_utc()))
+    .execute(conn)?;
+    Ok(())
 }
 
 /// Takes a key back. Installations that it enrolled stay.

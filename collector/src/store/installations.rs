@@ -65,6 +65,12 @@ pub struct InstallationRow {
     pub identity_change: Option<Word<IdentityChange>>,
     /// Who took its token back.
     pub revoked_by: Option<String>,
+    /// SHA-256 of the token that takes the place of the present one once it is used.
+    pub next_token_hash: Option<Vec<u8>>,
+    /// That token, sealed.
+    pub sealed_renewal: Option<Vec<u8>>,
+    /// When an admin asked for another token; none once it is in use.
+    pub renewal_demanded_at: Option<NaiveDateTime>,
 }
 
 /// Adds an installation.
@@ -76,7 +82,7 @@ pub fn insert(conn: &mut DbConnection, row: &InstallationRow) -> Result<(), Stor
     Ok(())
 }
 
-/// The installation with this token, revoked or not.
+/// The installation with this token, or with this one as its next, revoked or not.
 ///
 /// # Errors
 /// When the database refuses.
@@ -87,7 +93,11 @@ pub fn find_by_token(
 ) -> Result<Option<InstallationRow>, StoreError> {
     Ok(installations::table
         .filter(installations::organization_id.eq(organization_id))
-        .filter(installations::token_hash.eq(hash.as_bytes().as_slice()))
+        .filter(
+            installations::token_hash
+                .eq(hash.as_bytes().as_slice())
+                .or(installations::next_token_hash.eq(hash.as_bytes().as_slice())),
+        )
         .select(InstallationRow::as_select())
         .first(conn)
         .optional()?)
@@ -200,6 +210,90 @@ pub fn revoke(
     .set((installations::revoked_at.eq(now.naive_utc()), installations::revoked_by.eq(by)))
     .execute(conn)?;
     Ok(())
+}
+
+/// Notes that an admin asked for another token.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_renewal_demanded(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    installation_id: InstallationId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::update(
+        installations::table
+            .filter(installations::organization_id.eq(organization_id))
+            .filter(installations::installation_id.eq(installation_id)),
+    )
+    .set(installations::renewal_demanded_at.eq(now.naive_utc()))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Keeps the token that comes next, unless there is one. False when there was.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_next_token(
+    conn: &mut DbConnection,
+    row: &InstallationRow,
+    hash: &TokenHash,
+    sealed: &[u8],
+) -> Result<bool, StoreError> {
+    let n_updated = diesel::update(
+        installations::table
+            .filter(installations::organization_id.eq(row.organization_id))
+            .filter(installations::installation_id.eq(row.installation_id))
+            .filter(installations::next_token_hash.is_null()),
+    )
+    .set((
+        installations::next_token_hash.eq(hash.as_bytes().as_slice()),
+        installations::sealed_renewal.eq(sealed),
+    ))
+    .execute(conn)?;
+    Ok(n_updated != 0)
+}
+
+/// The next token is in use: it is the token from now on.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_token(
+    conn: &mut DbConnection,
+    row: &InstallationRow,
+    hash: &TokenHash,
+) -> Result<(), StoreError> {
+    diesel::update(
+        installations::table
+            .filter(installations::organization_id.eq(row.organization_id))
+            .filter(installations::installation_id.eq(row.installation_id)),
+    )
+    .set((
+        installations::token_hash.eq(hash.as_bytes().as_slice()),
+        installations::next_token_hash.eq(None::<Vec<u8>>),
+        installations::sealed_renewal.eq(None::<Vec<u8>>),
+        installations::renewal_demanded_at.eq(None::<NaiveDateTime>),
+    ))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// When each enrollment key enrolled a browser last. Keys that never did are absent.
+///
+/// # Errors
+/// When the database refuses.
+pub fn newest_enrollments(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+) -> Result<HashMap<EnrollmentKeyId, DateTime<Utc>>, StoreError> {
+    let rows: Vec<(EnrollmentKeyId, Option<NaiveDateTime>)> = installations::table
+        .filter(installations::organization_id.eq(organization_id))
+        .group_by(installations::enrollment_key_id)
+        .select((installations::enrollment_key_id, diesel::dsl::max(installations::enrolled_at)))
+        .load(conn)?;
+    Ok(rows.into_iter().filter_map(|(key, at)| Some((key, at?.and_utc()))).collect())
 }
 
 /// Installations, by id, which is the order of enrollment.

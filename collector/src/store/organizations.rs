@@ -340,6 +340,42 @@ pub fn update_intervals(
     Ok(())
 }
 
+/// Sets below which version an extension is outdated; none takes the limit away.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_minimum_version(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    minimum: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    use organizations::dsl;
+    diesel::update(dsl::organizations.filter(dsl::organization_id.eq(organization_id)))
+        .set((
+            dsl::minimum_extension_version.eq(minimum),
+            dsl::minimum_extension_version_at.eq(minimum.map(|_| now.naive_utc())),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// There is an organization with this id.
+///
+/// # Errors
+/// When the database refuses.
+pub fn exists(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+) -> Result<bool, StoreError> {
+    let found: Option<OrganizationId> = organizations::table
+        .filter(organizations::organization_id.eq(organization_id))
+        .select(organizations::organization_id)
+        .first(conn)
+        .optional()?;
+    Ok(found.is_some())
+}
+
 /// Sets what it takes for a discovery to appear in the queue.
 ///
 /// # Errors

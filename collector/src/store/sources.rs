@@ -324,6 +324,22 @@ pub fn upsert_app(
     Ok(())
 }
 
+/// A connected source lists who has an account in this app; without one, people appear with their first
+/// use (T13).
+///
+/// # Errors
+/// When the database refuses.
+pub fn lists_users(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    app_id: AppId,
+) -> Result<bool, StoreError> {
+    let of_app = list_apps(conn, organization_id, Some(app_id))?;
+    let all = list(conn, organization_id)?;
+    let is_connected = |id| all.iter().any(|it| it.source_id == id && it.disconnected_at.is_none());
+    Ok(of_app.iter().any(|it| it.listed_at.is_some() && is_connected(it.source_id)))
+}
+
 /// What all sources do for all apps, or for one.
 ///
 /// # Errors

@@ -41,6 +41,10 @@ pub struct HeartbeatResponse {
     pub flush_seconds: u32,
     /// Seconds between two heartbeats.
     pub heartbeat_seconds: u32,
+    /// The bearer token of every request from now on, where an admin asked for another. It is told again
+    /// until it is seen; the one before works until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installation_token: Option<String>,
 }
 
 json::record!(HeartbeatResponse {
@@ -50,4 +54,5 @@ json::record!(HeartbeatResponse {
     configuration_version,
     flush_seconds,
     heartbeat_seconds,
+    installation_token: optional,
 });

@@ -110,6 +110,10 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
         "/validation",
         "/sources",
         "/imports",
+        "/installations",
+        "/installations?employees=missing",
+        "/rollout",
+        "/sign-in-settings",
     ]
     .map(str::to_owned)
     .into();

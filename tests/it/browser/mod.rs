@@ -11,6 +11,7 @@ mod enrollment;
 mod federated;
 mod forms;
 mod leaving;
+mod rollout;
 mod signing;
 mod trouble;
 mod usage;

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use collector::config::Config;
 use collector::identity::keys;
 use collector::store::audit::Actor;
 use collector::store::identity_providers::{self, IdentityProviderRow};
@@ -22,31 +23,37 @@ use tests::provider::{OidcAccount, OidcClient, OidcSettings, Provider};
 use super::scene;
 
 /// How long a sign-in may take, on a busy machine.
-const LIMIT: Duration = Duration::from_secs(40);
+pub(super) const LIMIT: Duration = Duration::from_secs(40);
 
 /// A collector in mode `authenticated` that can be reached at one address and sends mail.
-struct House {
-    app: TestApp,
+pub(super) struct House {
+    pub(super) app: TestApp,
     address: SocketAddr,
-    mail: MailServer,
-    sites: Sites,
+    pub(super) mail: MailServer,
+    pub(super) sites: Sites,
     _served: Served,
 }
 
 impl House {
     fn open() -> Result<House> {
+        House::open_with(|_| ())
+    }
+
+    /// The same, with settings of its own.
+    pub(super) fn open_with(change: impl FnOnce(&mut Config)) -> Result<House> {
         // The collector is told where it is reached before it listens there.
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let mail = MailServer::start()?;
         let app = TestApp::live_with(|config| {
             config.public_url = Some(format!("http://{address}").parse().expect("an origin"));
             config.mail = mail.config();
+            change(config);
         });
         let _served = app.serve_at(address);
         Ok(House { app, address, mail, sites: Sites::start(tests::day::accounts())?, _served })
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
@@ -91,14 +98,14 @@ impl House {
         Ok(provider)
     }
 
-    fn installations(&self) -> Result<Vec<Value>> {
+    pub(super) fn installations(&self) -> Result<Vec<Value>> {
         let url = format!("{}/v1/installations", self.url());
         let list = account::get(&url, self.app.api_key.text())?;
         Ok(list["items"].as_array().cloned().unwrap_or_default())
     }
 
     /// The browser's sign-in at an app arrives as Maria's.
-    fn check_report(&self, desk: &Desk) -> Result<()> {
+    pub(super) fn check_report(&self, desk: &Desk) -> Result<()> {
         desk.play(&[scene("Slack")], |_| ())?;
         let started = Instant::now();
         loop {
@@ -116,7 +123,7 @@ impl House {
 }
 
 /// Waits until the popup's state is as it should be.
-fn wait(desk: &Desk, what: &str, is_it: impl Fn(&Value) -> bool) -> Result<()> {
+pub(super) fn wait(desk: &Desk, what: &str, is_it: impl Fn(&Value) -> bool) -> Result<()> {
     let started = Instant::now();
     loop {
         let state = desk.state()?;
@@ -130,7 +137,7 @@ fn wait(desk: &Desk, what: &str, is_it: impl Fn(&Value) -> bool) -> Result<()> {
     }
 }
 
-fn is_reporting(state: &Value) -> bool {
+pub(super) fn is_reporting(state: &Value) -> bool {
     state["condition"] == "reporting" && state["is_signed_in"] == true
 }
 

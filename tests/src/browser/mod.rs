@@ -172,6 +172,15 @@ impl Browser {
         Ok(popup)
     }
 
+    /// Sets what `chrome.storage.managed` has for our extension, while the browser runs.
+    ///
+    /// # Errors
+    /// When it was started without a folder of policies.
+    pub fn set_managed(&self, values: &Value) -> Result<()> {
+        let policies = json!({ "3rdparty": { "extensions": { EXTENSION_ID: values } } });
+        self.process.set_policies(&policies)
+    }
+
     /// All targets, whatever their type.
     fn targets(&self) -> Result<Vec<Value>> {
         let answer = self.command(None, "Target.getTargets", json!({ "filter": [{}] }))?;

@@ -19,11 +19,16 @@ const MAX_BROWSERS: usize = 3;
 /// Where Debian's Chromium reads `policies/managed/*.json`.
 const SETTINGS: &str = "/etc/chromium";
 
+/// Where in a folder of settings the policies are.
+const MANAGED: &str = "policies/managed";
+
 /// What a browser starts with.
 #[derive(Default)]
 pub struct Launch {
     /// Policies, as a file in `managed/` has them. Needs [`can_set_policies`].
     pub policies: Option<Value>,
+    /// A policy file as somebody saved it, to the byte. Needs [`can_set_policies`].
+    pub policy_file: Option<String>,
     /// An unpacked extension.
     pub extension: Option<PathBuf>,
     arguments: Vec<String>,
@@ -58,14 +63,20 @@ impl Launch {
         self
     }
 
-    /// Installs the packed extension by policy from an update address.
+    /// A policy file, to the byte. Beside it is one that lets a test look: DevTools is refused on
+    /// extensions that a policy installed, unless a policy allows it.
     #[must_use]
-    pub fn force_install(mut self, update_url: &str) -> Launch {
+    pub fn policy_file(mut self, text: String) -> Launch {
+        self.policy_file = Some(text);
         let policies = self.policies.get_or_insert_with(|| json!({}));
-        policies["ExtensionInstallForcelist"] =
-            json!([format!("{};{update_url}", super::EXTENSION_ID)]);
-        // DevTools is refused on extensions that a policy installed, unless a policy allows it.
         policies["DeveloperToolsAvailability"] = json!(1);
+        self
+    }
+
+    /// No policy yet; [`super::Browser::set_managed`] sets one later.
+    #[must_use]
+    pub fn without_policy_yet(mut self) -> Launch {
+        self.policies = Some(json!({}));
         self
     }
 }
@@ -99,7 +110,7 @@ fn is_root() -> bool {
 pub(super) struct Process {
     child: Child,
     profile: TempDir,
-    _policies: Option<TempDir>,
+    policies: Option<TempDir>,
     _slot: Slot,
 }
 
@@ -107,7 +118,7 @@ impl Process {
     pub(super) fn start(launch: &Launch) -> Result<Process> {
         let slot = Slot::wait();
         let profile = TempDir::with_prefix("rollcall-profile-")?;
-        let policies = launch.policies.as_ref().map(write_policies).transpose()?;
+        let policies = write_policies(launch)?;
         let program = chromium().context(
             "Chromium is missing; install it with: apt-get install --no-install-recommends chromium",
         )?;
@@ -140,7 +151,7 @@ impl Process {
         let log = std::fs::File::create(profile.path().join("chromium.log"))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().context("cannot start Chromium")?;
-        Ok(Process { child, profile, _policies: policies, _slot: slot })
+        Ok(Process { child, profile, policies, _slot: slot })
     }
 
     /// The port and path of DevTools, once Chromium has written them down.
@@ -159,6 +170,13 @@ impl Process {
             }
             std::thread::sleep(POLL);
         }
+    }
+
+    /// Writes another policy file; the browser sees it within seconds.
+    pub(super) fn set_policies(&self, policies: &Value) -> Result<()> {
+        let folder = self.policies.as_ref().context("the browser was started without policies")?;
+        let managed = folder.path().join(MANAGED);
+        Ok(std::fs::write(managed.join("late.json"), policies.to_string())?)
     }
 
     /// Waits a little for a browser that was asked to close, then ends it.
@@ -190,12 +208,16 @@ fn chromium() -> Option<PathBuf> {
         .find(|it| it.is_file())
 }
 
-fn write_policies(policies: &Value) -> Result<TempDir> {
+fn write_policies(launch: &Launch) -> Result<Option<TempDir>> {
+    let Some(policies) = &launch.policies else { return Ok(None) };
     let folder = TempDir::with_prefix("rollcall-policies-")?;
-    let managed = folder.path().join("policies/managed");
+    let managed = folder.path().join(MANAGED);
     std::fs::create_dir_all(&managed)?;
-    std::fs::write(managed.join("rollcall.json"), policies.to_string())?;
-    Ok(folder)
+    std::fs::write(managed.join("test.json"), policies.to_string())?;
+    if let Some(text) = &launch.policy_file {
+        std::fs::write(managed.join("rollcall.json"), text)?;
+    }
+    Ok(Some(folder))
 }
 
 /// A command that sees the folder as Chromium's settings, and nobody else does. It ends up as the

@@ -20,8 +20,8 @@ use utoipa::OpenApi;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::{
-    activities, apps, batches, catalog, configuration, discoveries, enroll, explain, health,
-    heartbeats, installations, licenses, reports, sign_ins, sources, spend, statuses, thresholds,
+    activities, apps, batches, catalog, configuration, discoveries, enroll, enrollment_keys, explain,
+    health, heartbeats, installations, licenses, reports, rollout, sign_ins, sources, spend, statuses, thresholds,
     usage, usage_days, user_apps, users, validation,
 };
 use crate::lists::{etag_matches, words_of};
@@ -53,6 +53,12 @@ use crate::store::word::Words;
         activities::list,
         usage_days::list,
         installations::list,
+        installations::demand_renewal,
+        enrollment_keys::list,
+        enrollment_keys::create,
+        enrollment_keys::rotate,
+        enrollment_keys::remove,
+        rollout::create,
         licenses::list,
         licenses::put,
         licenses::list_assignments,
@@ -61,6 +67,7 @@ use crate::store::word::Words;
         licenses::unused,
         reports::password_sign_ins,
         reports::users_by_type,
+        reports::coverage,
         thresholds::list,
         thresholds::put,
         thresholds::simulate_change,

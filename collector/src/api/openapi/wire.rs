@@ -152,6 +152,8 @@ pub(crate) struct HeartbeatResponse {
     flush_seconds: u32,
     /// Seconds between two heartbeats.
     heartbeat_seconds: u32,
+    /// The bearer token of every request from now on, where an admin asked for another.
+    installation_token: Option<String>,
 }
 
 /// The organization's settings as far as a browser needs them.
