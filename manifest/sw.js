@@ -12,6 +12,7 @@ const web = { url: [{ schemes: ["https", "http"] }] };
 chrome.runtime.onInstalled.addListener((it) => ready.then(() => worker.on_installed(it.reason)));
 chrome.runtime.onStartup.addListener(() => ready.then(() => worker.on_startup()));
 chrome.alarms.onAlarm.addListener((alarm) => ready.then(() => worker.on_alarm(alarm.name)));
+chrome.permissions.onAdded.addListener(() => ready.then(() => worker.on_permission_added()));
 chrome.storage.managed.onChanged.addListener(() => ready.then(() => worker.on_managed_changed()));
 
 chrome.runtime.onMessage.addListener((message, sender, reply) => {

@@ -62,6 +62,10 @@ mod bindings {
         pub(super) fn send_to_worker(message: &JsValue) -> Promise;
         #[wasm_bindgen(js_namespace = ["chrome", "identity"], js_name = launchWebAuthFlow)]
         pub(super) fn launch_web_auth_flow(details: &JsValue) -> Promise;
+        #[wasm_bindgen(js_namespace = ["chrome", "identity"], js_name = getProfileUserInfo)]
+        pub(super) fn profile_user_info(details: &JsValue) -> Promise;
+        #[wasm_bindgen(js_namespace = ["chrome", "permissions"], js_name = request)]
+        pub(super) fn request_permissions(permissions: &JsValue) -> Promise;
         #[wasm_bindgen(js_namespace = ["chrome", "identity"], js_name = getRedirectURL)]
         pub(super) fn redirect_url() -> String;
         #[wasm_bindgen(js_namespace = ["chrome", "tabs"], js_name = create)]
@@ -86,6 +90,10 @@ mod bindings {
         pub(super) type PlatformInfo;
         #[wasm_bindgen(method, getter)]
         pub(super) fn os(this: &PlatformInfo) -> String;
+
+        pub(super) type ProfileUserInfo;
+        #[wasm_bindgen(method, getter)]
+        pub(super) fn email(this: &ProfileUserInfo) -> Option<String>;
 
         pub(super) type FocusedWindow;
         #[wasm_bindgen(method, getter)]
@@ -363,6 +371,27 @@ pub(crate) async fn lead_through(url: &str) -> Result<String, String> {
     let returned = JsFuture::from(bindings::launch_web_auth_flow(&details)).await;
     let url = returned.ok().and_then(|it| it.as_string()).ok_or_else(|| "denied".to_owned())?;
     page::outcome(&url)
+}
+
+/// The address of the browser profile's account; none where it has none, or the person has not allowed to
+/// ask.
+pub(crate) async fn profile_address() -> Option<String> {
+    let details = JSON::parse(r#"{"accountStatus":"ANY"}"#).ok()?;
+    let info = JsFuture::from(bindings::profile_user_info(&details)).await.ok()?;
+    let email = info.unchecked_into::<bindings::ProfileUserInfo>().email();
+    email.filter(|it| !it.is_empty())
+}
+
+/// Asks the person to allow that; to be called while a click is handled. The answer is whether they did.
+pub(crate) fn ask_for_profile() -> impl Future<Output = bool> {
+    let asked = JSON::parse(r#"{"permissions":["identity.email"]}"#);
+    let answer = asked.ok().map(|it| JsFuture::from(bindings::request_permissions(&it)));
+    async move {
+        match answer {
+            Some(answer) => answer.await.is_ok_and(|it| it.is_truthy()),
+            None => false,
+        }
+    }
 }
 
 /// Opens one of the extension's own pages in a tab behind the one that is looked at.

@@ -173,6 +173,8 @@ pub enum PopupMessage {
     },
     /// Sign out.
     SignOut,
+    /// The person has allowed to look at the browser profile's account.
+    UseProfile,
     /// Record nothing for an hour.
     Pause,
     /// End the break.
@@ -195,6 +197,7 @@ impl PopupMessage {
                 email: text(&message, "email")?,
             }),
             "sign_out" => Some(PopupMessage::SignOut),
+            "use_profile" => Some(PopupMessage::UseProfile),
             "pause" => Some(PopupMessage::Pause),
             "resume" => Some(PopupMessage::Resume),
             _ => None,
@@ -225,6 +228,7 @@ impl PopupMessage {
             ]
             .concat(),
             PopupMessage::SignOut => r#"{"t":"sign_out"}"#.to_owned(),
+            PopupMessage::UseProfile => r#"{"t":"use_profile"}"#.to_owned(),
             PopupMessage::Pause => r#"{"t":"pause"}"#.to_owned(),
             PopupMessage::Resume => r#"{"t":"resume"}"#.to_owned(),
         }

@@ -77,6 +77,9 @@ pub enum Cause {
         /// The text.
         link: String,
     },
+    /// The address of the browser profile's account, as the browser told it; none where it has none, or
+    /// the person has not allowed it.
+    ProfileRead(Option<String>),
     /// The way through the identity provider ended, with a proof or a word for why not.
     SignInReturned(Result<String, String>),
     /// The popup says something.
@@ -165,6 +168,8 @@ pub enum Effect {
     Send(Request),
     /// Read the managed storage; it comes back as [`Cause::PolicyRead`].
     ReadPolicy,
+    /// Ask for the address of the browser profile's account; it comes back as [`Cause::ProfileRead`].
+    ReadProfile,
     /// Ask a frame what it shows; it comes back as [`Cause::Described`].
     Describe {
         /// The tab.

@@ -102,6 +102,7 @@ async fn carry_out(effects: Vec<Effect>, mut reply: Option<Reply>) {
                     post(Cause::PolicyRead(json), None);
                 }
             }),
+            Effect::ReadProfile => read_profile(),
             Effect::Describe { tab, frame } => spawn_local(async move {
                 let shown = chrome::describe(tab, frame).await.ok();
                 let shown = shown.and_then(|it| json::read::<Option<Shown>>(&it));
@@ -208,6 +209,19 @@ pub fn on_managed_changed() {
         if let Ok(json) = chrome::managed_policy().await {
             post(Cause::PolicyRead(json), None);
         }
+    });
+}
+
+/// The person allowed something more, which can only be the address of the profile's account.
+#[wasm_bindgen]
+pub fn on_permission_added() {
+    read_profile();
+}
+
+fn read_profile() {
+    spawn_local(async {
+        let address = chrome::profile_address().await;
+        post(Cause::ProfileRead(address), None);
     });
 }
 

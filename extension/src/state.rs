@@ -23,6 +23,8 @@ pub struct State {
     pub identity_provider: Option<String>,
     /// How signing in goes.
     pub signing: Option<Signing>,
+    /// The browser profile's account could name the person.
+    pub offers_profile: bool,
     /// The person may take a break.
     pub may_pause: bool,
     /// The person takes one until then.
@@ -61,6 +63,7 @@ json::record!(State {
     sign_in_methods: optional,
     identity_provider: optional,
     signing: optional,
+    offers_profile: optional,
     may_pause: optional,
     paused_until: optional,
     collector: optional,
@@ -169,6 +172,8 @@ pub enum Signing {
     Provider,
     /// The identity provider's answer was for another sign-in or another time.
     Token,
+    /// The browser profile has no account with an address.
+    NoProfile,
     /// Not set up.
     NotOffered,
     /// Too many tries.
@@ -191,6 +196,7 @@ json::words!(pub Signing {
     Denied: "denied",
     Provider: "provider",
     Token: "token",
+    NoProfile: "no_profile",
     NotOffered: "not_offered",
     TooMany: "too_many",
     Unreachable: "unreachable",
@@ -198,7 +204,7 @@ json::words!(pub Signing {
 
 impl Signing {
     /// All of them.
-    pub const ALL: [Signing; 16] = [
+    pub const ALL: [Signing; 17] = [
         Signing::Waiting,
         Signing::Mailed,
         Signing::Email,
@@ -212,6 +218,7 @@ impl Signing {
         Signing::Denied,
         Signing::Provider,
         Signing::Token,
+        Signing::NoProfile,
         Signing::NotOffered,
         Signing::TooMany,
         Signing::Unreachable,

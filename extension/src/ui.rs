@@ -149,12 +149,24 @@ impl Page {
         let code = self.form("sign-in-code", &[("sign-in-typed", "text")], "code_button", || {
             PopupMessage::SignInCode { code: typed("sign-in-typed"), email: typed("sign-in-email") }
         });
+        let profile = self.filled("button", "use-profile");
+        let _ = profile.set_attribute("type", "button");
+        let _ = profile.set_attribute("hidden", "");
+        on(&profile, "click", |_| {
+            let allowed = chrome::ask_for_profile();
+            spawn_local(async move {
+                if allowed.await {
+                    ask(&PopupMessage::UseProfile).await;
+                }
+            });
+        });
         let note = self.filled("p", "sign-in-note");
         let _ = note.set_attribute("role", "status");
         let sign_out = self.button("sign-out", || PopupMessage::SignOut);
         let pause = self.button("pause", || PopupMessage::Pause);
         let resume = self.button("resume", || PopupMessage::Resume);
-        append(&section, &[&provider, &mail, &code, &note, &sign_out, &pause, &resume]);
+        append(&section, &[&provider, &mail, &code, &profile, &note]);
+        append(&section, &[&sign_out, &pause, &resume]);
         section
     }
 
@@ -200,11 +212,13 @@ impl Page {
         let provider = state.identity_provider.as_deref().unwrap_or_default();
         self.set_text("sign-in-provider", &localized("sign_in_provider", &[provider]));
         self.set_text("sign-out", &localized("sign_out", &[]));
+        self.set_text("use-profile", &localized("profile_button", &[]));
         self.set_text("pause", &localized("pause_button", &[]));
         self.set_text("resume", &localized("resume_button", &[]));
         self.hide("sign-in-provider", !offers_provider);
         self.hide("sign-in-mail", !offers_mail);
         self.hide("sign-in-code", !offers_mail);
+        self.hide("use-profile", !state.offers_profile);
         self.hide("sign-out", !state.is_signed_in);
         self.hide("pause", !state.may_pause || state.paused_until.is_some());
         self.hide("resume", state.paused_until.is_none());
@@ -212,6 +226,7 @@ impl Page {
         self.set_text("sign-in-note", &note.unwrap_or_default());
         let is_shown = offers_mail
             || offers_provider
+            || state.offers_profile
             || state.is_signed_in
             || state.may_pause
             || state.signing.is_some_and(|it| it != Signing::Waiting);

@@ -110,7 +110,10 @@ impl Browser {
                 Effect::WakeAt(at) => self.wake_at = Some(at),
                 // Visits are not what this is about.
                 Effect::LookAround => causes.push(Cause::Attention(None)),
-                Effect::ReadPolicy | Effect::AnswerReader(_) | Effect::AnswerPopup(_) => {}
+                Effect::ReadPolicy
+                | Effect::ReadProfile
+                | Effect::AnswerReader(_)
+                | Effect::AnswerPopup(_) => {}
                 Effect::LaunchSignIn(address) => panic!("nobody asked to sign in at {address}"),
             }
         }

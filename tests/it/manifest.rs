@@ -30,6 +30,13 @@ const PERMISSIONS: &[(&str, &str)] = &[
     ),
 ];
 
+/// What is asked for only where it is needed, by a click of the person's, and why.
+const OPTIONAL_PERMISSIONS: &[(&str, &str)] = &[(
+    "identity.email",
+    "Where the organization asks for no sign-in and names nobody, the browser profile's account can say \
+     whose browser it is. A private address stays in the browser.",
+)];
+
 /// Hosts, and why.
 const HOSTS: &[(&str, &str)] = &[
     (
@@ -60,7 +67,8 @@ fn the_extension_asks_for_these_permissions_and_no_others() {
     let names = |list: &[(&'static str, &str)]| list.iter().map(|it| it.0).collect::<Vec<_>>();
     assert_eq!(words(&manifest["permissions"]), names(PERMISSIONS));
     assert_eq!(words(&manifest["host_permissions"]), names(HOSTS));
-    for key in ["optional_permissions", "optional_host_permissions", "externally_connectable"] {
+    assert_eq!(words(&manifest["optional_permissions"]), names(OPTIONAL_PERMISSIONS));
+    for key in ["optional_host_permissions", "externally_connectable"] {
         assert!(manifest.get(key).is_none(), "{key} is not part of the product");
     }
 }

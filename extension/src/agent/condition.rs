@@ -29,6 +29,7 @@ impl Agent {
             sign_in_methods: self.sign_in_methods(),
             identity_provider: configuration.and_then(|it| it.identity_provider.clone()),
             signing: self.signing,
+            offers_profile: self.offers_profile(),
             may_pause: self.policy.allow_pause && self.may_report(),
             paused_until: self.paused_until(now),
             collector: source.as_ref().map(|it| it.server_url.as_str().to_owned()),

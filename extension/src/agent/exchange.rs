@@ -5,7 +5,7 @@ use shared::catalog::Catalog;
 use shared::json::{read, write};
 use shared::wire::{
     self, BatchResponse, Configuration, EnrollRequest, EnrollResponse, Heartbeat,
-    HeartbeatResponse, Identity, Mode, Problem, code,
+    HeartbeatResponse, Identity, IdentityMethod, Mode, Problem, code,
 };
 
 use super::{Agent, InFlight};
@@ -164,9 +164,16 @@ impl Agent {
         body
     }
 
-    /// Who uses this profile, where the mode allows to say so without a sign-in.
-    fn identity(&self, source: &Source) -> Option<Identity> {
-        source.identity.clone().filter(|_| self.mode() == Some(Mode::Unauthenticated))
+    /// Who uses this profile, where the mode allows to say so without a sign-in: whom policy or link
+    /// name, else the browser profile's account, if that is a work address.
+    pub(super) fn identity(&self, source: &Source) -> Option<Identity> {
+        if self.mode() != Some(Mode::Unauthenticated) {
+            return None;
+        }
+        source.identity.clone().or_else(|| {
+            let email = self.profile.clone().filter(|it| it.is_work(&self.work_domains()))?;
+            Some(Identity { email, method: IdentityMethod::Profile })
+        })
     }
 
     pub(super) fn note(
@@ -192,6 +199,11 @@ impl Agent {
     ) {
         let Some(place) = self.in_flight.iter().position(|it| it.number == number) else { return };
         let sent = self.in_flight.swap_remove(place).body;
+        if number <= self.n_old_requests && matches!(answer, Answer::Http { status: 401, .. }) {
+            // It was sent under a token that has ended since, and says nothing about the one in force.
+            self.signing = self.signing.filter(|_| !purpose.is_signing());
+            return;
+        }
         if purpose.is_signing() {
             self.signing_answered(purpose, answer, now);
             return;
@@ -289,10 +301,21 @@ impl Agent {
         contact.heartbeat_at = Some(now + TimeDelta::seconds(contact.heartbeat_seconds.into()));
         contact.mode = Some(response.mode);
         contact.configuration_version = Some(response.configuration_version);
+        self.renewed(response.installation_token);
         if self.contact.identity != response.identity {
             self.belongs_to(response.identity, now);
         }
         true
+    }
+
+    /// The collector gave out another token. The one before works until this one is seen.
+    fn renewed(&mut self, token: Option<String>) {
+        let Some((enrollment, token)) = self.enrollment.as_mut().zip(token) else { return };
+        if enrollment.token != token {
+            enrollment.token = token;
+            self.n_old_requests = self.n_requests;
+            self.touch(Key::Enrollment);
+        }
     }
 
     fn configuration_succeeded(

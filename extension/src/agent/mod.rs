@@ -13,6 +13,7 @@ mod signing;
 mod tests;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use shared::address::EmailAddress;
 use shared::catalog::{Catalog, SiteRules};
 use shared::json::{self, Json};
 use shared::signin::{Candidates, Observation, SignIns};
@@ -51,6 +52,8 @@ pub struct Agent {
     signing: Option<Signing>,
     /// The mailed link that was tried last; forgotten with the worker.
     opened_link: Option<String>,
+    /// The address of the browser profile's account. Never stored: it may be a private one.
+    profile: Option<EmailAddress>,
 
     sign_ins: SignIns,
     candidates: Candidates,
@@ -63,6 +66,8 @@ pub struct Agent {
     /// Requests under way; a stopped worker has none.
     in_flight: Vec<InFlight>,
     n_requests: u32,
+    /// Requests up to this number went out under a token before the present one.
+    n_old_requests: u32,
     dirty: Vec<Key>,
     effects: Vec<Effect>,
     wake_at: Option<DateTime<Utc>>,
@@ -110,6 +115,7 @@ impl Agent {
             contact: read(&stored, Key::Contact).unwrap_or_default(),
             signing: None,
             opened_link: None,
+            profile: None,
             sign_ins: read(&stored, Key::SignIns).unwrap_or_default(),
             candidates: read(&stored, Key::Candidates).unwrap_or_default(),
             undecided: read(&stored, Key::Undecided).unwrap_or_default(),
@@ -118,6 +124,7 @@ impl Agent {
             ledger: read(&stored, Key::Ledger).unwrap_or_default(),
             in_flight: Vec::new(),
             n_requests: 0,
+            n_old_requests: 0,
             dirty: Vec::new(),
             effects: Vec::new(),
             wake_at: None,
@@ -162,6 +169,7 @@ impl Agent {
                 self.submitted(tab, frame, page, *sketch, &typed, now);
             }
             Cause::LinkOpened { origin, link } => self.link_opened(&origin, &link, now),
+            Cause::ProfileRead(address) => self.profile_read(address.as_deref(), now),
             Cause::SignInReturned(outcome) => self.sign_in_returned(outcome, now),
             Cause::Popup(message) => self.popup(message, now),
             Cause::Answered { number, purpose, answer } => {
@@ -217,6 +225,7 @@ impl Agent {
         if !self.session.is_policy_known {
             self.effects.push(Effect::ReadPolicy);
         }
+        self.effects.push(Effect::ReadProfile);
     }
 
     fn woke(&mut self, now: DateTime<Utc>) {
@@ -293,6 +302,11 @@ impl Agent {
             }
             PopupMessage::SignOut => {
                 self.sign_out(now);
+                None
+            }
+            PopupMessage::UseProfile => {
+                self.signing = Some(Signing::Waiting);
+                self.effects.push(Effect::ReadProfile);
                 None
             }
             PopupMessage::Pause => {

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use shared::address::EmailAddress;
 use shared::json::{self, Json, read};
 use shared::wire::{
-    self, Identity, IdentityMethod, Problem, SignInMailRequest, SignInProof, SignInRequest,
+    self, Identity, IdentityMethod, Mode, Problem, SignInMailRequest, SignInProof, SignInRequest,
     SignInStarted, SignInState, code,
 };
 
@@ -94,6 +94,38 @@ impl Agent {
             Ok(proof) => self.prove(&proof, None, now),
             Err(word) => self.signing = Some(Signing::refused(&word)),
         }
+    }
+
+    /// The browser told the address of the profile's account. The collector hears of it at once where it
+    /// did not know whose browser this is, or knew it by another account of the profile.
+    pub(super) fn profile_read(&mut self, address: Option<&str>, now: DateTime<Utc>) {
+        self.profile = address.and_then(|it| EmailAddress::parse(it).ok());
+        let stated = self.source().and_then(|it| self.identity(&it));
+        if self.signing == Some(Signing::Waiting) {
+            self.signing = match (&self.profile, &stated) {
+                (_, Some(_)) => None,
+                (Some(_), None) => Some(Signing::NotWork),
+                (None, None) => Some(Signing::NoProfile),
+            };
+        }
+        let known = self.contact.identity.as_ref();
+        let is_new = stated.as_ref().is_some_and(|stated| {
+            let is_of_profile = |it: &Identity| it.method == IdentityMethod::Profile;
+            is_of_profile(stated) && known.is_none_or(|it| is_of_profile(it) && it != stated)
+        });
+        if is_new {
+            self.contact.heartbeat_at = Some(now);
+            self.touch(Key::Contact);
+        }
+    }
+
+    /// Nobody is named yet, and the browser profile's account could name its person.
+    pub(super) fn offers_profile(&self) -> bool {
+        let stated = self.source().and_then(|it| self.identity(&it));
+        self.mode() == Some(Mode::Unauthenticated)
+            && self.enrolled().is_some()
+            && self.contact.identity.is_none()
+            && stated.is_none()
     }
 
     /// The person signs out. What waits to be sent was theirs, and goes with them.

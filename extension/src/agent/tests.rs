@@ -217,7 +217,7 @@ impl Browser {
                     self.link_problem = it.problem;
                 }
                 Effect::LaunchSignIn(url) => self.launched.push(url),
-                Effect::ReadPolicy | Effect::AnswerReader(_) => {}
+                Effect::ReadPolicy | Effect::ReadProfile | Effect::AnswerReader(_) => {}
             }
         }
         if self.is_stopped_after_each && self.open.is_empty() {
@@ -937,4 +937,126 @@ fn a_break_of_an_hour_records_nothing_and_needs_the_organizations_leave() {
     assert_eq!(browser.condition(), Condition::Reporting);
     browser.sign_in("https://slack.com/signin", "https://app.slack.com/client", "work");
     assert_ne!(browser.state().n_queued, 0);
+}
+
+// --- the browser profile's account ----------------------------------------------------------------
+
+/// Enrolled by a policy that names nobody.
+fn unnamed() -> Browser {
+    let mut browser = Browser::start(false);
+    let policy = POLICY.replace(r#""userEmail": "maria@northwind.example", "#, "");
+    browser.act(Cause::PolicyRead(policy));
+    browser.serve(&configuration());
+    browser
+}
+
+#[test]
+fn where_nobody_is_named_the_profiles_work_account_names_the_person() {
+    let mut browser = unnamed();
+    let state = browser.state();
+    assert!(state.offers_profile);
+    assert_eq!((state.condition, state.user), (Condition::Reporting, None));
+    browser.sent.clear();
+    browser.popup(PopupMessage::UseProfile);
+    assert_eq!(browser.state().signing, Some(crate::state::Signing::Waiting));
+    browser.act(Cause::ProfileRead(Some("Maria@northwind.example".to_owned())));
+    let body = browser.sent[0].body.clone().unwrap();
+    let expected = r#""identity":{"email":"maria@northwind.example","method":"profile"}"#;
+    assert!(body.contains(expected), "{body}");
+    browser.identity = json!({ "email": "maria@northwind.example", "method": "profile" });
+    browser.serve(&configuration());
+    let state = browser.state();
+    assert_eq!((state.offers_profile, state.signing), (false, None));
+    assert_eq!(state.user.as_deref(), Some("maria@northwind.example"));
+    // The same account at the next start of the worker is no news.
+    let n_sent = browser.sent.len();
+    browser.restart();
+    browser.act(Cause::WorkerStarted);
+    browser.act(Cause::ProfileRead(Some("maria@northwind.example".to_owned())));
+    assert_eq!(browser.sent.len(), n_sent);
+}
+
+#[test]
+fn a_private_account_of_the_profile_stays_in_the_browser() {
+    let mut browser = unnamed();
+    browser.popup(PopupMessage::UseProfile);
+    browser.act(Cause::ProfileRead(Some("maria.private@gmail.example".to_owned())));
+    assert_eq!(browser.state().signing, Some(crate::state::Signing::NotWork));
+    browser.pass(3_000);
+    browser.serve(&configuration());
+    let was_sent = |it: &Request| it.body.as_deref().unwrap_or_default().contains("gmail");
+    assert!(!browser.sent.iter().any(was_sent));
+    assert!(!browser.stored.iter().any(|(_, text)| text.contains("gmail")));
+    browser.popup(PopupMessage::UseProfile);
+    browser.act(Cause::ProfileRead(None));
+    assert_eq!(browser.state().signing, Some(crate::state::Signing::NoProfile));
+}
+
+#[test]
+fn policy_and_link_come_before_the_profiles_account() {
+    let mut browser = Browser::reporting();
+    assert!(!browser.state().offers_profile);
+    browser.sent.clear();
+    browser.act(Cause::ProfileRead(Some("tom@northwind.example".to_owned())));
+    browser.pass(900);
+    let beat = browser.sent.iter().find(|it| it.purpose == Purpose::Heartbeat).unwrap();
+    assert!(beat.body.as_deref().unwrap().contains(r#""method":"policy""#));
+}
+
+#[test]
+fn in_authenticated_mode_the_profiles_account_is_neither_offered_nor_told() {
+    let mut browser = Browser::reporting_with(authenticated());
+    browser.act(Cause::ProfileRead(Some("tom@northwind.example".to_owned())));
+    assert!(!browser.state().offers_profile);
+    browser.pass(900);
+    assert!(!browser.sent.iter().any(|it| it.body.as_deref().unwrap_or("").contains("tom@")));
+}
+
+// --- another token --------------------------------------------------------------------------------
+
+fn heartbeat_with_token(browser: &Browser, token: &str) -> String {
+    json!({
+        "server_time": browser.now, "mode": "unauthenticated", "configuration_version": "c1",
+        "flush_seconds": 300, "heartbeat_seconds": 900, "installation_token": token,
+    })
+    .to_string()
+}
+
+#[test]
+fn a_token_that_a_heartbeat_brings_is_used_from_then_on() {
+    let mut browser = Browser::reporting();
+    browser.pass(900);
+    let request = browser.open.remove(0);
+    assert_eq!(request.token.as_deref(), Some("rci_token"));
+    let answer = heartbeat_with_token(&browser, "rci_new");
+    browser.answer(&request, 200, &answer);
+    // It is stored before anything is sent under it.
+    assert!(browser.stored.text(Key::Enrollment).unwrap().contains("rci_new"));
+    browser.restart();
+    browser.act(Cause::WorkerStarted);
+    browser.pass(900);
+    let request = browser.open.remove(0);
+    assert_eq!(request.token.as_deref(), Some("rci_new"));
+    assert_eq!(browser.condition(), Condition::Reporting);
+}
+
+#[test]
+fn a_refusal_of_the_token_before_is_none_of_the_new_one() {
+    let mut browser = Browser::reporting();
+    browser.sign_in("https://slack.com/signin", "https://app.slack.com/client", "work");
+    browser.pass(900);
+    let take = |browser: &mut Browser, purpose| {
+        let at = browser.open.iter().position(|it| it.purpose == purpose).unwrap();
+        browser.open.remove(at)
+    };
+    let (beat, report) =
+        (take(&mut browser, Purpose::Heartbeat), take(&mut browser, Purpose::Batch));
+    let answer = heartbeat_with_token(&browser, "rci_new");
+    browser.answer(&beat, 200, &answer);
+    let problem = json!({ "type": code::TOKEN_REFUSED, "title": "", "status": 401, "detail": "" });
+    browser.answer(&report, 401, &problem.to_string());
+    let again = take(&mut browser, Purpose::Batch);
+    assert_eq!(again.token.as_deref(), Some("rci_new"));
+    assert_eq!(again.body, report.body, "the same batch, so that it counts once");
+    assert!(!browser.sent.iter().skip(1).any(|it| it.purpose == Purpose::Enroll));
 }
