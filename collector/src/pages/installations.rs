@@ -56,6 +56,7 @@ struct View {
 
 struct Row {
     key: String,
+    has_browser: bool,
     user: Cell,
     state: &'static str,
     state_name: &'static str,
@@ -270,6 +271,7 @@ fn row(line: &Line, calendar: &Calendar) -> Row {
     let text = |it: Option<String>| Cell::text(it);
     Row {
         key: line.key(),
+        has_browser: installation.is_some(),
         user: line.email.as_deref().map_or(Cell::Unknown, |it| Cell::Address(Address::new(it))),
         state: line.state.as_str(),
         state_name: name(line.state),

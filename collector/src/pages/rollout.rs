@@ -41,7 +41,7 @@ const MAX_KEYS: i64 = 50;
 const NO_KEY: &str = "ENROLLMENT-KEY";
 /// How long an old key may go on.
 const OVERLAPS: [(&str, &str); 4] =
-    [("7", "7 days"), ("1", "1 day"), ("30", "30 days"), ("90", "90 days")];
+    [("7", "in 7 days"), ("1", "in 1 day"), ("30", "in 30 days"), ("90", "in 90 days")];
 
 #[derive(Template)]
 #[template(path = "rollout.html")]

@@ -6,6 +6,7 @@ use collector::seed::{self, Seed};
 use serde_json::{Value, json};
 use tests::app::TestApp;
 use tests::browser::{Browser, Launch, Page};
+use tests::crx;
 use tests::desk::target;
 
 use super::admin::sign_in;
@@ -83,7 +84,10 @@ fn feed(app: &TestApp, origin: &str) -> Result<()> {
 
 #[test]
 fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
-    let app = TestApp::live();
+    let folder = tempfile::tempdir()?;
+    let package = folder.path().join("rollcall.crx");
+    std::fs::write(&package, crx::signed(&crx::manifest("0.1.0")))?;
+    let app = TestApp::live_with(|config| config.extension = Some(package));
     let flags = ["seed", "--users", "40", "--apps", "30", "--accounts", "6", "--days", "100"];
     let command = Command::parse_from(flags);
     let now = app.collector.clock.now();
@@ -130,8 +134,7 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
     }
     paths.extend(["/apps?text=nothing", "/enroll"].map(str::to_owned));
     let mut wrong = Vec::new();
-    for path in &paths {
-        tab.go_to(&format!("{}{path}", served.origin()))?;
+    let mut look = |path: &str| -> Result<()> {
         let name = path.split(['?', '=']).next().unwrap_or_default().replace('/', "-");
         for scheme in ["light", "dark"] {
             tab.set_color_scheme(scheme)?;
@@ -145,7 +148,17 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
                 tab.screenshot(&pictures.join(format!("page{name}-{scheme}-{width}.png")))?;
             }
         }
+        Ok(())
+    };
+    for path in &paths {
+        tab.go_to(&format!("{}{path}", served.origin()))?;
+        look(path)?;
     }
+    // What only an answer to a form shows: the key, and the files with it.
+    tab.go_to(&format!("{}/rollout", served.origin()))?;
+    tab.click("form[action='/enrollment-keys'] button")?;
+    tab.wait_for("document.querySelector('#key') !== null")?;
+    look("/rollout-filled")?;
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
