@@ -20,8 +20,8 @@ use crate::problem::ApiError;
 use crate::roster;
 use crate::server::Collector;
 use crate::store::lists::installations::{self as list_installations, Order};
-use crate::store::{StoreError, users};
 use crate::store::word::Word;
+use crate::store::{StoreError, users};
 
 /// One browser profile with the extension.
 #[derive(Clone, Debug, Serialize, ToSchema)]

@@ -20,9 +20,9 @@ use utoipa::OpenApi;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::{
-    activities, apps, batches, catalog, configuration, discoveries, enroll, enrollment_keys, explain,
-    health, heartbeats, installations, licenses, reports, rollout, sign_ins, sources, spend, statuses, thresholds,
-    usage, usage_days, user_apps, users, validation,
+    activities, apps, batches, catalog, configuration, discoveries, enroll, enrollment_keys,
+    explain, health, heartbeats, installations, licenses, reports, rollout, sign_ins, sources,
+    spend, statuses, thresholds, usage, usage_days, user_apps, users, validation,
 };
 use crate::lists::{etag_matches, words_of};
 use crate::problem::ApiError;
