@@ -133,6 +133,7 @@ fn open(args: &Args, n: usize, n_old: usize) -> Result<Open> {
         writers: 2,
         workers: 0,
         sweep_seconds: 300,
+        api_requests_per_minute: 60_000,
         public_url: None,
         key_file: "rollcall.key".into(),
         extension: None,

@@ -114,6 +114,7 @@ async fn serve(what: &str) -> Result<()> {
         writers: 2,
         workers: 0,
         sweep_seconds: 300,
+        api_requests_per_minute: 60_000,
         public_url: None,
         key_file: "rollcall.key".into(),
         extension: None,

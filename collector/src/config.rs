@@ -60,6 +60,14 @@ pub struct Config {
         value_parser = clap::value_parser!(u64).range(1..=86_400)
     )]
     pub sweep_seconds: u64,
+    /// Requests that one API key may send in a minute, and at once. More is answered 429.
+    #[arg(
+        long,
+        env = "COLLECTOR_API_REQUESTS_PER_MINUTE",
+        default_value_t = 600,
+        value_parser = clap::value_parser!(u32).range(1..=60_000)
+    )]
+    pub api_requests_per_minute: u32,
     /// Where browsers and people reach the collector, such as `https://rollcall.northwind.example`.
     /// Mail and sign-ins need it; on loopback it is the address to listen on.
     #[arg(long, env = "COLLECTOR_PUBLIC_URL", value_name = "URL")]

@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use actix_web::error::PayloadError;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
-use actix_web::{FromRequest, HttpRequest, dev, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev, web};
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use shared::wire::MAX_BODY_BYTES;
 
 use crate::callers::Caller;
-use crate::db::{OrganizationId, SourceId};
-use crate::problem::ApiError;
+use crate::db::{DbConnection, OrganizationId, SourceId};
+use crate::limits::Rate;
+use crate::problem::{ApiError, rate_limited};
 use crate::refusals;
 use crate::server::Collector;
 use crate::store::StoreError;
@@ -249,11 +251,34 @@ fn check_scope(key: &ApiKeyRow, scope: Scope) -> Result<(), ApiError> {
     if key.may(scope) { Ok(()) } else { Err(ApiError::ScopeMissing(scope.to_string())) }
 }
 
-/// The key of a request, if it is valid.
+/// How much a key may still ask, for the headers of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Requests left at once.
+    pub n_left: u32,
+    /// How the bucket fills.
+    pub rate: Rate,
+}
+
+/// Notes that a key was used. Nobody's request fails because that could not be written.
+async fn note_use(collector: &Collector, key: &ApiKeyRow, now: DateTime<Utc>) {
+    if !key.is_use_to_note(now) {
+        return;
+    }
+    let (organization_id, id) = (key.organization_id, key.api_key_id);
+    let note =
+        move |conn: &mut DbConnection| api_keys::update_last_used(conn, organization_id, id, now);
+    if let Err(error) = collector.db.write(note).await {
+        tracing::warn!(%error, "could not note the use of an API key");
+    }
+}
+
+/// The key of a request, if it is valid and has not asked too much.
 fn find_key(request: &HttpRequest) -> Extracted<ApiKeyRow> {
     let token = bearer(request).and_then(|it| Token::parse(TokenKind::ApiKey, it).ok());
     let collector = request.app_data::<web::Data<Collector>>().cloned();
     let from = request.peer_addr().map(|it| it.ip());
+    let request = request.clone();
     Box::pin(async move {
         let token = token.ok_or(ApiError::ApiKeyRefused)?;
         let collector = collector.ok_or(ApiError::Unavailable(None))?;
@@ -268,6 +293,12 @@ fn find_key(request: &HttpRequest) -> Extracted<ApiKeyRow> {
         if key.is_none() {
             refusals::note(&collector, TokenKind::ApiKey, token, from).await;
         }
-        key.ok_or(ApiError::ApiKeyRefused)
+        let key = key.ok_or(ApiError::ApiKeyRefused)?;
+        let taken = collector.api_limits.take(key.api_key_id, now);
+        let rate = collector.api_limits.rate();
+        request.extensions_mut().insert(Allowance { n_left: taken.unwrap_or(0), rate });
+        taken.map_err(rate_limited)?;
+        note_use(&collector, &key, now).await;
+        Ok(key)
     })
 }

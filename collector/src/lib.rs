@@ -22,6 +22,7 @@ pub mod activity;
 pub mod figures;
 pub mod ingest;
 pub mod licenses;
+pub mod settings;
 pub mod simulation;
 pub mod sources;
 pub mod triage;

@@ -15,6 +15,15 @@ pub struct Rate {
     pub every: TimeDelta,
 }
 
+impl Rate {
+    /// This many at once, and as many in each minute.
+    #[must_use]
+    pub fn per_minute(n: u32) -> Rate {
+        let n = n.max(1);
+        Rate { burst: n, every: TimeDelta::milliseconds((60_000 / i64::from(n)).max(1)) }
+    }
+}
+
 /// One bucket per key.
 #[derive(Debug)]
 pub struct Buckets<K> {
@@ -33,11 +42,17 @@ impl<K: Eq + Hash> Buckets<K> {
         Buckets { rate, full_at: Mutex::default() }
     }
 
-    /// Takes one out of a bucket.
+    /// How large the buckets are and how fast they fill.
+    #[must_use]
+    pub fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// Takes one out of a bucket; answers how many are left in it.
     ///
     /// # Errors
     /// How long to wait, where it is empty.
-    pub fn take(&self, key: K, now: DateTime<Utc>) -> Result<(), TimeDelta> {
+    pub fn take(&self, key: K, now: DateTime<Utc>) -> Result<u32, TimeDelta> {
         let burst = i32::try_from(self.rate.burst).unwrap_or(i32::MAX);
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         if MOST <= full_at.len() {
@@ -52,7 +67,8 @@ impl<K: Eq + Hash> Buckets<K> {
             return Err(over);
         }
         full_at.insert(key, then);
-        Ok(())
+        let every = self.rate.every.num_milliseconds().max(1);
+        Ok(u32::try_from(-over.num_milliseconds() / every).unwrap_or(0))
     }
 }
 
@@ -64,11 +80,11 @@ mod tests {
     fn a_bucket_empties_and_fills_again() {
         let buckets = Buckets::new(Rate { burst: 2, every: TimeDelta::seconds(10) });
         let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
-        assert_eq!(buckets.take("a", at(0)), Ok(()));
-        assert_eq!(buckets.take("a", at(0)), Ok(()));
+        assert_eq!(buckets.take("a", at(0)), Ok(1));
+        assert_eq!(buckets.take("a", at(0)), Ok(0));
         assert_eq!(buckets.take("a", at(4)), Err(TimeDelta::seconds(6)));
-        assert_eq!(buckets.take("b", at(4)), Ok(()));
-        assert_eq!(buckets.take("a", at(10)), Ok(()));
+        assert_eq!(buckets.take("b", at(4)), Ok(1));
+        assert_eq!(buckets.take("a", at(10)), Ok(0));
         assert_eq!(buckets.take("a", at(10)), Err(TimeDelta::seconds(10)));
     }
 }

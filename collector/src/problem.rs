@@ -6,6 +6,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
+use chrono::TimeDelta;
 use shared::wire::{Problem, code};
 
 use crate::db::DbError;
@@ -242,6 +243,13 @@ impl ApiError {
             _ => None,
         }
     }
+}
+
+/// The refusal of a caller who is to wait this long.
+#[must_use]
+pub fn rate_limited(wait: TimeDelta) -> ApiError {
+    let seconds = u64::try_from(wait.num_seconds()).unwrap_or(0) + 1;
+    ApiError::RateLimited { retry_after_seconds: seconds }
 }
 
 impl ResponseError for ApiError {

@@ -1,13 +1,17 @@
 //! All addresses, on one screen.
 
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{
     PayloadConfig, ServiceConfig, delete, get, patch, post, put, resource, scope, to,
 };
-use actix_web::{HttpRequest, HttpResponse, Resource};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, Resource};
 use shared::wire;
 
 use crate::api::sources::MAX_PAGE_BYTES;
-use crate::extract::BodyLimit;
+use crate::extract::{Allowance, BodyLimit};
 use crate::problem::ApiError;
 use crate::sources::table::MAX_CSV_BYTES;
 use crate::{api, pages};
@@ -50,6 +54,7 @@ pub fn configure(app: &mut ServiceConfig) {
         .configure(rollout_routes)
         .configure(source_routes)
         .configure(number_routes)
+        .configure(administration_routes)
         // Last, since it takes every address that nothing above has taken.
         .service(
             scope("")
@@ -114,6 +119,14 @@ pub fn configure(app: &mut ServiceConfig) {
                     at("/identity-provider/removal")
                         .route(post().to(pages::settings::remove_provider)),
                 )
+                .service(
+                    at(pages::api_keys::PATH)
+                        .route(get().to(pages::api_keys::list))
+                        .route(post().to(pages::api_keys::create)),
+                )
+                .service(at("/api-keys/{api_key}/end").route(post().to(pages::api_keys::end)))
+                .service(at(pages::audit::PATH).route(get().to(pages::audit::list)))
+                .service(at(pages::docs::PATH).route(get().to(pages::docs::show)))
                 .service(at("/enroll").route(get().to(pages::enrollment::show)))
                 .service(at("/enrollment-links").route(post().to(pages::enrollment::create_link)))
                 .service(
@@ -161,6 +174,22 @@ fn rollout_routes(app: &mut ServiceConfig) {
     .service(at("/v1/rollout-files").route(post().to(api::rollout::create)));
 }
 
+/// Settings, keys, and what was changed by whom.
+fn administration_routes(app: &mut ServiceConfig) {
+    app.service(at("/v1/audit").route(get().to(api::audit::list)))
+        .service(
+            at("/v1/settings")
+                .route(get().to(api::settings::show))
+                .route(patch().to(api::settings::update)),
+        )
+        .service(
+            at("/v1/api-keys")
+                .route(get().to(api::api_keys::list))
+                .route(post().to(api::api_keys::create)),
+        )
+        .service(at("/v1/api-keys/{api_key}").route(delete().to(api::api_keys::remove)));
+}
+
 /// Numbers and what explains them.
 fn number_routes(app: &mut ServiceConfig) {
     app.service(at("/v1/user-apps/statuses").route(put().to(api::statuses::put)))
@@ -188,7 +217,12 @@ fn number_routes(app: &mut ServiceConfig) {
             at("/v1/reports/password-sign-ins").route(get().to(api::reports::password_sign_ins)),
         )
         .service(at("/v1/reports/users-by-type").route(get().to(api::reports::users_by_type)))
+        .service(at("/v1/reports/overview").route(get().to(api::reports::overview)))
         .service(at("/v1/reports/coverage").route(get().to(api::reports::coverage)))
+        .service(
+            at("/v1/reports/coverage/people").route(get().to(api::reports::coverage_people)),
+        )
+        .service(at("/v1/reports/trends").route(get().to(api::reports::trends)))
         .service(
             at("/v1/thresholds")
                 .route(get().to(api::thresholds::list))
@@ -290,13 +324,55 @@ fn source_routes(app: &mut ServiceConfig) {
     );
 }
 
-/// An address that names what it does not take.
-pub fn at(path: &str) -> Resource {
-    resource(path).default_service(to(method_not_allowed))
+/// An address that names what it does not take, and tells an API key how much it may still ask.
+pub fn at(
+    path: &str,
+) -> Resource<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    resource(path).default_service(to(method_not_allowed)).wrap(from_fn(state_allowance))
+}
+
+/// The headers of draft-ietf-httpapi-ratelimit-headers-07, which replace the many `X-RateLimit-*` that no
+/// document defines; a refusal also has `Retry-After`.
+async fn state_allowance(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let mut answer = next.call(request).await?.map_into_boxed_body();
+    let allowance = answer.request().extensions().get::<Allowance>().copied();
+    if let Some(Allowance { n_left, rate }) = allowance {
+        let every = rate.every.num_milliseconds();
+        let missing = i64::from(rate.burst.saturating_sub(n_left));
+        let full_in_seconds = (missing * every + 999) / 1_000;
+        for (name, value) in [
+            ("ratelimit-limit", i64::from(rate.burst)),
+            ("ratelimit-remaining", i64::from(n_left)),
+            ("ratelimit-reset", full_in_seconds),
+        ] {
+            answer.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from(value));
+        }
+    }
+    Ok(answer)
 }
 
 /// An address that takes longer bodies than browsers send.
-fn takes(resource: Resource, n_bytes: usize) -> Resource {
+fn takes<T>(resource: Resource<T>, n_bytes: usize) -> Resource<T>
+where
+    T: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<BoxBody>,
+            Error = actix_web::Error,
+            InitError = (),
+        >,
+{
     resource.app_data(PayloadConfig::new(n_bytes)).app_data(BodyLimit(n_bytes))
 }
 

@@ -18,11 +18,12 @@ use crate::callers::Callers;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::PublicUrl;
-use crate::db::{self, Db};
+use crate::db::{self, ApiKeyId, Db};
 use crate::figures::Figures;
 use crate::identity::admins::SignIns;
 use crate::identity::oidc;
 use crate::ingest::Intake;
+use crate::limits::{Buckets, Rate};
 use crate::mail::queue::{self, Post};
 use crate::package::{self, Package};
 use crate::problem::ApiError;
@@ -46,6 +47,8 @@ pub struct Collector {
     pub intake: Intake,
     /// How often enrollments may be tried.
     pub enroll_limits: Arc<EnrollLimits>,
+    /// How often an API key may ask.
+    pub api_limits: Arc<Buckets<ApiKeyId>>,
     /// What sign-ins of admins share.
     pub sign_ins: SignIns,
     /// Counts over whole organizations.
@@ -93,6 +96,7 @@ impl Collector {
             metrics,
             intake,
             enroll_limits: Arc::default(),
+            api_limits: Arc::new(Buckets::new(Rate::per_minute(config.api_requests_per_minute))),
             sign_ins: SignIns::default(),
             figures: Arc::default(),
             work: Arc::default(),

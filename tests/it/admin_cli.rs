@@ -224,7 +224,7 @@ fn every_change_has_its_line_in_the_audit() {
     lines.sort();
     expect![[r#"
         admin.created {"email":"ada@northwind.example","role":"admin"}
-        api_key.created {"name":"API","scopes":"read"}
+        api_key.created {"expires_at":null,"name":"API","scopes":"read"}
         enrollment_key.created {"expires_at":"2026-11-30T09:00:00Z","name":"Managed policy"}
         enrollment_key.revoked {"name":"Managed policy"}
         organization.changed {"mode":"authenticated"}

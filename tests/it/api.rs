@@ -188,7 +188,7 @@ async fn unknown_addresses_and_wrong_methods_are_problems() {
 async fn only_a_valid_key_with_the_scope_reads() {
     let app = TestApp::new();
     let other = Token::generate(TokenKind::ApiKey, app.organization_id);
-    app.with_database(|conn| api_keys::insert(conn, &other, "none", "", monday()).unwrap());
+    app.with_database(|conn| api_keys::insert(conn, &other, "none", &[], None, monday()).unwrap());
     let get = |token: String| {
         let request = actix_web::test::TestRequest::get()
             .uri("/v1/user-apps")

@@ -49,6 +49,9 @@ mod api;
 /// Who reports, who does not, and mail to those who do not.
 mod invitations;
 
+/// Keys of programs, settings, audit and reports.
+mod api_keys;
+
 /// What every list takes, and how its rows go out.
 mod lists;
 /// Rolling out: package, keys, policies, coverage.
@@ -59,6 +62,9 @@ mod sign_in;
 
 /// The OpenAPI document.
 mod openapi;
+
+/// What BI tools read.
+mod reporting;
 
 /// The command line of admins.
 mod admin_cli;

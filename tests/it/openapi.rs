@@ -205,7 +205,7 @@ async fn neighbor(app: &TestApp) {
         organizations::insert(conn, id, &new, monday()).unwrap();
         users::find_or_insert(conn, id, "zoe@contoso.example", monday()).unwrap();
         let key = Token::generate(TokenKind::ApiKey, id);
-        api_keys::insert(conn, &key, "contoso", "read", monday()).unwrap();
+        api_keys::insert(conn, &key, "contoso", &[api_keys::Scope::Read], None, monday()).unwrap();
         let enrollment = Token::generate(TokenKind::EnrollmentKey, id);
         collector::store::enrollment_keys::insert(conn, &enrollment, "contoso", None, monday())
             .unwrap();

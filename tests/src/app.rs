@@ -12,8 +12,9 @@ use collector::clock::{Clock, ManualClock};
 use collector::config::{Config, DatabaseConfig, LogConfig, LogFormat, MailConfig};
 use collector::db::{self, DatabaseUrl, DbConnection, OrganizationId};
 use collector::server::{self, Collector};
+use collector::store::api_keys::{self, Scope};
 use collector::store::organizations::NewOrganization;
-use collector::store::{api_keys, enrollment_keys, organizations};
+use collector::store::{enrollment_keys, organizations};
 use collector::tokens::{Token, TokenKind};
 use shared::wire::Mode;
 
@@ -117,8 +118,8 @@ impl TestApp {
         db::write(&mut conn, |conn| {
             organizations::insert(conn, organization_id, &northwind(), now)?;
             enrollment_keys::insert(conn, &enrollment_key, "tests", None, now)?;
-            api_keys::insert(conn, &api_key, "tests", "read", now)?;
-            api_keys::insert(conn, &write_key, "tests", "admin", now)?;
+            api_keys::insert(conn, &api_key, "tests", &[Scope::Read], None, now)?;
+            api_keys::insert(conn, &write_key, "tests", &[Scope::Admin], None, now)?;
             Ok::<_, collector::store::StoreError>(())
         })
         .expect("an empty database takes an organization");
@@ -237,6 +238,7 @@ fn config(url: &DatabaseUrl, folder: &Path) -> Config {
         writers: 2,
         workers: 1,
         sweep_seconds: 300,
+        api_requests_per_minute: 600,
         public_url: Some(format!("https://{HOST}").parse().expect("it is an origin")),
         key_file: folder.join("rollcall.key"),
         extension: None,

@@ -9,6 +9,7 @@ mod package;
 
 mod bench;
 mod demo;
+mod fuzz;
 mod test;
 
 mod catalog;
@@ -53,6 +54,7 @@ enum Command {
     Demo(demo::Demo),
     Test(test::Test),
     Bench(bench::Bench),
+    Fuzz(fuzz::Fuzz),
     Providers(providers::Providers),
     Catalog(catalog::Catalog),
     Eval(eval::Eval),
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         Command::Demo(it) => it.run(),
         Command::Test(it) => it.run(),
         Command::Bench(it) => it.run(),
+        Command::Fuzz(it) => it.run(),
         Command::Providers(it) => it.run(),
         Command::Catalog(it) => it.run(),
         Command::Eval(it) => it.run(),

@@ -47,6 +47,13 @@ pub(crate) const MAIL_SERVER: Need = Need {
     },
 };
 
+/// What the tool that invents requests runs on.
+pub(crate) const PYTHON: Need = Need {
+    what: "Python with venv",
+    packages: &["python3", "python3-venv"],
+    is_there: || command::output(Command::new("python3").args(["-c", "import ensurepip"])).is_ok(),
+};
+
 /// What the collector is linked with.
 pub(crate) const LIBPQ: Need = Need {
     what: "the PostgreSQL client library",

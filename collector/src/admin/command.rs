@@ -8,6 +8,7 @@ use shared::wire;
 use super::parse_email;
 use crate::db::{ApiKeyId, EnrollmentKeyId, InstallationId};
 use crate::package::ExtensionVersion;
+use crate::store::api_keys::Scope;
 use crate::store::word::AdminRole;
 
 /// What to do.
@@ -192,6 +193,9 @@ pub struct CreateApiKey {
     /// What it is for, to tell keys apart.
     #[arg(long, default_value = "API")]
     pub name: String,
+    /// Let it expire; without, it does not.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub expires_in_days: Option<u32>,
 }
 
 /// What an API key may do.
@@ -203,13 +207,11 @@ pub enum ScopeArg {
     Admin,
 }
 
-impl ScopeArg {
-    /// The word in the database.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ScopeArg::Read => "read",
-            ScopeArg::Admin => "admin",
+impl From<ScopeArg> for Scope {
+    fn from(arg: ScopeArg) -> Scope {
+        match arg {
+            ScopeArg::Read => Scope::Read,
+            ScopeArg::Admin => Scope::Admin,
         }
     }
 }

@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 use shared::address::EmailAddress;
 
 use crate::db::{self, AdminId, DatabaseUrl, DbConnection, DbError, MigrateError, OrganizationId};
-use crate::identity::keys;
+use crate::identity::keys::{self, NewApiKey};
 use crate::identity::passwords::{Password, PasswordError};
+use crate::store::api_keys::{Scope, words_of};
 use crate::store::audit::{Actor, Object};
 use crate::store::word::{ActorKind, Word, word};
 use crate::store::{self, Page, StoreError};
@@ -351,19 +352,24 @@ fn create_api_key(
 ) -> Result<Answer, AdminError> {
     let organization_id = find_organization(conn, &create.which)?;
     check_name(&create.name)?;
-    let scopes: Vec<&str> = create.scope.iter().map(|it| it.as_str()).collect();
-    let scopes = scopes.join(" ");
-    let (id, token) =
-        keys::create_api_key(conn, organization_id, create.name.trim(), &scopes, &actor(), now)?;
+    let expires_at = create.expires_in_days.map(|it| now + TimeDelta::days(i64::from(it)));
+    let new = NewApiKey {
+        name: create.name.trim().to_owned(),
+        scopes: create.scope.iter().copied().map(Scope::from).collect(),
+        expires_at,
+    };
+    let scopes = words_of(&new.scopes);
+    let (id, token) = keys::create_api_key(conn, organization_id, &new, &actor(), now)?;
     let mut text = String::new();
     say(&mut text, format_args!("API key, shown only now: {}", token.text()));
-    say(&mut text, format_args!("Id {id}; may {scopes}."));
+    say(&mut text, format_args!("Id {id}; may {scopes}; {}.", until(expires_at)));
     let json = json!({
         "organization_id": organization_id,
         "api_key_id": id,
         "name": create.name.trim(),
         "api_key": token.text(),
-        "scopes": create.scope.iter().map(|it| it.as_str()).collect::<Vec<_>>(),
+        "scopes": new.scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "expires_at": expires_at,
     });
     Ok(Answer { text, json })
 }
@@ -399,6 +405,7 @@ fn list_api_keys(
             "created_at": row.created_at.and_utc(),
             "expires_at": row.expires_at.map(|it| it.and_utc()),
             "revoked_at": row.revoked_at.map(|it| it.and_utc()),
+            "last_used_at": row.last_used_at.map(|it| it.and_utc()),
         })
     });
     let json = json!({ "api_keys": keys.collect::<Vec<_>>() });

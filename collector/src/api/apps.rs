@@ -52,7 +52,7 @@ impl AppItem {
     "kind": "catalog",
     "slug": "slack",
     "name": "Slack",
-    "category": "communication",
+    "category": "messaging",
     "site": null,
     "created_at": "2026-11-02T08:00:00Z",
     "n_users": 31
@@ -76,7 +76,7 @@ static APPS: ListSpec = ListSpec {
         },
         Filter {
             name: "category",
-            takes: Takes::Texts("communication"),
+            takes: Takes::Texts("messaging"),
             about: "Of these categories.",
         },
     ],

@@ -213,7 +213,7 @@ pub struct AppAnswer {
 
 /// A new app of the organization's own.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
-#[schema(examples(json!({ "name": "Northwind Wiki", "category": "documents", "rules": ["wiki.northwind.example"] })))]
+#[schema(examples(json!({ "name": "Northwind Wiki", "category": "productivity", "rules": ["wiki.northwind.example"] })))]
 #[serde(deny_unknown_fields)]
 pub struct NewApp {
     name: String,

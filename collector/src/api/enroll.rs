@@ -10,7 +10,7 @@ use crate::callers::is_proof;
 use crate::db::{DbConnection, InstallationId, UserId};
 use crate::extract::Json;
 use crate::limits::{Buckets, Rate};
-use crate::problem::ApiError;
+use crate::problem::{ApiError, rate_limited};
 use crate::refusals;
 use crate::server::Collector;
 use crate::store::installations::InstallationRow;
@@ -58,7 +58,7 @@ pub async fn create(
     let ip = request.peer_addr().map(|it| it.ip());
     let limits = &collector.enroll_limits;
     let refuse = || match limits.refusals.take(ip, now) {
-        Ok(()) => ApiError::EnrollmentKeyRefused,
+        Ok(_) => ApiError::EnrollmentKeyRefused,
         Err(wait) => rate_limited(wait),
     };
     let key = Token::parse(TokenKind::EnrollmentKey, &enroll.enrollment_key);
@@ -77,11 +77,6 @@ pub async fn create(
         }
         Err(error) => Err(error),
     }
-}
-
-pub(super) fn rate_limited(wait: TimeDelta) -> ApiError {
-    let seconds = u64::try_from(wait.num_seconds()).unwrap_or(0) + 1;
-    ApiError::RateLimited { retry_after_seconds: seconds }
 }
 
 fn insert(

@@ -27,6 +27,10 @@ pub mod user_apps;
 pub mod users;
 pub mod validation;
 
+pub mod api_keys;
+pub mod audit;
+pub mod settings;
+
 pub mod health;
 pub mod openapi;
 

@@ -8,14 +8,13 @@ use shared::wire::{
     IdentityMethod, SignInMailRequest, SignInProof, SignInRequest, SignInStarted, SignInState,
 };
 
-use super::enroll::rate_limited;
 use crate::db::{DbConnection, InstallationId, OrganizationId};
 use crate::extract::{Installation, Json};
 use crate::identity::installations::{self as identities, Refusal};
 use crate::identity::{links, oidc};
 use crate::limits::{Buckets, Rate};
 use crate::mail::queue;
-use crate::problem::ApiError;
+use crate::problem::{ApiError, rate_limited};
 use crate::server::Collector;
 use crate::store::installations::{self, InstallationRow};
 use crate::store::oidc_sign_ins::{self, OidcSignInRow};
@@ -55,7 +54,7 @@ impl Collector {
     fn count_try(&self, installation: &Installation, now: DateTime<Utc>) -> Result<(), ApiError> {
         let caller = &installation.caller;
         let key = (caller.organization.organization_id, caller.installation_id);
-        self.sign_in_limits.installations.take(key, now).map_err(rate_limited)
+        self.sign_in_limits.installations.take(key, now).map(drop).map_err(rate_limited)
     }
 }
 

@@ -35,7 +35,7 @@ use crate::store::{
 #[schema(examples(json!({
     "user_app": "019ab0c2-5a00-7000-8000-000000000001.019ab0c2-5a00-7000-8000-000000000002",
     "user": { "user_id": "019ab0c2-5a00-7000-8000-000000000001", "email": "maria@northwind.example", "name": "Maria Keller", "type": "employee", "status": "current" },
-    "app": { "app_id": "019ab0c2-5a00-7000-8000-000000000002", "kind": "catalog", "slug": "slack", "name": "Slack", "category": "communication", "site": null },
+    "app": { "app_id": "019ab0c2-5a00-7000-8000-000000000002", "kind": "catalog", "slug": "slack", "name": "Slack", "category": "messaging", "site": null },
     "display_name": "maria@northwind.example",
     "first_sign_in_at": "2026-11-02T08:00:00Z",
     "last_sign_in_at": "2026-11-23T08:55:00Z",

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::db::{ApiKeyId, DbConnection, EnrollmentKeyId, InstallationId, OrganizationId};
 use crate::problem::ApiError;
 use crate::seal::{SealError, Sealer};
+use crate::store::api_keys::{Scope, words_of};
 use crate::store::audit::{Actor, Object};
 use crate::store::installations::InstallationRow;
 use crate::store::{self, StoreError};
@@ -118,6 +119,17 @@ pub fn revoke_enrollment_key(
     Ok(true)
 }
 
+/// An API key to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewApiKey {
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// Until when; none is for good.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
 /// Makes an API key. Its text is in the token and nowhere else.
 ///
 /// # Errors
@@ -125,15 +137,19 @@ pub fn revoke_enrollment_key(
 pub fn create_api_key(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
-    name: &str,
-    scopes: &str,
+    new: &NewApiKey,
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(ApiKeyId, Token), StoreError> {
     let token = Token::generate(TokenKind::ApiKey, organization_id);
-    let id = store::api_keys::insert(conn, &token, name, scopes, now)?;
+    let id = store::api_keys::insert(conn, &token, &new.name, &new.scopes, new.expires_at, now)?;
     let object = Object { kind: "api_key", id: id.to_string() };
-    let detail = json!({ "name": name, "hint": token.hint(), "scopes": scopes });
+    let detail = json!({
+        "name": new.name,
+        "hint": token.hint(),
+        "scopes": words_of(&new.scopes),
+        "expires_at": new.expires_at,
+    });
     store::audit::insert(conn, organization_id, actor, "api_key.created", &object, &detail, now)?;
     Ok((id, token))
 }

@@ -20,6 +20,8 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Limits", "/limits"),
     ("Sign-in", "/sign-in-settings"),
     ("Admins", "/admins"),
+    ("API keys", "/api-keys"),
+    ("Audit", "/audit"),
 ];
 
 /// One link of the navigation.

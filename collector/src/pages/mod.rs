@@ -5,9 +5,12 @@
 //! nothing but by forms that carry a token, and only for admins, not for viewers.
 
 pub mod admins;
+pub mod api_keys;
 pub mod apps;
+pub mod audit;
 pub mod connect;
 pub mod discoveries;
+pub mod docs;
 pub mod enrollment;
 pub mod explain;
 pub mod imports;

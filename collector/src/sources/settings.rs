@@ -140,8 +140,9 @@ pub fn create_key(
         return Err(ApiError::Invalid("a name has 1 to 200 characters".to_owned()));
     }
     sources::find(conn, organization_id, source_id)?.ok_or(ApiError::NotFound)?;
-    let scope = Scope::Ingest(source_id).to_string();
-    Ok(keys::create_api_key(conn, organization_id, name, &scope, actor, now)?)
+    let scopes = vec![Scope::Ingest(source_id)];
+    let new = NewApiKey { name: name.to_owned(), scopes, expires_at: None };
+    Ok(keys::create_api_key(conn, organization_id, &new, actor, now)?)
 }
 
 /// Replaces which further fields of a source are kept, and under which names (T26).

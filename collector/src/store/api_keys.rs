@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 
 use super::StoreError;
@@ -50,6 +50,9 @@ impl FromStr for Scope {
     }
 }
 
+/// A busy key costs one write in this time.
+const USE_IS_NOTED_EVERY: TimeDelta = TimeDelta::seconds(60);
+
 /// One API key; its text was shown once.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = api_keys)]
@@ -72,6 +75,8 @@ pub struct ApiKeyRow {
     pub expires_at: Option<NaiveDateTime>,
     /// When it was taken back.
     pub revoked_at: Option<NaiveDateTime>,
+    /// When it was used last, to the minute.
+    pub last_used_at: Option<NaiveDateTime>,
 }
 
 impl ApiKeyRow {
@@ -79,6 +84,13 @@ impl ApiKeyRow {
     #[must_use]
     pub fn is_valid(&self, now: DateTime<Utc>) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|it| now.naive_utc() < it)
+    }
+
+    /// Its use at `now` is to be noted: the last note is older than a minute.
+    #[must_use]
+    pub fn is_use_to_note(&self, now: DateTime<Utc>) -> bool {
+        let before = (now - USE_IS_NOTED_EVERY).naive_utc();
+        self.last_used_at.is_none_or(|it| it <= before)
     }
 
     /// What the key may do, as words separated by spaces say it; words that are no scope grant nothing.
@@ -93,6 +105,12 @@ impl ApiKeyRow {
     }
 }
 
+/// Scopes as the column has them: words separated by spaces.
+#[must_use]
+pub fn words_of(scopes: &[Scope]) -> String {
+    scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
 /// Keeps a new key.
 ///
 /// # Errors
@@ -101,7 +119,8 @@ pub fn insert(
     conn: &mut DbConnection,
     token: &Token,
     name: &str,
-    scopes: &str,
+    scopes: &[Scope],
+    expires_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Result<ApiKeyId, StoreError> {
     let api_key_id = ApiKeyId::new(now);
@@ -111,10 +130,11 @@ pub fn insert(
         key_hash: token.hash().as_bytes().to_vec(),
         hint: token.hint(),
         name: name.to_owned(),
-        scopes: scopes.to_owned(),
+        scopes: words_of(scopes),
         created_at: now.naive_utc(),
-        expires_at: None,
+        expires_at: expires_at.map(|it| it.naive_utc()),
         revoked_at: None,
+        last_used_at: None,
     };
     diesel::insert_into(api_keys::table).values(&row).execute(conn)?;
     Ok(api_key_id)
@@ -185,6 +205,26 @@ pub fn revoke(
             .filter(api_keys::api_key_id.eq(api_key_id)),
     )
     .set(api_keys::revoked_at.eq(now.naive_utc()))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Notes that a key was used.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_last_used(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    api_key_id: ApiKeyId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::update(
+        api_keys::table
+            .filter(api_keys::organization_id.eq(organization_id))
+            .filter(api_keys::api_key_id.eq(api_key_id)),
+    )
+    .set(api_keys::last_used_at.eq(now.naive_utc()))
     .execute(conn)?;
     Ok(())
 }

@@ -118,6 +118,10 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
         "/installations?employees=missing",
         "/rollout",
         "/sign-in-settings",
+        "/api-keys",
+        "/audit",
+        "/audit?action=nothing",
+        "/docs",
     ]
     .map(str::to_owned)
     .into();

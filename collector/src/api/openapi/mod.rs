@@ -20,8 +20,9 @@ use utoipa::OpenApi;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::{
-    activities, apps, batches, catalog, configuration, discoveries, enroll, enrollment_keys,
-    explain, health, heartbeats, installations, licenses, reports, rollout, sign_ins, sources,
+    activities, api_keys, apps, audit, batches, catalog, configuration, discoveries, enroll,
+    enrollment_keys, explain, health, heartbeats, installations, licenses, reports, rollout, settings,
+    sign_ins, sources,
     spend, statuses, thresholds, usage, usage_days, user_apps, users, validation,
 };
 use crate::lists::{etag_matches, words_of};
@@ -33,7 +34,7 @@ use crate::store::word::Words;
 #[openapi(
     info(
         title = "Rollcall",
-        description = "Who signs in to which SaaS apps, and who really uses them.\n\nLists are read part by part: `next` of an answer is `cursor` of the next request. Rows that come or go in the meantime move no other row. With `format=ndjson` or `format=csv`, or the same in `Accept`, a list is sent whole, as a stream.\n\nInstants are RFC 3339 in UTC. None is `null`; it is never 0 and never \"unknown\". Answers may get new fields at any time; nothing is taken away or narrowed within `/v1`.",
+        description = "Who signs in to which SaaS apps, and who really uses them.\n\nLists are read part by part: `next` of an answer is `cursor` of the next request. Rows that come or go in the meantime move no other row. With `format=ndjson` or `format=csv`, or the same in `Accept`, a list is sent whole, as a stream.\n\nInstants are RFC 3339 in UTC. None is `null`; it is never 0 and never \"unknown\". Every answer to an API key says in `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` how much it may still ask; past that the answer is 429 with `Retry-After`.\n\nAnswers may get new fields at any time; nothing is taken away or narrowed within `/v1`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     paths(
@@ -67,7 +68,16 @@ use crate::store::word::Words;
         licenses::unused,
         reports::password_sign_ins,
         reports::users_by_type,
+        reports::overview,
         reports::coverage,
+        reports::coverage_people,
+        reports::trends,
+        audit::list,
+        settings::show,
+        settings::update,
+        api_keys::list,
+        api_keys::create,
+        api_keys::remove,
         thresholds::list,
         thresholds::put,
         thresholds::simulate_change,
@@ -116,6 +126,7 @@ use crate::store::word::Words;
         (name = "spend", description = "Lines of spend and the apps that they are for."),
         (name = "sources", description = "Where facts come from, and how programs feed them."),
         (name = "discoveries", description = "Sites that nothing claims, and the organization's own apps and rules."),
+        (name = "administration", description = "Settings, keys, and what was changed by whom."),
         (name = "installations", description = "Browsers that report."),
         (name = "extension", description = "What the browser extension talks to. It sends nothing that is not here."),
         (name = "operation", description = "What monitoring asks for."),
@@ -226,7 +237,11 @@ fn complete_operation(path: &str, operation: &mut Map<String, Value>) {
     let (by_key, by_token) = (by("api_key"), by("installation"));
     let mut problems: Vec<ApiError> = Vec::new();
     if by_key {
-        problems.extend([ApiError::ApiKeyRefused, ApiError::ScopeMissing("read".to_owned())]);
+        problems.extend([
+            ApiError::ApiKeyRefused,
+            ApiError::ScopeMissing("read".to_owned()),
+            ApiError::RateLimited { retry_after_seconds: 1 },
+        ]);
     }
     if by_token {
         problems.extend([ApiError::TokenRefused, ApiError::RateLimited { retry_after_seconds: 7 }]);

@@ -6,6 +6,7 @@
 
 pub mod activities;
 pub mod apps;
+pub mod audit;
 pub mod installations;
 pub mod usage_days;
 pub mod user_apps;

@@ -1,0 +1,150 @@
+//! What was changed, by whom. The page and the API read the same list.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use serde_json::Value;
+
+use super::answer::{self, PageError};
+use super::caller::Caller;
+use super::frame::CallerFrame;
+use super::list::Pager;
+use super::words::{self, Calendar, Cell};
+use crate::api::audit::{AUDIT, AuditItem, read};
+use crate::lists::{self, Ask, Format};
+use crate::problem::ApiError;
+use crate::server::Collector;
+use crate::store::word::{ActorKind, Words};
+
+/// Where the page is.
+pub const PATH: &str = "/audit";
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct AuditPage {
+    title: &'static str,
+    caller: CallerFrame,
+    zone: &'static str,
+    actor: String,
+    action: String,
+    kinds: Vec<Choice>,
+    is_filtered: bool,
+    lines: Vec<Line>,
+    pager: Pager,
+    csv: String,
+    ndjson: String,
+}
+
+struct Choice {
+    value: &'static str,
+    label: &'static str,
+    is_chosen: bool,
+}
+
+struct Line {
+    at: Cell,
+    actor: String,
+    kind: &'static str,
+    action: String,
+    object: String,
+    object_id: String,
+    object_href: String,
+    detail: Vec<(String, String)>,
+}
+
+/// `GET` the audit, newest first; with `format=csv` or `format=ndjson` the whole list as a file.
+///
+/// # Errors
+/// When nobody is signed in, a filter cannot be, or the database refuses.
+pub async fn list(
+    caller: Caller,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    let organization = caller.organization(&collector.db).await?;
+    let id = organization.organization_id;
+    let ask = Ask::of_page(&AUDIT, request.query_string())?;
+    if ask.format != Format::Json {
+        let file =
+            lists::answer(&collector.db, &request, ask, move |conn, ask| read(conn, id, ask));
+        return Ok(file.await?);
+    }
+    let (part, ask) =
+        collector.db.run(move |conn| Ok::<_, ApiError>((read(conn, id, &ask)?, ask))).await?;
+    let calendar = Calendar::new(organization.time_zone, collector.clock.now());
+    let pairs = ask.pairs();
+    let query: Vec<(&str, &str)> = pairs.iter().map(|(name, it)| (*name, it.as_str())).collect();
+    let next = part.cursor(&ask);
+    let cursor = url::form_urlencoded::parse(request.query_string().as_bytes())
+        .find(|(name, value)| name == "cursor" && !value.is_empty())
+        .map(|it| it.1.into_owned());
+    let n_shown = i64::try_from(part.items.len()).unwrap_or(i64::MAX);
+    let shown = words::count(n_shown, "change");
+    let showing = if next.is_some() { format!("{shown}, more follow") } else { shown };
+    let file = |format: &str| {
+        let mut file = url::form_urlencoded::Serializer::new(String::new());
+        file.extend_pairs(&query).append_pair("format", format);
+        format!("{PATH}?{}", file.finish())
+    };
+    let of = |name: &str| {
+        pairs.iter().find(|it| it.0 == name).map_or_else(String::new, |it| it.1.clone())
+    };
+    let chosen = of("actor_kind");
+    let all = Choice { value: "", label: "anybody", is_chosen: chosen.is_empty() };
+    let kind = |(kind, value): &(ActorKind, &'static str)| Choice {
+        value,
+        label: actor_kind(*kind),
+        is_chosen: chosen == *value,
+    };
+    answer::page(&AuditPage {
+        title: "Audit",
+        zone: calendar.zone_name(),
+        actor: of("actor"),
+        action: of("action"),
+        kinds: std::iter::once(all).chain(ActorKind::WORDS.iter().map(kind)).collect(),
+        is_filtered: !pairs.is_empty(),
+        lines: part.items.iter().map(|it| line(it, &calendar)).collect(),
+        pager: Pager::new(PATH, &query, cursor.as_deref(), next.as_deref(), showing),
+        csv: file("csv"),
+        ndjson: file("ndjson"),
+        caller: CallerFrame::new(&caller, &organization, PATH),
+    })
+}
+
+fn line(it: &AuditItem, calendar: &Calendar) -> Line {
+    let detail = it.detail.as_object().into_iter().flatten();
+    let mut same = url::form_urlencoded::Serializer::new(String::new());
+    same.append_pair("object_kind", &it.object_kind).append_pair("object_id", &it.object_id);
+    Line {
+        at: Cell::At(calendar.moment(it.at)),
+        actor: it.actor.clone(),
+        kind: actor_kind(it.actor_kind.0),
+        action: it.action.clone(),
+        object: it.object_kind.replace('_', " "),
+        object_id: it.object_id.clone(),
+        object_href: format!("{PATH}?{}", same.finish()),
+        detail: detail
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name.replace('_', " "), shown(value)))
+            .collect(),
+    }
+}
+
+/// A value for people to read: texts without quotes, lists with commas.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+fn actor_kind(kind: ActorKind) -> &'static str {
+    match kind {
+        ActorKind::Admin => "an admin",
+        ActorKind::CommandLine => "the command line",
+        ActorKind::ApiKey => "an API key",
+        ActorKind::Installation => "a browser",
+        ActorKind::System => "the collector",
+    }
+}

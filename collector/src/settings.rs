@@ -1,0 +1,151 @@
+//! Changing an organization's settings, with their line in the audit. The command line and the API call
+//! this, so that both allow the same.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde_json::{Map, Value, json};
+use shared::wire::{Mode, UnknownSites};
+
+use crate::db::DbConnection;
+use crate::store::StoreError;
+use crate::store::audit::{self, Actor, Object};
+use crate::store::discoveries::Limits;
+use crate::store::organizations::{self, Organization};
+use crate::store::word::word;
+
+/// What to change; what is left out stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// The loosest mode that is allowed.
+    pub mode: Option<Mode>,
+    /// What happens with sites that no rule claims.
+    pub unknown_sites: Option<UnknownSites>,
+    /// The zone whose days are usage days.
+    pub time_zone: Option<Tz>,
+    /// Whom an employee can ask.
+    pub help_contact: Option<String>,
+    /// The oldest extension that is not outdated; empty for none.
+    pub minimum_extension_version: Option<String>,
+    /// Seconds between two batches.
+    pub flush_seconds: Option<u32>,
+    /// Seconds between two heartbeats.
+    pub heartbeat_seconds: Option<u32>,
+    /// Users that a discovery needs to appear in the queue.
+    pub discovery_min_users: Option<i32>,
+    /// Sign-ins and sign-ups that it needs.
+    pub discovery_min_sign_ins: Option<i32>,
+    /// Domains to add, lower-case. One that is there stays: a script may run twice.
+    pub add_work_domains: Vec<String>,
+    /// Domains to take away.
+    pub remove_work_domains: Vec<String>,
+    /// Sites to deny from now on, lower-case.
+    pub add_deny_sites: Vec<String>,
+    /// Sites to deny no longer; the catalog's own list stays in force.
+    pub remove_deny_sites: Vec<String>,
+}
+
+/// Changes settings. False when nothing was to be changed.
+///
+/// # Errors
+/// When the database refuses.
+pub fn change(
+    conn: &mut DbConnection,
+    before: &Organization,
+    change: &Change,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let id = before.organization_id;
+    let mut changes = Map::new();
+    if let Some(mode) = change.mode {
+        organizations::update_mode(conn, id, mode)?;
+        changes.insert("mode".to_owned(), json!(word(mode)));
+    }
+    change_lists(conn, before, change, &mut changes, now)?;
+    if let Some(unknown_sites) = change.unknown_sites {
+        organizations::update_unknown_sites(conn, id, unknown_sites)?;
+        changes.insert("unknown_sites".to_owned(), json!(word(unknown_sites)));
+    }
+    if let Some(time_zone) = change.time_zone {
+        organizations::update_time_zone(conn, id, time_zone)?;
+        changes.insert("time_zone".to_owned(), json!(time_zone.name()));
+    }
+    if let Some(help_contact) = &change.help_contact {
+        organizations::update_help_contact(conn, id, help_contact)?;
+        changes.insert("help_contact".to_owned(), json!(help_contact));
+    }
+    if let Some(minimum) = &change.minimum_extension_version {
+        let minimum = (!minimum.is_empty()).then_some(minimum.as_str());
+        organizations::update_minimum_version(conn, id, minimum, now)?;
+        changes.insert("minimum_extension_version".to_owned(), json!(minimum));
+    }
+    if change.flush_seconds.is_some() || change.heartbeat_seconds.is_some() {
+        let flush = change.flush_seconds.unwrap_or(before.flush_seconds);
+        let heartbeat = change.heartbeat_seconds.unwrap_or(before.heartbeat_seconds);
+        organizations::update_intervals(conn, id, flush, heartbeat)?;
+        changes.insert("flush_seconds".to_owned(), json!(flush));
+        changes.insert("heartbeat_seconds".to_owned(), json!(heartbeat));
+    }
+    if change.discovery_min_users.is_some() || change.discovery_min_sign_ins.is_some() {
+        let old = before.discovery_limits;
+        let limits = Limits {
+            min_users: change.discovery_min_users.unwrap_or(old.min_users),
+            min_sign_ins: change.discovery_min_sign_ins.unwrap_or(old.min_sign_ins),
+        };
+        organizations::update_discovery_limits(conn, id, limits)?;
+        changes.insert("discovery_min_users".to_owned(), json!(limits.min_users));
+        changes.insert("discovery_min_sign_ins".to_owned(), json!(limits.min_sign_ins));
+    }
+    if changes.is_empty() {
+        return Ok(false);
+    }
+    let object = Object { kind: "organization", id: id.to_string() };
+    let detail = Value::Object(changes);
+    audit::insert(conn, id, actor, "organization.changed", &object, &detail, now)?;
+    Ok(true)
+}
+
+/// Adds and takes away. What is there already stays there, what is not stays away.
+fn change_lists(
+    conn: &mut DbConnection,
+    before: &Organization,
+    change: &Change,
+    changes: &mut Map<String, Value>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let id = before.organization_id;
+    let sorted = |it: &[String]| {
+        let mut texts = it.to_vec();
+        texts.sort();
+        texts.dedup();
+        texts
+    };
+    let work_domains = sorted(&change.add_work_domains);
+    for domain in work_domains.iter().filter(|it| !before.work_domains.contains(it)) {
+        organizations::insert_work_domain(conn, id, domain)?;
+    }
+    let deny_sites = sorted(&change.add_deny_sites);
+    for site in deny_sites.iter().filter(|it| !before.deny_sites.contains(it)) {
+        organizations::insert_deny_site(conn, id, site, now)?;
+    }
+    let removed_domains = sorted(&change.remove_work_domains);
+    for domain in &removed_domains {
+        organizations::delete_work_domain(conn, id, domain)?;
+    }
+    let removed_sites = sorted(&change.remove_deny_sites);
+    for site in &removed_sites {
+        organizations::delete_deny_site(conn, id, site)?;
+    }
+    let lists = [
+        ("work_domains_added", work_domains),
+        ("work_domains_removed", removed_domains),
+        ("deny_sites_added", deny_sites),
+        ("deny_sites_removed", removed_sites),
+    ];
+    for (name, values) in lists {
+        if !values.is_empty() {
+            changes.insert(name.to_owned(), json!(values));
+        }
+    }
+    Ok(())
+}

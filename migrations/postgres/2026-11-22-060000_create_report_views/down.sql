@@ -1,0 +1,12 @@
+drop view report_spend;
+drop view report_sources;
+drop view report_discoveries;
+drop view report_license_assignments;
+drop view report_licenses;
+drop view report_installations;
+drop view report_activities;
+drop view report_usage_days;
+drop view report_user_apps;
+drop view report_apps;
+drop view report_users;
+drop view report_base_aliases;

@@ -1,0 +1,161 @@
+//! `cargo xtask fuzz`: invented requests from the OpenAPI document against a running collector.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{command, system, workspace};
+
+/// What invents the requests. The field's tool; Python, so that it stays out of the product.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
+/// Send invented requests, from the OpenAPI document, with an admin's key, a reader's key and none. Fails
+/// on an answer of 500 and on a status or a media type that the document does not have.
+#[derive(clap::Args)]
+pub(crate) struct Fuzz {
+    /// Invented requests per operation and kind of test.
+    #[arg(long, default_value_t = 40)]
+    examples: u32,
+    /// Another number invents other requests.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl Fuzz {
+    pub(crate) fn run(self) -> Result<()> {
+        system::ensure(&[&system::C_COMPILER, &system::LIBPQ, &system::PYTHON])?;
+        println!("[1/4] Building the collector.");
+        command::run(command::cargo().args(["build", "--locked", "--bin", "rollcall"]))?;
+        let folder = workspace::target().join("fuzz");
+        println!("[2/4] {SCHEMATHESIS} in {}.", folder.join("venv").display());
+        let program = install(&folder)?;
+        println!("[3/4] A new database with invented people.");
+        let collector = Collector::start(&folder)?;
+        println!("[4/4] Requests to {}.", collector.url);
+        let keys = [
+            ("an admin's key", Some(collector.key("admin")?)),
+            ("a reader's key", Some(collector.key("read")?)),
+            ("no key", None),
+        ];
+        let mut refused = Vec::new();
+        for (who, key) in keys {
+            println!("\n--- With {who}");
+            if !self.ask(&program, &collector.url, key.as_deref())? {
+                refused.push(who);
+            }
+        }
+        if !refused.is_empty() {
+            bail!("answers that the document does not have, with {}", refused.join(" and "));
+        }
+        Ok(())
+    }
+
+    /// Whether every answer was as documented.
+    fn ask(&self, program: &Path, url: &str, key: Option<&str>) -> Result<bool> {
+        let mut ask = Command::new(program);
+        ask.arg("run").arg(format!("{url}/openapi.json"));
+        ask.args(["--url", url, "--no-color", "--continue-on-failure"]);
+        ask.args(["--phases", "examples,coverage,fuzzing"]);
+        ask.args([
+            "--checks",
+            // Bodies are held to their schemas by `tests/it/openapi.rs`, which knows that rows with
+            // `fields=` have fewer fields than the schema says are always there.
+            "not_a_server_error,status_code_conformance,content_type_conformance",
+        ]);
+        ask.arg("--max-examples").arg(self.examples.to_string());
+        ask.arg("--seed").arg(self.seed.to_string());
+        if let Some(key) = key {
+            ask.arg("--header").arg(format!("Authorization: Bearer {key}"));
+        }
+        let status = ask.current_dir(workspace::target().join("fuzz")).status();
+        Ok(status.with_context(|| format!("cannot start {}", program.display()))?.success())
+    }
+}
+
+/// The program, installed where it is not.
+fn install(folder: &Path) -> Result<PathBuf> {
+    let venv = folder.join("venv");
+    let program = venv.join("bin/schemathesis");
+    if program.is_file() {
+        return Ok(program);
+    }
+    fs::create_dir_all(folder)?;
+    let log = folder.join("pip.log");
+    let limit = Duration::from_secs(600);
+    command::run_logged(Command::new("python3").args(["-m", "venv"]).arg(&venv), &log, limit)?;
+    let mut pip = Command::new(venv.join("bin/pip"));
+    command::run_logged(pip.args(["install", "--quiet", SCHEMATHESIS]), &log, limit)?;
+    Ok(program)
+}
+
+/// A collector of its own, which ends with this.
+struct Collector {
+    program: PathBuf,
+    database: String,
+    url: String,
+    child: Child,
+}
+
+impl Collector {
+    fn start(folder: &Path) -> Result<Collector> {
+        let data = folder.join("data");
+        if data.exists() {
+            fs::remove_dir_all(&data)?;
+        }
+        fs::create_dir_all(&data)?;
+        let program = workspace::target().join("debug/rollcall");
+        let database = format!("sqlite:{}", data.join("rollcall.sqlite").display());
+        // Free a moment ago, which is all that can be had.
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let rollcall = || {
+            let mut rollcall = Command::new(&program);
+            rollcall.env("DATABASE_URL", &database).current_dir(&data).stdin(Stdio::null());
+            rollcall
+        };
+        command::output(rollcall().args(["migrate"]))?;
+        let new = ["--organization", "Northwind", "--work-domain", "northwind.example"];
+        let who = ["--email", "ada@northwind.example", "--mode", "unauthenticated"];
+        command::output(rollcall().args(["admin", "create"]).args(new).args(who))?;
+        command::output(rollcall().args(["seed", "--users", "30", "--days", "40"]))?;
+        let log = fs::File::create(data.join("collector.log"))?;
+        let mut serve = rollcall();
+        serve.args(["serve", "--api-requests-per-minute", "60000", "--listen"]);
+        serve.arg(address.to_string()).stdout(log.try_clone()?).stderr(log);
+        let child = serve.spawn().context("cannot start the collector")?;
+        let mut collector =
+            Collector { program, database, url: format!("http://{address}"), child };
+        let started = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            if let Some(status) = collector.child.try_wait()? {
+                bail!("the collector ended with {status}; see {}", data.display());
+            }
+            if Duration::from_secs(30) < started.elapsed() {
+                bail!("the collector does not listen after 30 s; see {}", data.display());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(collector)
+    }
+
+    /// A key with this scope.
+    fn key(&self, scope: &str) -> Result<String> {
+        let mut create = Command::new(&self.program);
+        create.env("DATABASE_URL", &self.database);
+        create.args(["admin", "--json", "api-key", "create", "--scope", scope]);
+        let answer: serde_json::Value = serde_json::from_str(&command::output(&mut create)?)?;
+        let key = answer.get("api_key").and_then(|it| it.as_str());
+        Ok(key.context("the command shows the key")?.to_owned())
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
