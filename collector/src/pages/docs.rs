@@ -254,8 +254,9 @@ fn pretty(value: &Value) -> String {
     format!("{value:#}")
 }
 
+/// A text without the marks of code, which a page of text shows as they are.
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+    value.as_str().unwrap_or_default().replace('`', "")
 }
 
 fn paragraphs(text: &str) -> Vec<String> {
