@@ -90,8 +90,10 @@ async fn measure(args: &Args, n: usize) -> Result<()> {
         writers: 2,
         workers: 0,
         sweep_seconds: 300,
+        api_requests_per_minute: 60_000,
         public_url: None,
         key_file: "rollcall.key".into(),
+        extension: None,
         mail: MailConfig::default(),
         log: LogConfig { log: "warn".to_owned(), log_format: LogFormat::Text },
     };

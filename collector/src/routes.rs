@@ -219,9 +219,7 @@ fn number_routes(app: &mut ServiceConfig) {
         .service(at("/v1/reports/users-by-type").route(get().to(api::reports::users_by_type)))
         .service(at("/v1/reports/overview").route(get().to(api::reports::overview)))
         .service(at("/v1/reports/coverage").route(get().to(api::reports::coverage)))
-        .service(
-            at("/v1/reports/coverage/people").route(get().to(api::reports::coverage_people)),
-        )
+        .service(at("/v1/reports/coverage/people").route(get().to(api::reports::coverage_people)))
         .service(at("/v1/reports/trends").route(get().to(api::reports::trends)))
         .service(
             at("/v1/thresholds")

@@ -188,7 +188,7 @@ async fn reports_say_unknown_where_nobody_reports_and_count_where_somebody_does(
     assert_eq!(of("n_unused_licenses"), Value::Null, "no source of licenses");
     let trends = app.list("/v1/reports/trends").await;
     assert_eq!(trends, [json!({ "day": "2026-11-23", "n_people": 1, "n_sign_ins": 1 })]);
-    let coverage = app.list("/v1/reports/coverage?fields=user,state").await;
+    let coverage = app.list("/v1/reports/coverage/people?fields=user,state").await;
     assert_eq!(coverage, [json!({ "user": "maria@northwind.example", "state": "reporting" })]);
     for (_, link) in overview["links"].as_object().unwrap() {
         app.list(link.as_str().unwrap()).await;

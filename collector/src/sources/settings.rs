@@ -8,7 +8,7 @@ use shared::activity::SourceKind;
 use shared::activity::profile::{PROFILES, Profile};
 
 use crate::db::{ApiKeyId, DbConnection, OrganizationId, SourceId};
-use crate::identity::keys;
+use crate::identity::keys::{self, NewApiKey};
 use crate::problem::ApiError;
 use crate::store::api_keys::Scope;
 use crate::store::audit::{self, Actor, Object};

@@ -21,9 +21,9 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::{
     activities, api_keys, apps, audit, batches, catalog, configuration, discoveries, enroll,
-    enrollment_keys, explain, health, heartbeats, installations, licenses, reports, rollout, settings,
-    sign_ins, sources,
-    spend, statuses, thresholds, usage, usage_days, user_apps, users, validation,
+    enrollment_keys, explain, health, heartbeats, installations, licenses, reports, rollout,
+    settings, sign_ins, sources, spend, statuses, thresholds, usage, usage_days, user_apps, users,
+    validation,
 };
 use crate::lists::{etag_matches, words_of};
 use crate::problem::ApiError;
