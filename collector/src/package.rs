@@ -118,10 +118,12 @@ impl Package {
         let (header, zip) = split(&bytes).ok_or("is no CRX file of version 3")?;
         let extension_id = verify(header, zip)?;
         let manifest = manifest(zip).ok_or("holds no manifest.json that can be read")?;
-        let version = manifest["version"].as_str().unwrap_or_default().to_owned();
+        let version =
+            manifest.get("version").and_then(Value::as_str).unwrap_or_default().to_owned();
         let number = version.parse().map_err(|_| "has no version of one to four numbers")?;
-        let connects_to = manifest["content_security_policy"]["extension_pages"]
-            .as_str()
+        let connects_to = manifest
+            .pointer("/content_security_policy/extension_pages")
+            .and_then(Value::as_str)
             .and_then(|it| directive(it, "connect-src"));
         let sha256 = Sha256::digest(&bytes).iter().map(|it| format!("{it:02x}")).collect();
         let bytes = Bytes::from(bytes);

@@ -308,7 +308,9 @@ impl Rollout {
                 "PayloadScope": "System",
             }),
         );
-        profile["PayloadIdentifier"] = json!("rollcall.rollout");
+        if let Some(profile) = profile.as_object_mut() {
+            profile.insert("PayloadIdentifier".to_owned(), json!("rollcall.rollout"));
+        }
         let mut text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
             <!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \
             \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n<plist version=\"1.0\">\n"

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::openapi::words;
 use crate::db::OrganizationId;
 use crate::extract::{Json, Reader, Writer};
+use crate::package::{ExtensionVersion, ExtensionVersionError};
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::settings::{self, Change};
@@ -126,6 +127,8 @@ pub struct SettingsChange {
     time_zone: Option<String>,
     /// At most 200 characters.
     help_contact: Option<String>,
+    /// Such as `1.2.0`; an older installation is outdated. Empty for none.
+    minimum_extension_version: Option<String>,
     /// 1 to 86,400.
     #[schema(minimum = 1, maximum = 86_400)]
     flush_seconds: Option<u32>,
@@ -181,11 +184,17 @@ impl SettingsChange {
             let detail = "help_contact takes at most 200 characters and no control characters";
             return Err(ApiError::Invalid(detail.to_owned()));
         }
+        let minimum = self.minimum_extension_version.map(|it| it.trim().to_owned());
+        if let Some(text) = minimum.as_ref().filter(|it| !it.is_empty()) {
+            let parsed: Result<ExtensionVersion, ExtensionVersionError> = text.parse();
+            parsed.map_err(|error| ApiError::Invalid(error.to_string()))?;
+        }
         Ok(Change {
             mode: one_of("mode", self.mode.as_deref())?,
             unknown_sites: one_of("unknown_sites", self.unknown_sites.as_deref())?,
             time_zone: self.time_zone.map(zone).transpose()?,
             help_contact,
+            minimum_extension_version: minimum,
             flush_seconds: self.flush_seconds,
             heartbeat_seconds: self.heartbeat_seconds,
             discovery_min_users: self.discovery_min_users,

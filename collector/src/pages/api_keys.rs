@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::db::{ApiKeyId, Db};
 use crate::identity::keys;
 use crate::problem::ApiError;
+use crate::server::Collector;
 use crate::store::StoreError;
 use crate::store::api_keys::{self, ApiKeyRow, Scope};
 use crate::store::sources::{self, SourceRow};
@@ -152,11 +153,12 @@ pub async fn create(
     form: Form<CreateForm>,
     request: HttpRequest,
     db: Data<Db>,
-    clock: Data<Clock>,
+    collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
     caller.check_change(&request, &form.form_token)?;
     let organization = caller.organization(&db).await?;
-    let (id, actor, now) = (organization.organization_id, caller.actor(), clock.now());
+    let now = collector.clock.now();
+    let (id, actor) = (organization.organization_id, caller.actor());
     let form = form.into_inner();
     let expires_at = parse_lifetime(&form.days, now)?;
     let scopes = [form.scope];
@@ -175,7 +177,7 @@ pub async fn create(
         may: scopes.into_iter().map(|it| meaning(it, &sources)).collect(),
         ends: expires_at.map(|it| calendar.moment(it)),
         key: token.text().to_owned(),
-        url: super::enrollment::server_url(&request),
+        url: collector.origin(&request),
     })
 }
 

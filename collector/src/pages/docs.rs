@@ -92,12 +92,12 @@ pub async fn show() -> Result<HttpResponse, PageError> {
 
 fn page() -> DocsPage {
     let document = document();
-    let intro = text(&document["info"]["description"]);
+    let intro = text(document.pointer("/info/description").unwrap_or(&Value::Null));
     DocsPage {
         title: "API",
         intro: paragraphs(&intro),
         parts: items(&document["tags"]).map(|it| part(document, it)).collect(),
-        schemas: entries(&document["components"]["schemas"])
+        schemas: entries(document.pointer("/components/schemas").unwrap_or(&Value::Null))
             .map(|(name, schema)| schema_view(name, schema))
             .collect(),
     }

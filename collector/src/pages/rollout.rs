@@ -12,7 +12,6 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
-use serde_json::json;
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
@@ -28,7 +27,7 @@ use crate::package::{ExtensionVersion, ExtensionVersionError, Package};
 use crate::problem::ApiError;
 use crate::rollout::{File, Rollout, UPDATES_PATH};
 use crate::server::Collector;
-use crate::store::audit::{self, Object};
+use crate::settings::{self, Change};
 use crate::store::enrollment_keys::{self, EnrollmentKeyRow};
 use crate::store::organizations::{self, Organization};
 use crate::store::{Page, StoreError, installations};
@@ -411,19 +410,18 @@ pub async fn set_minimum(
 ) -> Result<HttpResponse, PageError> {
     caller.check_change(&request, &form.form_token)?;
     let version = form.version.trim().to_owned();
-    let minimum = (!version.is_empty()).then_some(version);
-    if let Some(text) = &minimum {
-        let parsed: Result<ExtensionVersion, ExtensionVersionError> = text.parse();
+    if !version.is_empty() {
+        let parsed: Result<ExtensionVersion, ExtensionVersionError> = version.parse();
         parsed.map_err(|error| ApiError::Invalid(error.to_string()))?;
     }
     let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
     let changed = collector.db.write(move |conn| {
-        organizations::update_minimum_version(conn, id, minimum.as_deref(), now)?;
-        let object = Object { kind: "organization", id: id.to_string() };
-        let detail = json!({ "minimum_extension_version": minimum });
-        audit::insert(conn, id, &actor, "organization.changed", &object, &detail, now)
+        let before = organizations::find(conn, id)?.ok_or(ApiError::NotFound)?;
+        let change = Change { minimum_extension_version: Some(version), ..Change::default() };
+        settings::change(conn, &before, &change, &actor, now)?;
+        Ok::<_, ApiError>(())
     });
-    changed.await.map_err(|error: StoreError| ApiError::from(error))?;
+    changed.await?;
     collector.callers.forget_all();
     Ok(answer::redirect(PATH))
 }

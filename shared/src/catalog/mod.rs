@@ -160,10 +160,10 @@ impl Catalog {
             Some(Hit::Denied) => return None,
             None => None,
         };
-        if let Some(claim) = own.find(host, path) {
-            if rule.is_none_or(|it| it.length() <= claim.length()) {
-                return self.match_of_own(claim, host, path);
-            }
+        if let Some(claim) = own.find(host, path)
+            && rule.is_none_or(|it| it.length() <= claim.length())
+        {
+            return self.match_of_own(claim, host, path);
         }
         self.match_of(rule?, host, path)
     }

@@ -60,7 +60,7 @@ fn feed(app: &TestApp, origin: &str) -> Result<()> {
     let made = change(app, "POST", &format!("{origin}/v1/sources"), &new)?;
     let source = made["source_id"].as_str().context("a source has an id")?.to_owned();
     let record = |n: usize| {
-        let used = if n % 3 == 0 { "2026-01-05" } else { "2025-06-01" };
+        let used = if n.is_multiple_of(3) { "2026-01-05" } else { "2025-06-01" };
         json!({
             "app": "slack", "email": format!("guest{n}@agency.example"), "last_used": used,
             "status": "active", "licenses": ["Business+"], "display_name": format!("Guest {n}"),
