@@ -37,6 +37,9 @@ fn routes() -> BTreeSet<String> {
     let mut routes = BTreeSet::new();
     for service in programs.split("at(").skip(1) {
         let (path, rest) = service.split_once(')').unwrap();
+        if rest.contains("to(pages::") {
+            continue;
+        }
         let path = path.trim().trim_end_matches(',');
         let path = match path.strip_prefix('"') {
             Some(text) => text.trim_end_matches('"').to_owned(),
