@@ -322,6 +322,14 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
         match error {
             StoreError::Db(error) => error.into(),
+            // PostgreSQL keeps no U+0000; whoever sends one has sent something bad.
+            StoreError::Query(diesel::result::Error::DatabaseError(_, info))
+                if info.message().starts_with("invalid byte sequence for encoding") =>
+            {
+                ApiError::Invalid(
+                    "a text has the character U+0000, which is not allowed".to_owned(),
+                )
+            }
             StoreError::Query(error) => DbError::Query(error).into(),
             StoreError::Inconsistent(_) => ApiError::Internal(error.into()),
         }
