@@ -37,7 +37,7 @@ pub struct Part<T> {
 
 impl<T> Part<T> {
     /// The rows of a page of [`Ask::page`]: the one row too many is cut off and tells that there is a
-    /// next part. `key` is [`bytes_of`](super::bytes_of) what the list's order asks for.
+    /// next part. `key` is [`bytes_of`] what the list's order asks for.
     #[must_use]
     pub fn cut(mut items: Vec<T>, ask: &Ask, key: impl Fn(&T) -> Vec<u8>) -> Part<T> {
         let limit = usize::try_from(ask.limit).unwrap_or(usize::MAX);
