@@ -16,7 +16,7 @@ use clap::Parser;
 use collector::activity::{reassess_requested, sweep};
 use collector::callers::Caller;
 use collector::clock::{Clock, ManualClock};
-use collector::config::{Config, DatabaseConfig, LogConfig, LogFormat, MailConfig};
+use collector::config::Config;
 use collector::db::{
     self, AppId, DatabaseUrl, DbConnection, EnrollmentKeyId, InstallationId, OrganizationId, UserId,
 };
@@ -126,20 +126,7 @@ fn open(args: &Args, n: usize, n_old: usize) -> Result<Open> {
     db::migrate(&url)?;
     db::revert_all(&url)?;
     let clock = ManualClock::new(now());
-    let config = Config {
-        database: DatabaseConfig { database_url: url.clone() },
-        listen: ([127, 0, 0, 1], 0).into(),
-        database_connections: 4,
-        writers: 2,
-        workers: 0,
-        sweep_seconds: 300,
-        api_requests_per_minute: 60_000,
-        public_url: None,
-        key_file: "rollcall.key".into(),
-        extension: None,
-        mail: MailConfig::default(),
-        log: LogConfig { log: "warn".to_owned(), log_format: LogFormat::Text },
-    };
+    let config = Config::new(url.clone(), ([127, 0, 0, 1], 0).into());
     let collector = Collector::open(&config, Clock::Manual(clock.clone()))?;
     let organization_id = OrganizationId::new(now());
     let mut conn = db::connect(&url)?;

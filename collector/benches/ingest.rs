@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use collector::catalog::catalog;
 use collector::clock::Clock;
-use collector::config::{Config, DatabaseConfig, LogConfig, LogFormat, MailConfig};
+use collector::config::Config;
 use collector::db::{self, DatabaseUrl, OrganizationId};
 use collector::server::{Collector, start};
 use collector::store::organizations::NewOrganization;
@@ -107,20 +107,7 @@ async fn serve(what: &str) -> Result<()> {
         };
         return Ok(HttpServer::new(app).listen(listener)?.run().await?);
     }
-    let config = Config {
-        database: DatabaseConfig { database_url: what.parse()? },
-        listen: address,
-        database_connections: 4,
-        writers: 2,
-        workers: 0,
-        sweep_seconds: 300,
-        api_requests_per_minute: 60_000,
-        public_url: None,
-        key_file: "rollcall.key".into(),
-        extension: None,
-        mail: MailConfig::default(),
-        log: LogConfig { log: "warn".to_owned(), log_format: LogFormat::Text },
-    };
+    let config = Config::new(what.parse()?, address);
     let now = Clock::System.now();
     let collector = Collector::open(&config, Clock::System)?;
     let organization_id = OrganizationId::new(now);

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
 use clap::Parser;
 use collector::clock::{Clock, ManualClock};
-use collector::config::{Config, DatabaseConfig, LogConfig, LogFormat, MailConfig};
+use collector::config::Config;
 use collector::db::{self, DatabaseUrl, OrganizationId};
 use collector::server::Collector;
 use collector::sources::upload::{self, Ended, Upload};
@@ -83,20 +83,7 @@ async fn measure(args: &Args, n: usize) -> Result<()> {
     let url = args.postgres.clone().unwrap_or(file);
     db::migrate(&url)?;
     db::revert_all(&url)?;
-    let config = Config {
-        database: DatabaseConfig { database_url: url.clone() },
-        listen: ([127, 0, 0, 1], 0).into(),
-        database_connections: 4,
-        writers: 2,
-        workers: 0,
-        sweep_seconds: 300,
-        api_requests_per_minute: 60_000,
-        public_url: None,
-        key_file: "rollcall.key".into(),
-        extension: None,
-        mail: MailConfig::default(),
-        log: LogConfig { log: "warn".to_owned(), log_format: LogFormat::Text },
-    };
+    let config = Config::new(url.clone(), ([127, 0, 0, 1], 0).into());
     let collector = Collector::open(&config, Clock::Manual(ManualClock::new(now())))?;
     let organization_id = OrganizationId::new(now());
     let mut conn = db::connect(&url)?;

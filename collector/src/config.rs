@@ -6,6 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::Resettable;
+use clap::{Args as _, FromArgMatches as _};
+
 use crate::db::DatabaseUrl;
 use crate::mail::transport::{Mailer, MailerError, SmtpUrl};
 
@@ -89,6 +92,20 @@ pub struct Config {
 }
 
 impl Config {
+    /// Every setting at its default but these two, whatever the environment says: what tests and
+    /// benchmarks start from.
+    ///
+    /// # Panics
+    /// Never: the defaults are settings, which a test asserts.
+    #[must_use]
+    pub fn new(database_url: DatabaseUrl, listen: SocketAddr) -> Config {
+        let command = Config::augment_args(clap::Command::new("serve"));
+        let command = command.mut_args(|it| it.env(Resettable::Reset));
+        let matches = command.try_get_matches_from(["serve"]).expect("nothing is required");
+        let defaults = Config::from_arg_matches(&matches).expect("defaults are settings");
+        Config { database: DatabaseConfig { database_url }, listen, ..defaults }
+    }
+
     /// Where the collector is reached: as set, or on loopback where it listens.
     #[must_use]
     pub fn reached_at(&self) -> Option<PublicUrl> {
@@ -178,8 +195,6 @@ pub enum LogFormat {
 
 #[cfg(test)]
 mod tests {
-    use clap::Args;
-
     use super::*;
 
     /// The settings as README.md lists them.
@@ -214,6 +229,14 @@ mod tests {
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn defaults_are_settings() {
+        let config =
+            Config::new("sqlite:other.sqlite".parse().unwrap(), ([127, 0, 0, 1], 0).into());
+        assert_eq!(config.database.database_url.to_string(), "sqlite:other.sqlite");
+        assert_eq!((config.listen.port(), config.writers, config.workers), (0, 2, 0));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use actix_web::dev::ServerHandle;
 use chrono::{DateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use collector::clock::{Clock, ManualClock};
-use collector::config::{Config, DatabaseConfig, LogConfig, LogFormat, MailConfig};
+use collector::config::{Config, LogConfig, LogFormat};
 use collector::db::{self, DatabaseUrl, DbConnection, OrganizationId};
 use collector::server::{self, Collector};
 use collector::store::api_keys::{self, Scope};
@@ -232,18 +232,12 @@ impl Drop for Served {
 
 fn config(url: &DatabaseUrl, folder: &Path) -> Config {
     Config {
-        database: DatabaseConfig { database_url: url.clone() },
-        listen: ([127, 0, 0, 1], 0).into(),
         database_connections: 3,
-        writers: 2,
         workers: 1,
-        sweep_seconds: 300,
-        api_requests_per_minute: 600,
         public_url: Some(format!("https://{HOST}").parse().expect("it is an origin")),
         key_file: folder.join("rollcall.key"),
-        extension: None,
-        mail: MailConfig::default(),
         log: LogConfig { log: "warn".to_owned(), log_format: LogFormat::Text },
+        ..Config::new(url.clone(), ([127, 0, 0, 1], 0).into())
     }
 }
 
