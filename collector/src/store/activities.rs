@@ -8,7 +8,7 @@ use diesel::sql_types::{Array, Binary, Nullable, Text, Timestamp};
 use shared::wire::EventKind;
 
 use super::StoreError;
-use super::values::{ROWS_PER_STATEMENT, values};
+use super::prepared::{Statement, prepared};
 use super::word::{TimeFlag, Word};
 use crate::db::schema::activities;
 use crate::db::{
@@ -49,7 +49,7 @@ pub fn insert(
 ) -> Result<(), StoreError> {
     by_backend!(conn,
         postgres: c => {
-            diesel::sql_query(INSERT_POSTGRES)
+            prepared(AppendMany)
                 .bind::<Binary, _>(organization_id)
                 .bind::<Binary, _>(source_id)
                 .bind::<Array<Binary>, _>(
@@ -75,39 +75,49 @@ pub fn insert(
                 )
                 .execute(c)?;
         },
-        sqlite: c => for rows in rows.chunks(ROWS_PER_STATEMENT) {
-            let values = values(rows.len(), 2, 9);
-            let mut query = diesel::sql_query(format!("{INSERT} values {values}"))
-                .into_boxed()
+        sqlite: c => for row in rows {
+            prepared(Append)
                 .bind::<Binary, _>(organization_id)
-                .bind::<Binary, _>(source_id);
-            for row in rows {
-                query = query
-                    .bind::<Binary, _>(ActivityId::new(row.received_at))
-                    .bind::<Timestamp, _>(row.received_at.naive_utc())
-                    .bind::<Binary, _>(row.user_id)
-                    .bind::<Binary, _>(row.app_id)
-                    .bind::<Binary, _>(row.installation_id)
-                    .bind::<Text, _>(row.kind.as_str())
-                    .bind::<Timestamp, _>(row.occurred_at.naive_utc())
-                    .bind::<Nullable<Text>, _>(row.method.as_deref())
-                    .bind::<Nullable<Text>, _>(row.time_flag.map(Word));
-            }
-            query.execute(c)?;
+                .bind::<Binary, _>(source_id)
+                .bind::<Binary, _>(ActivityId::new(row.received_at))
+                .bind::<Timestamp, _>(row.received_at.naive_utc())
+                .bind::<Binary, _>(row.user_id)
+                .bind::<Binary, _>(row.app_id)
+                .bind::<Binary, _>(row.installation_id)
+                .bind::<Text, _>(row.kind.as_str())
+                .bind::<Timestamp, _>(row.occurred_at.naive_utc())
+                .bind::<Nullable<Text>, _>(row.method.as_deref())
+                .bind::<Nullable<Text>, _>(row.time_flag.map(Word))
+                .execute(c)?;
         },
     );
     Ok(())
 }
 
-const INSERT: &str = "insert into activities (organization_id, source_id, \
-     activity_id, received_at, user_id, app_id, installation_id, activity_type, occurred_at, method, time_flag)";
+/// On SQLite: one row.
+struct Append;
 
-const INSERT_POSTGRES: &str = "
-    insert into activities (organization_id, source_id,
-        activity_id, received_at, user_id, app_id, installation_id, activity_type, occurred_at, method,
-        time_flag)
-    select $1, $2, it.* from unnest($3::bytea[], $4::timestamp[], $5::bytea[], $6::bytea[],
-        $7::bytea[], $8::text[], $9::timestamp[], $10::text[], $11::text[]) as it";
+impl Statement for Append {
+    const TEXT: &'static str = "
+        insert into activities (organization_id, source_id,
+            activity_id, received_at, user_id, app_id, installation_id, activity_type, occurred_at,
+            method, time_flag)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    type Row = ();
+}
+
+/// On PostgreSQL: a row for each place of the arrays.
+struct AppendMany;
+
+impl Statement for AppendMany {
+    const TEXT: &'static str = "
+        insert into activities (organization_id, source_id,
+            activity_id, received_at, user_id, app_id, installation_id, activity_type, occurred_at,
+            method, time_flag)
+        select ?, ?, it.* from unnest(?::bytea[], ?::timestamp[], ?::bytea[], ?::bytea[],
+            ?::bytea[], ?::text[], ?::timestamp[], ?::text[], ?::text[]) as it";
+    type Row = ();
+}
 
 /// One activity that a source other than the extension reported.
 #[derive(Clone, Debug, PartialEq, Eq)]

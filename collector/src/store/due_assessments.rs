@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 
+use super::prepared::Statement;
 use super::{StoreError, user_apps};
 use crate::db::schema::due_assessments;
 use crate::db::{AppId, DbConnection, OrganizationId, UserId, by_backend};
@@ -76,7 +77,26 @@ pub fn insert(
     organization_id: OrganizationId,
     days: &[(UserId, AppId, NaiveDate)],
 ) -> Result<(), StoreError> {
-    user_apps::insert_days(conn, "due_assessments", "due_on", organization_id, days)
+    user_apps::insert_days(conn, InsertDue, InsertManyDue, organization_id, days)
+}
+
+#[derive(Clone, Copy)]
+struct InsertDue;
+
+impl Statement for InsertDue {
+    const TEXT: &'static str = "
+        insert into due_assessments (organization_id, user_id, app_id, due_on)
+        values (?, ?, ?, ?) on conflict do nothing";
+    type Row = ();
+}
+
+struct InsertManyDue;
+
+impl Statement for InsertManyDue {
+    const TEXT: &'static str = "
+        insert into due_assessments (organization_id, user_id, app_id, due_on)
+        select ?, it.* from unnest(?::bytea[], ?::bytea[], ?::date[]) as it on conflict do nothing";
+    type Row = ();
 }
 
 /// Leaves a row alone until the moment on its day at which the status changes.

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Timestamp};
 use shared::wire::{IdentityMethod, InstallationFacts, Mode};
 
+use super::prepared::{Statement, prepared};
 use super::word::{IdentityChange, Word};
 use super::{Page, StoreError};
 use crate::db::schema::installations;
@@ -401,21 +402,30 @@ pub fn lock_sequences(
     organization_id: OrganizationId,
     ids: &[InstallationId],
 ) -> Result<Vec<SequenceRow>, StoreError> {
-    // Written once, typed for each backend: only PostgreSQL has row locks.
-    macro_rules! query {
-        () => {
-            installations::table
-                .filter(installations::organization_id.eq(organization_id))
-                .filter(installations::installation_id.eq_any(ids))
-                // Two writers that need the same rows take them in the same order.
-                .order(installations::installation_id)
-                .select(SequenceRow::as_select())
-        };
-    }
     Ok(by_backend!(conn,
-        postgres: c => query!().for_update().load(c)?,
-        // The transaction holds the write lock of the whole file.
-        sqlite: c => query!().load(c)?,
+        postgres: c => installations::table
+            .filter(installations::organization_id.eq(organization_id))
+            .filter(installations::installation_id.eq_any(ids))
+            // Two writers that need the same rows take them in the same order.
+            .order(installations::installation_id)
+            .select(SequenceRow::as_select())
+            .for_update()
+            .load(c)?,
+        // The transaction holds the write lock of the whole file. One by one, because a statement with
+        // a list is parsed anew for each list.
+        sqlite: c => {
+            let mut found = Vec::with_capacity(ids.len());
+            for id in ids {
+                let row: Option<SequenceRow> = installations::table
+                    .filter(installations::organization_id.eq(organization_id))
+                    .filter(installations::installation_id.eq(id))
+                    .select(SequenceRow::as_select())
+                    .first(c)
+                    .optional()?;
+                found.extend(row);
+            }
+            found
+        },
     ))
 }
 
@@ -455,26 +465,20 @@ pub fn update_sequences(
     let reported_at = reported_at.naive_utc();
     by_backend!(conn,
         postgres: c => {
-            diesel::sql_query(
-                "update installations set last_sequence = it.last_sequence, \
-                 sequence_window = it.sequence_window, last_payload_hash = it.last_payload_hash, \
-                 last_report_at = greatest(installations.last_report_at, $2) \
-                 from unnest($3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[]) \
-                 as it (installation_id, last_sequence, sequence_window, last_payload_hash) \
-                 where installations.organization_id = $1 \
-                 and installations.installation_id = it.installation_id",
-            )
-            .bind::<Binary, _>(organization_id)
-            .bind::<Timestamp, _>(reported_at)
-            .bind::<Array<Binary>, _>(rows.iter().map(|it| it.installation_id).collect::<Vec<_>>())
-            .bind::<Array<BigInt>, _>(rows.iter().map(|it| it.last_sequence).collect::<Vec<_>>())
-            .bind::<Array<BigInt>, _>(rows.iter().map(|it| it.sequence_window).collect::<Vec<_>>())
-            .bind::<Array<BigInt>, _>(
-                rows.iter().map(|it| it.last_payload_hash).collect::<Vec<_>>(),
-            )
-            .execute(c)?;
+            prepared(UpdateSequences)
+                .bind::<Timestamp, _>(reported_at)
+                .bind::<Array<Binary>, _>(rows.iter().map(|it| it.installation_id).collect::<Vec<_>>())
+                .bind::<Array<BigInt>, _>(rows.iter().map(|it| it.last_sequence).collect::<Vec<_>>())
+                .bind::<Array<BigInt>, _>(
+                    rows.iter().map(|it| it.sequence_window).collect::<Vec<_>>(),
+                )
+                .bind::<Array<BigInt>, _>(
+                    rows.iter().map(|it| it.last_payload_hash).collect::<Vec<_>>(),
+                )
+                .bind::<Binary, _>(organization_id)
+                .execute(c)?;
         },
-        // The typed form is prepared once and then cached, unlike a text of our own.
+        // One by one: a statement that is prepared once costs less than a long one that is not.
         sqlite: c => for row in rows {
             diesel::update(
                 installations::table
@@ -491,4 +495,18 @@ pub fn update_sequences(
         },
     );
     Ok(())
+}
+
+struct UpdateSequences;
+
+impl Statement for UpdateSequences {
+    const TEXT: &'static str = "
+        update installations set last_sequence = it.last_sequence,
+            sequence_window = it.sequence_window, last_payload_hash = it.last_payload_hash,
+            last_report_at = greatest(installations.last_report_at, ?)
+        from unnest(?::bytea[], ?::bigint[], ?::bigint[], ?::bigint[])
+            as it (installation_id, last_sequence, sequence_window, last_payload_hash)
+        where installations.organization_id = ?
+            and installations.installation_id = it.installation_id";
+    type Row = ();
 }

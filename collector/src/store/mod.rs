@@ -4,6 +4,7 @@
 //! `insert`, `find` (may be absent), `list`, `count`, `update`, `delete`. Instants are UTC on both
 //! sides of this door: rows hold them without a zone.
 
+mod prepared;
 pub mod word;
 
 pub mod organizations;
@@ -42,7 +43,6 @@ pub mod due_assessments;
 pub mod reassessments;
 pub mod user_app_sources;
 pub mod user_apps;
-mod values;
 
 use crate::db::{DbConnection, DbError};
 

@@ -8,8 +8,8 @@ use diesel::sql_types::{Array, Binary, Nullable, Text, Timestamp};
 use shared::activity::{SourceFacts, SourceKind, StatedStatus};
 
 use super::StoreError;
+use super::prepared::{Statement, prepared};
 use super::sources::SourceRow;
-use super::values::{ROWS_PER_STATEMENT, values};
 use super::word::Word;
 use crate::db::schema::{sources, user_app_sources};
 use crate::db::{AppId, DbConnection, OrganizationId, SourceId, UserId, by_backend, with_backend};
@@ -29,21 +29,18 @@ pub struct NewestDates {
     pub last_visit_at: Option<DateTime<Utc>>,
 }
 
-#[derive(QueryableByName)]
+#[derive(Queryable)]
 struct MergedRow {
-    #[diesel(sql_type = Binary)]
     user_id: UserId,
-    #[diesel(sql_type = Binary)]
     app_id: AppId,
-    #[diesel(sql_type = Nullable<Timestamp>)]
     last_sign_in_at: Option<NaiveDateTime>,
-    #[diesel(sql_type = Nullable<Timestamp>)]
     last_sign_up_at: Option<NaiveDateTime>,
-    #[diesel(sql_type = Nullable<Timestamp>)]
     last_visit_at: Option<NaiveDateTime>,
-    #[diesel(sql_type = Nullable<Text>)]
     stated_status: Option<Word<StatedStatus>>,
 }
+
+type MergedTypes =
+    (Binary, Binary, Nullable<Timestamp>, Nullable<Timestamp>, Nullable<Timestamp>, Nullable<Text>);
 
 /// One source's facts about one user-app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +69,7 @@ pub fn upsert(
 ) -> Result<Vec<UserAppSource>, StoreError> {
     let naive = |it: Option<DateTime<Utc>>| it.map(|it| it.naive_utc());
     let merged: Vec<MergedRow> = by_backend!(conn,
-        postgres: c => diesel::sql_query(UPSERT_POSTGRES)
+        postgres: c => prepared(UpsertMany)
             .bind::<Binary, _>(organization_id)
             .bind::<Binary, _>(source_id)
             .bind::<Text, _>(Word(kind))
@@ -90,22 +87,18 @@ pub fn upsert(
             .load(c)?,
         sqlite: c => {
             let mut merged = Vec::with_capacity(rows.len());
-            for rows in rows.chunks(ROWS_PER_STATEMENT) {
-                let values = values(rows.len(), 3, 5);
-                let mut query = diesel::sql_query(format!("{INSERT} values {values} {ON_CONFLICT_SQLITE}"))
-                    .into_boxed()
+            for row in rows {
+                let row: MergedRow = prepared(Upsert)
                     .bind::<Binary, _>(organization_id)
                     .bind::<Binary, _>(source_id)
-                    .bind::<Text, _>(Word(kind));
-                for row in rows {
-                    query = query
-                        .bind::<Binary, _>(row.user_id)
-                        .bind::<Binary, _>(row.app_id)
-                        .bind::<Nullable<Timestamp>, _>(naive(row.last_sign_in_at))
-                        .bind::<Nullable<Timestamp>, _>(naive(row.last_sign_up_at))
-                        .bind::<Nullable<Timestamp>, _>(naive(row.last_visit_at));
-                }
-                merged.extend(query.load::<MergedRow>(c)?);
+                    .bind::<Text, _>(Word(kind))
+                    .bind::<Binary, _>(row.user_id)
+                    .bind::<Binary, _>(row.app_id)
+                    .bind::<Nullable<Timestamp>, _>(naive(row.last_sign_in_at))
+                    .bind::<Nullable<Timestamp>, _>(naive(row.last_sign_up_at))
+                    .bind::<Nullable<Timestamp>, _>(naive(row.last_visit_at))
+                    .get_result(c)?;
+                merged.push(row);
             }
             merged
         },
@@ -128,31 +121,43 @@ pub fn upsert(
         .collect())
 }
 
-const INSERT: &str = "insert into user_app_sources (organization_id, source_id, source_kind, \
-     user_id, app_id, last_sign_in_at, last_sign_up_at, last_visit_at)";
+/// On PostgreSQL: a row for each place of the arrays.
+struct UpsertMany;
 
-// `greatest` ignores nulls, SQLite's `max` of several values answers null for any null.
-const UPSERT_POSTGRES: &str = "
-    insert into user_app_sources (organization_id, source_id, source_kind,
-        user_id, app_id, last_sign_in_at, last_sign_up_at, last_visit_at)
-    select $1, $2, $3, it.user_id, it.app_id, it.last_sign_in_at, it.last_sign_up_at, it.last_visit_at
-    from unnest($4::bytea[], $5::bytea[], $6::timestamp[], $7::timestamp[], $8::timestamp[])
-        as it (user_id, app_id, last_sign_in_at, last_sign_up_at, last_visit_at)
-    on conflict (organization_id, user_id, app_id, source_id) do update set
-        last_sign_in_at = greatest(user_app_sources.last_sign_in_at, excluded.last_sign_in_at),
-        last_sign_up_at = greatest(user_app_sources.last_sign_up_at, excluded.last_sign_up_at),
-        last_visit_at = greatest(user_app_sources.last_visit_at, excluded.last_visit_at)
-    returning user_id, app_id, last_sign_in_at, last_sign_up_at, last_visit_at, stated_status";
+impl Statement for UpsertMany {
+    // `greatest` ignores nulls.
+    const TEXT: &'static str = "
+        insert into user_app_sources (organization_id, source_id, source_kind,
+            user_id, app_id, last_sign_in_at, last_sign_up_at, last_visit_at)
+        select ?, ?, ?, it.* from unnest(?::bytea[], ?::bytea[], ?::timestamp[], ?::timestamp[],
+            ?::timestamp[]) as it
+        on conflict (organization_id, user_id, app_id, source_id) do update set
+            last_sign_in_at = greatest(user_app_sources.last_sign_in_at, excluded.last_sign_in_at),
+            last_sign_up_at = greatest(user_app_sources.last_sign_up_at, excluded.last_sign_up_at),
+            last_visit_at = greatest(user_app_sources.last_visit_at, excluded.last_visit_at)
+        returning user_id, app_id, last_sign_in_at, last_sign_up_at, last_visit_at, stated_status";
+    type Row = MergedTypes;
+}
 
-const ON_CONFLICT_SQLITE: &str = "
-    on conflict (organization_id, user_id, app_id, source_id) do update set
-        last_sign_in_at = max(coalesce(last_sign_in_at, excluded.last_sign_in_at),
-            coalesce(excluded.last_sign_in_at, last_sign_in_at)),
-        last_sign_up_at = max(coalesce(last_sign_up_at, excluded.last_sign_up_at),
-            coalesce(excluded.last_sign_up_at, last_sign_up_at)),
-        last_visit_at = max(coalesce(last_visit_at, excluded.last_visit_at),
-            coalesce(excluded.last_visit_at, last_visit_at))
-    returning user_id, app_id, last_sign_in_at, last_sign_up_at, last_visit_at, stated_status";
+/// On SQLite: one row.
+struct Upsert;
+
+impl Statement for Upsert {
+    // `max` of several values answers null for any null.
+    const TEXT: &'static str = "
+        insert into user_app_sources (organization_id, source_id, source_kind,
+            user_id, app_id, last_sign_in_at, last_sign_up_at, last_visit_at)
+        values (?, ?, ?, ?, ?, ?, ?, ?)
+        on conflict (organization_id, user_id, app_id, source_id) do update set
+            last_sign_in_at = max(coalesce(last_sign_in_at, excluded.last_sign_in_at),
+                coalesce(excluded.last_sign_in_at, last_sign_in_at)),
+            last_sign_up_at = max(coalesce(last_sign_up_at, excluded.last_sign_up_at),
+                coalesce(excluded.last_sign_up_at, last_sign_up_at)),
+            last_visit_at = max(coalesce(last_visit_at, excluded.last_visit_at),
+                coalesce(excluded.last_visit_at, last_visit_at))
+        returning user_id, app_id, last_sign_in_at, last_sign_up_at, last_visit_at, stated_status";
+    type Row = MergedTypes;
+}
 
 /// What one source holds about one user-app, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]

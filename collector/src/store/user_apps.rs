@@ -9,7 +9,7 @@ use shared::activity::{Assessment, Reason, SourceKind, Status};
 
 use super::StoreError;
 use super::mappings::{self, Aliases};
-use super::values::{ROWS_PER_STATEMENT, values};
+use super::prepared::{Statement, prepared};
 use super::word::Word;
 use crate::db::schema::{usage_days, user_app_sources, user_apps};
 use crate::db::{AppId, DbConnection, OrganizationId, UserId, by_backend, with_backend};
@@ -111,7 +111,7 @@ pub fn upsert(
             }
             let assessments = || rows.iter().map(|it| it.assessment);
             let methods = rows.iter().map(|it| it.sign_in_method.as_deref()).collect::<Vec<_>>();
-            diesel::sql_query(UPSERT_POSTGRES)
+            prepared(UpsertMany)
                 .bind::<Binary, _>(organization_id)
                 .bind::<Array<Binary>, _>(rows.iter().map(|it| it.user_id).collect::<Vec<_>>())
                 .bind::<Array<Binary>, _>(rows.iter().map(|it| it.app_id).collect::<Vec<_>>())
@@ -133,103 +133,103 @@ pub fn upsert(
                 )
                 .execute(c)?;
         },
-        sqlite: c => for rows in rows.chunks(ROWS_PER_STATEMENT) {
-            let values = values(rows.len(), 1, 14);
-            let mut query = diesel::sql_query(format!("{INSERT} values {values} {ON_CONFLICT_SQLITE}"))
-                .into_boxed()
-                .bind::<Binary, _>(organization_id);
-            for row in rows {
-                query = query.bind::<Binary, _>(row.user_id).bind::<Binary, _>(row.app_id);
-                for date in row.dates() {
-                    query = query.bind::<Nullable<Timestamp>, _>(date);
-                }
-                let assessment = row.assessment;
-                query = query
-                    .bind::<Nullable<Text>, _>(row.sign_in_method.as_deref())
-                    .bind::<Text, _>(Word(assessment.status))
-                    .bind::<Text, _>(Word(assessment.reason))
-                    .bind::<Nullable<Text>, _>(assessment.because.map(Word))
-                    .bind::<Nullable<Timestamp>, _>(assessment.changes_at.map(|it| it.naive_utc()));
+        sqlite: c => for row in rows {
+            let mut query = prepared(Upsert)
+                .bind::<Binary, _>(organization_id)
+                .bind::<Binary, _>(row.user_id)
+                .bind::<Binary, _>(row.app_id);
+            for date in row.dates() {
+                query = query.bind::<Nullable<Timestamp>, _>(date);
             }
-            query.execute(c)?;
+            let assessment = row.assessment;
+            query
+                .bind::<Nullable<Text>, _>(row.sign_in_method.as_deref())
+                .bind::<Text, _>(Word(assessment.status))
+                .bind::<Text, _>(Word(assessment.reason))
+                .bind::<Nullable<Text>, _>(assessment.because.map(Word))
+                .bind::<Nullable<Timestamp>, _>(assessment.changes_at.map(|it| it.naive_utc()))
+                .execute(c)?;
         },
     );
     Ok(())
 }
 
-const INSERT: &str = "insert into user_apps (organization_id, user_id, app_id, \
-     first_sign_in_at, last_sign_in_at, first_sign_up_at, last_sign_up_at, \
-     first_visit_at, last_visit_at, last_used_at, last_sign_in_method, \
-     status, status_reason, because, changes_at)";
+/// On PostgreSQL: a row for each place of the arrays.
+struct UpsertMany;
 
-// The method belongs to the newest sign-in. Of two in the same minute the later word of the alphabet
-// stays, so that the order of arrival decides nothing.
-const UPSERT_POSTGRES: &str = "
-    insert into user_apps (organization_id, user_id, app_id,
-        first_sign_in_at, last_sign_in_at, first_sign_up_at, last_sign_up_at,
-        first_visit_at, last_visit_at, last_used_at, last_sign_in_method,
-        status, status_reason, because, changes_at)
-    select $1, it.* from unnest($2::bytea[], $3::bytea[],
-        $4::timestamp[], $5::timestamp[], $6::timestamp[], $7::timestamp[],
-        $8::timestamp[], $9::timestamp[], $10::timestamp[], $11::text[],
-        $12::text[], $13::text[], $14::text[], $15::timestamp[]) as it
-    on conflict (organization_id, user_id, app_id) do update set
-        first_sign_in_at = least(user_apps.first_sign_in_at, excluded.first_sign_in_at),
-        last_sign_in_method = case
-            when user_apps.last_sign_in_at is null
-                or user_apps.last_sign_in_at < excluded.last_sign_in_at
-                then excluded.last_sign_in_method
-            when user_apps.last_sign_in_at = excluded.last_sign_in_at
-                then greatest(user_apps.last_sign_in_method, excluded.last_sign_in_method)
-            else user_apps.last_sign_in_method end,
-        last_sign_in_at = greatest(user_apps.last_sign_in_at, excluded.last_sign_in_at),
-        first_sign_up_at = least(user_apps.first_sign_up_at, excluded.first_sign_up_at),
-        last_sign_up_at = greatest(user_apps.last_sign_up_at, excluded.last_sign_up_at),
-        first_visit_at = least(user_apps.first_visit_at, excluded.first_visit_at),
-        last_visit_at = greatest(user_apps.last_visit_at, excluded.last_visit_at),
-        last_used_at = greatest(user_apps.last_used_at, excluded.last_used_at),
-        status = excluded.status,
-        status_reason = excluded.status_reason,
-        because = excluded.because,
-        changes_at = excluded.changes_at";
+impl Statement for UpsertMany {
+    // The method belongs to the newest sign-in. Of two in the same minute the later word of the
+    // alphabet stays, so that the order of arrival decides nothing.
+    const TEXT: &'static str = "
+        insert into user_apps (organization_id, user_id, app_id,
+            first_sign_in_at, last_sign_in_at, first_sign_up_at, last_sign_up_at,
+            first_visit_at, last_visit_at, last_used_at, last_sign_in_method,
+            status, status_reason, because, changes_at)
+        select ?, it.* from unnest(?::bytea[], ?::bytea[],
+            ?::timestamp[], ?::timestamp[], ?::timestamp[], ?::timestamp[],
+            ?::timestamp[], ?::timestamp[], ?::timestamp[], ?::text[],
+            ?::text[], ?::text[], ?::text[], ?::timestamp[]) as it
+        on conflict (organization_id, user_id, app_id) do update set
+            first_sign_in_at = least(user_apps.first_sign_in_at, excluded.first_sign_in_at),
+            last_sign_in_method = case
+                when user_apps.last_sign_in_at is null
+                    or user_apps.last_sign_in_at < excluded.last_sign_in_at
+                    then excluded.last_sign_in_method
+                when user_apps.last_sign_in_at = excluded.last_sign_in_at
+                    then greatest(user_apps.last_sign_in_method, excluded.last_sign_in_method)
+                else user_apps.last_sign_in_method end,
+            last_sign_in_at = greatest(user_apps.last_sign_in_at, excluded.last_sign_in_at),
+            first_sign_up_at = least(user_apps.first_sign_up_at, excluded.first_sign_up_at),
+            last_sign_up_at = greatest(user_apps.last_sign_up_at, excluded.last_sign_up_at),
+            first_visit_at = least(user_apps.first_visit_at, excluded.first_visit_at),
+            last_visit_at = greatest(user_apps.last_visit_at, excluded.last_visit_at),
+            last_used_at = greatest(user_apps.last_used_at, excluded.last_used_at),
+            status = excluded.status,
+            status_reason = excluded.status_reason,
+            because = excluded.because,
+            changes_at = excluded.changes_at";
+    type Row = ();
+}
 
-// SQLite's `min` and `max` of several values answer null for any null, hence `coalesce` on both sides.
-const ON_CONFLICT_SQLITE: &str = "
-    on conflict (organization_id, user_id, app_id) do update set
-        first_sign_in_at = min(coalesce(first_sign_in_at, excluded.first_sign_in_at),
-            coalesce(excluded.first_sign_in_at, first_sign_in_at)),
-        last_sign_in_method = case
-            when last_sign_in_at is null or last_sign_in_at < excluded.last_sign_in_at
-                then excluded.last_sign_in_method
-            when last_sign_in_at = excluded.last_sign_in_at
-                then max(coalesce(last_sign_in_method, excluded.last_sign_in_method),
-                    coalesce(excluded.last_sign_in_method, last_sign_in_method))
-            else last_sign_in_method end,
-        last_sign_in_at = max(coalesce(last_sign_in_at, excluded.last_sign_in_at),
-            coalesce(excluded.last_sign_in_at, last_sign_in_at)),
-        first_sign_up_at = min(coalesce(first_sign_up_at, excluded.first_sign_up_at),
-            coalesce(excluded.first_sign_up_at, first_sign_up_at)),
-        last_sign_up_at = max(coalesce(last_sign_up_at, excluded.last_sign_up_at),
-            coalesce(excluded.last_sign_up_at, last_sign_up_at)),
-        first_visit_at = min(coalesce(first_visit_at, excluded.first_visit_at),
-            coalesce(excluded.first_visit_at, first_visit_at)),
-        last_visit_at = max(coalesce(last_visit_at, excluded.last_visit_at),
-            coalesce(excluded.last_visit_at, last_visit_at)),
-        last_used_at = max(coalesce(last_used_at, excluded.last_used_at),
-            coalesce(excluded.last_used_at, last_used_at)),
-        status = excluded.status,
-        status_reason = excluded.status_reason,
-        because = excluded.because,
-        changes_at = excluded.changes_at";
+/// On SQLite: one row.
+struct Upsert;
 
-#[derive(QueryableByName)]
-struct StatusRow {
-    #[diesel(sql_type = Binary)]
-    user_id: UserId,
-    #[diesel(sql_type = Binary)]
-    app_id: AppId,
-    #[diesel(sql_type = Text)]
-    status: Word<Status>,
+impl Statement for Upsert {
+    // SQLite's `min` and `max` of several values answer null for any null, hence `coalesce` on both
+    // sides.
+    const TEXT: &'static str = "
+        insert into user_apps (organization_id, user_id, app_id,
+            first_sign_in_at, last_sign_in_at, first_sign_up_at, last_sign_up_at,
+            first_visit_at, last_visit_at, last_used_at, last_sign_in_method,
+            status, status_reason, because, changes_at)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        on conflict (organization_id, user_id, app_id) do update set
+            first_sign_in_at = min(coalesce(first_sign_in_at, excluded.first_sign_in_at),
+                coalesce(excluded.first_sign_in_at, first_sign_in_at)),
+            last_sign_in_method = case
+                when last_sign_in_at is null or last_sign_in_at < excluded.last_sign_in_at
+                    then excluded.last_sign_in_method
+                when last_sign_in_at = excluded.last_sign_in_at
+                    then max(coalesce(last_sign_in_method, excluded.last_sign_in_method),
+                        coalesce(excluded.last_sign_in_method, last_sign_in_method))
+                else last_sign_in_method end,
+            last_sign_in_at = max(coalesce(last_sign_in_at, excluded.last_sign_in_at),
+                coalesce(excluded.last_sign_in_at, last_sign_in_at)),
+            first_sign_up_at = min(coalesce(first_sign_up_at, excluded.first_sign_up_at),
+                coalesce(excluded.first_sign_up_at, first_sign_up_at)),
+            last_sign_up_at = max(coalesce(last_sign_up_at, excluded.last_sign_up_at),
+                coalesce(excluded.last_sign_up_at, last_sign_up_at)),
+            first_visit_at = min(coalesce(first_visit_at, excluded.first_visit_at),
+                coalesce(excluded.first_visit_at, first_visit_at)),
+            last_visit_at = max(coalesce(last_visit_at, excluded.last_visit_at),
+                coalesce(excluded.last_visit_at, last_visit_at)),
+            last_used_at = max(coalesce(last_used_at, excluded.last_used_at),
+                coalesce(excluded.last_used_at, last_used_at)),
+            status = excluded.status,
+            status_reason = excluded.status_reason,
+            because = excluded.because,
+            changes_at = excluded.changes_at";
+    type Row = ();
 }
 
 /// The statuses that are written down for these user-apps; those that are not there are absent. On
@@ -246,44 +246,45 @@ pub fn lock_statuses(
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<StatusRow> = by_backend!(conn,
-        postgres: c => diesel::sql_query(LOCK_STATUSES_POSTGRES)
-            .bind::<Binary, _>(organization_id)
+    let rows: Vec<(UserId, AppId, Word<Status>)> = by_backend!(conn,
+        postgres: c => prepared(LockStatuses)
             .bind::<Array<Binary>, _>(keys.iter().map(|it| it.0).collect::<Vec<_>>())
             .bind::<Array<Binary>, _>(keys.iter().map(|it| it.1).collect::<Vec<_>>())
+            .bind::<Binary, _>(organization_id)
             .load(c)?,
         // The transaction holds the write lock of the whole file.
         sqlite: c => {
             let mut found = Vec::with_capacity(keys.len());
-            for keys in keys.chunks(ROWS_PER_STATEMENT) {
-                let mut query = diesel::sql_query(format!(
-                    "with wanted (organization_id, user_id, app_id) as (values {}) \
-                     select it.user_id, it.app_id, it.status from wanted join user_apps it \
-                     on it.organization_id = wanted.organization_id \
-                     and it.user_id = wanted.user_id and it.app_id = wanted.app_id",
-                    values(keys.len(), 1, 2)
-                ))
-                .into_boxed()
-                .bind::<Binary, _>(organization_id);
-                for (user_id, app_id) in keys {
-                    query = query.bind::<Binary, _>(*user_id).bind::<Binary, _>(*app_id);
-                }
-                found.extend(query.load::<StatusRow>(c)?);
+            for &(user_id, app_id) in keys {
+                // The typed form is prepared once as well.
+                let status: Option<Word<Status>> = user_apps::table
+                    .filter(user_apps::organization_id.eq(organization_id))
+                    .filter(user_apps::user_id.eq(user_id))
+                    .filter(user_apps::app_id.eq(app_id))
+                    .select(user_apps::status)
+                    .first(c)
+                    .optional()?;
+                found.extend(status.map(|it| (user_id, app_id, it)));
             }
             found
         },
     );
-    Ok(rows.into_iter().map(|it| ((it.user_id, it.app_id), it.status.0)).collect())
+    Ok(rows.into_iter().map(|(user, app, status)| ((user, app), status.0)).collect())
 }
 
-const LOCK_STATUSES_POSTGRES: &str = "
-    select it.user_id, it.app_id, it.status
-    from user_apps it
-    join unnest($2::bytea[], $3::bytea[]) as wanted (user_id, app_id)
-        on it.user_id = wanted.user_id and it.app_id = wanted.app_id
-    where it.organization_id = $1
-    order by it.user_id, it.app_id
-    for no key update of it";
+struct LockStatuses;
+
+impl Statement for LockStatuses {
+    const TEXT: &'static str = "
+        select it.user_id, it.app_id, it.status
+        from user_apps it
+        join unnest(?::bytea[], ?::bytea[]) as wanted (user_id, app_id)
+            on it.user_id = wanted.user_id and it.app_id = wanted.app_id
+        where it.organization_id = ?
+        order by it.user_id, it.app_id
+        for no key update of it";
+    type Row = (Binary, Binary, Text);
+}
 
 /// Writes another assessment of the same facts down.
 ///
@@ -544,44 +545,55 @@ pub fn insert_usage_days(
     organization_id: OrganizationId,
     days: &[(UserId, AppId, NaiveDate)],
 ) -> Result<(), StoreError> {
-    insert_days(conn, "usage_days", "used_on", organization_id, days)
+    insert_days(conn, InsertUsageDay, InsertUsageDays, organization_id, days)
 }
 
-/// Adds rows of a user-app and a day; a row that is there stays.
+#[derive(Clone, Copy)]
+struct InsertUsageDay;
+
+impl Statement for InsertUsageDay {
+    const TEXT: &'static str = "
+        insert into usage_days (organization_id, user_id, app_id, used_on)
+        values (?, ?, ?, ?) on conflict do nothing";
+    type Row = ();
+}
+
+struct InsertUsageDays;
+
+impl Statement for InsertUsageDays {
+    const TEXT: &'static str = "
+        insert into usage_days (organization_id, user_id, app_id, used_on)
+        select ?, it.* from unnest(?::bytea[], ?::bytea[], ?::date[]) as it on conflict do nothing";
+    type Row = ();
+}
+
+/// Adds rows of a user-app and a day, by a statement for one row (SQLite) or many (PostgreSQL).
 pub(super) fn insert_days(
     conn: &mut DbConnection,
-    table: &str,
-    column: &str,
+    one: impl Statement + Copy,
+    many: impl Statement,
     organization_id: OrganizationId,
     days: &[(UserId, AppId, NaiveDate)],
 ) -> Result<(), StoreError> {
     if days.is_empty() {
         return Ok(());
     }
-    let insert = format!("insert into {table} (organization_id, user_id, app_id, {column})");
     by_backend!(conn,
         postgres: c => {
-            let select = "select $1, it.* from unnest($2::bytea[], $3::bytea[], $4::date[]) as it";
-            diesel::sql_query(format!("{insert} {select} on conflict do nothing"))
+            prepared(many)
                 .bind::<Binary, _>(organization_id)
                 .bind::<Array<Binary>, _>(days.iter().map(|it| it.0).collect::<Vec<_>>())
                 .bind::<Array<Binary>, _>(days.iter().map(|it| it.1).collect::<Vec<_>>())
                 .bind::<Array<Date>, _>(days.iter().map(|it| it.2).collect::<Vec<_>>())
                 .execute(c)?;
         },
-        sqlite: c => for days in days.chunks(ROWS_PER_STATEMENT) {
-            let values = values(days.len(), 1, 3);
-            let mut query =
-                diesel::sql_query(format!("{insert} values {values} on conflict do nothing"))
-                    .into_boxed()
-                    .bind::<Binary, _>(organization_id);
-            for (user_id, app_id, day) in days {
-                query = query
-                    .bind::<Binary, _>(*user_id)
-                    .bind::<Binary, _>(*app_id)
-                    .bind::<Date, _>(*day);
-            }
-            query.execute(c)?;
+        sqlite: c => for &(user_id, app_id, day) in days {
+            prepared(one)
+                .bind::<Binary, _>(organization_id)
+                .bind::<Binary, _>(user_id)
+                .bind::<Binary, _>(app_id)
+                .bind::<Date, _>(day)
+                .execute(c)?;
         },
     );
     Ok(())
