@@ -2,7 +2,8 @@
 //! plain `HashMap` knows hosts but no paths, `adblock` matches rules of another kind.
 //!
 //! The same 2,000 hosts in one run: half of the catalog's own rules, half unknown, since most pages that a
-//! browser visits are. At most 150 ns per host; the figures are per pass over all hosts.
+//! browser visits are. At most 150 ns per host; the figures are per pass over all hosts. `cargo xtask bench
+//! browser` looks the same hosts up in WebAssembly.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -12,40 +13,13 @@ use adblock::lists::{FilterSet, ParseOptions};
 use adblock::request::Request;
 use collector::catalog::{catalog, snapshot};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use probe::N_HOSTS;
 use shared::catalog::Catalog;
 use shared::hostname::Hostname;
 
-const N_HOSTS: usize = 2_000;
-
-/// Domains that the catalog knows, with the labels that pages of apps have.
-fn known() -> Vec<String> {
-    let labels = ["app", "www", "northwind", "login"];
-    // Every app's name leads to its domain often enough.
-    catalog()
-        .apps()
-        .zip(labels.iter().cycle())
-        .filter_map(|(app, label)| {
-            let host = format!("{label}.{}.com", app.slug.replace('-', ""));
-            let hostname = Hostname::parse(&host).ok()?;
-            catalog().lookup(&hostname, "/").map(|_| host)
-        })
-        .take(N_HOSTS / 2)
-        .collect()
-}
-
-fn unknown() -> impl Iterator<Item = String> {
-    let ends = ["com", "de", "co.uk", "example", "io"];
-    let labels = ["www", "shop", "intranet.hq", "m"];
-    (0..N_HOSTS / 2)
-        .zip(ends.into_iter().cycle())
-        .zip(labels.into_iter().cycle())
-        .map(|((n, end), label)| format!("{label}.nobody{}.{end}", n * 7_919))
-}
-
 fn lookups(c: &mut Criterion) {
-    let texts: Vec<String> = known().into_iter().chain(unknown()).collect();
-    let hosts: Vec<Hostname> =
-        texts.iter().map(|it| Hostname::parse(it).expect("made of letters")).collect();
+    let hosts = probe::hosts(catalog());
+    let texts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
     let mut group = c.benchmark_group("one host");
     group.throughput(Throughput::Elements(u64::try_from(hosts.len()).unwrap_or(u64::MAX)));
 

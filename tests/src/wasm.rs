@@ -1,4 +1,4 @@
-//! The classifier as WebAssembly, in a page of a real Chromium.
+//! The classifier and the matcher as WebAssembly, in a page of a real Chromium.
 
 use anyhow::{Context, Result};
 use base64::Engine as _;
@@ -8,16 +8,16 @@ use crate::browser::{Browser, Page};
 use crate::desk::target;
 
 /// A page that has loaded the module of the package `probe`.
-pub struct WasmClassifier<'a> {
+pub struct WasmProbe<'a> {
     page: Page<'a>,
 }
 
-impl<'a> WasmClassifier<'a> {
+impl<'a> WasmProbe<'a> {
     /// Loads the module that `cargo xtask test` builds into `target/probe/`.
     ///
     /// # Errors
     /// When it is not there, or the browser refuses it.
-    pub fn load(browser: &'a Browser) -> Result<WasmClassifier<'a>> {
+    pub fn load(browser: &'a Browser) -> Result<WasmProbe<'a>> {
         let folder = target().join("probe");
         let read = |name: &str| {
             let path = folder.join(name);
@@ -41,7 +41,7 @@ impl<'a> WasmClassifier<'a> {
             probe.teach(bytes({knowledge:?}));
             true"
         ))?;
-        Ok(WasmClassifier { page })
+        Ok(WasmProbe { page })
     }
 
     /// What [`probe::verdicts`] answers there.
@@ -74,5 +74,44 @@ impl<'a> WasmClassifier<'a> {
         ))?;
         let numbers = answer.as_array().context("a list of times")?;
         Ok(numbers.iter().filter_map(serde_json::Value::as_f64).collect())
+    }
+
+    /// Milliseconds to load a snapshot of the catalog, once for each of `n_loads`, and nanoseconds to look
+    /// a host up: the mean over many passes, once for each of `n_passes`.
+    ///
+    /// # Errors
+    /// When the module fails.
+    pub fn matching(&self, snapshot: &str, n_loads: u32, n_passes: u32) -> Result<[Vec<f64>; 2]> {
+        let snapshot = serde_json::to_string(snapshot)?;
+        let answer = self.page.eval(&format!(
+            "(() => {{
+                const snapshot = {snapshot};
+                const load = () => {{
+                    const start = performance.now();
+                    const matcher = new probe.Matcher(snapshot);
+                    const took = performance.now() - start;
+                    matcher.free();
+                    return took;
+                }};
+                const matcher = new probe.Matcher(snapshot);
+                const count = matcher.prepare();
+                const passes = 20;
+                const look = () => {{
+                    const start = performance.now();
+                    matcher.look_up(passes);
+                    return (performance.now() - start) * 1e6 / (passes * count);
+                }};
+                const times = (n, act) => Array.from({{ length: n }}, act);
+                // The first ones compile.
+                times(3, load);
+                times(3, look);
+                return [times({n_loads}, load), times({n_passes}, look)];
+            }})()"
+        ))?;
+        let list = |at: usize| -> Result<Vec<f64>> {
+            let numbers = answer[at].as_array().context("a list of times")?;
+            Ok(numbers.iter().filter_map(serde_json::Value::as_f64).collect())
+        };
+        Ok([list(0)?, list(1)?])
     }
 }

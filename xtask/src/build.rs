@@ -93,7 +93,7 @@ pub(crate) fn build(options: &Build) -> Result<Built> {
     })
 }
 
-/// The classifier alone, for tests and benches in a browser, in `target/probe/`.
+/// The classifier and the matcher alone, for tests and benches in a browser, in `target/probe/`.
 pub(crate) fn build_probe() -> Result<()> {
     let (mut bound, _) = bind(&compile("probe", wasm_toolchain::ensure()?)?, Glue::Script)?;
     bound.insert(KNOWLEDGE.to_owned(), knowledge());

@@ -14,7 +14,7 @@ pub(crate) fn prepare_extension() -> Result<()> {
     build::build(&Build { collector: None, key: SigningKey::development_path() }).map(|_| ())
 }
 
-/// The classifier alone.
+/// The classifier and the matcher alone.
 pub(crate) fn prepare_probe() -> Result<()> {
     build::build_probe()
 }

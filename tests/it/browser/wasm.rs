@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use tests::browser::{Browser, Launch};
-use tests::wasm::WasmClassifier;
+use tests::wasm::WasmProbe;
 
 #[test]
 fn the_module_judges_every_form_as_the_native_build_does_bit_for_bit() -> Result<()> {
@@ -17,7 +17,7 @@ fn the_module_judges_every_form_as_the_native_build_does_bit_for_bit() -> Result
         }
     }
     let browser = Browser::launch(&Launch::default())?;
-    let there = WasmClassifier::load(&browser)?.verdicts(&lines)?;
+    let there = WasmProbe::load(&browser)?.verdicts(&lines)?;
     let here = probe::verdicts(&lines);
     ensure!(200 < here.lines().count() && !here.contains("unreadable"), "too few forms");
     for (number, (here, there)) in here.lines().zip(there.lines()).enumerate() {

@@ -8,7 +8,7 @@ use shared::forms::learning;
 use tests::browser::{Browser, Launch, Page};
 use tests::desk::built_extension;
 use tests::lookalike::{Sites, page};
-use tests::wasm::WasmClassifier;
+use tests::wasm::WasmProbe;
 
 /// How often each page is loaded.
 const N_LOADS: usize = 60;
@@ -22,7 +22,7 @@ pub(crate) fn measure(file: &Path) -> Result<()> {
         learning::knowledge().len(),
         48 * 1024
     );
-    classify(file)?;
+    decide(file)?;
     let sites = Sites::with_places(
         Vec::new(),
         vec![page("long.bench.example", long_form()), page("rows.bench.example", rows())],
@@ -56,15 +56,23 @@ impl std::fmt::Display for Spread {
     }
 }
 
-fn classify(file: &Path) -> Result<()> {
+fn decide(file: &Path) -> Result<()> {
     let lines =
         std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let browser = Browser::launch(&Launch::default())?;
-    let took = WasmClassifier::load(&browser)?.milliseconds(&lines, 40)?;
+    let probe = WasmProbe::load(&browser)?;
+    let took = probe.milliseconds(&lines, 40)?;
     println!(
         "classify in WebAssembly, {} forms: {} (goal: at most 1 ms)",
         took.len(),
         Spread::of(took)
+    );
+    let [load, look_up] = probe.matching(collector::catalog::snapshot(), 40, 40)?;
+    println!("load the catalog in WebAssembly: {} (goal: at most 5 ms)", Spread::of(load));
+    let Spread([low, median, high, most]) = Spread::of(look_up);
+    println!(
+        "look a host up in WebAssembly: median {median:.0} ns, quartiles {low:.0} and {high:.0}, most \
+         {most:.0} (goal: at most 1000)"
     );
     Ok(())
 }

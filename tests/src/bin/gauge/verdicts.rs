@@ -4,14 +4,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use tests::browser::{Browser, Launch};
-use tests::wasm::WasmClassifier;
+use tests::wasm::WasmProbe;
 
 /// Prints every form on which the two differ, and fails when there is one.
 pub(crate) fn compare(file: &Path) -> Result<()> {
     let lines =
         std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let browser = Browser::launch(&Launch::default())?;
-    let there = WasmClassifier::load(&browser)?.verdicts(&lines)?;
+    let there = WasmProbe::load(&browser)?.verdicts(&lines)?;
     let here = probe::verdicts(&lines);
     let n_forms = here.lines().count();
     if there.lines().count() != n_forms {
