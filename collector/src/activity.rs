@@ -6,19 +6,20 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use shared::activity::{Assessment, Facts, SourceFacts, Status, assess};
+use shared::activity::{Assessment, Facts, SourceFacts, assess};
 
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
 use crate::server::Collector;
 use crate::store::audit::{self, Actor, Object};
 use crate::store::organizations::Organization;
 use crate::store::user_app_sources::UserAppSource;
-use crate::store::user_apps::UserAppRow;
+use crate::store::user_apps::{Before, UserAppRow};
 use crate::store::word::word;
 use crate::store::{
     StoreError, due_assessments, installations, mappings, reassessments, user_app_sources,
-    user_apps,
+    user_apps, webhook_events,
 };
+use crate::webhooks::events;
 
 /// A user's account in an app, by its key.
 pub type UserAppKey = (UserId, AppId);
@@ -122,8 +123,8 @@ pub fn find_facts(
 const MAX_KEYS: usize = 1_000;
 
 /// Writes down what the facts of these user-apps mean now, after something but an event has changed what
-/// belongs to them. A user-app that has no row gets one. `before` are the statuses of those that had
-/// one when the transaction began to change them.
+/// belongs to them. A user-app that has no row gets one. `before` is what was written down of those that
+/// had one when the transaction began to change them.
 ///
 /// # Errors
 /// When the database refuses.
@@ -131,7 +132,7 @@ pub fn refresh(
     conn: &mut DbConnection,
     organization: &Organization,
     keys: &BTreeSet<UserAppKey>,
-    before: &HashMap<UserAppKey, Status>,
+    before: &HashMap<UserAppKey, Before>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     if keys.is_empty() {
@@ -157,7 +158,7 @@ pub fn refresh(
             answers.push(((user_id, app_id), answer));
         }
         due_assessments::insert(conn, organization_id, &due)?;
-        audit_changes(conn, organization_id, before, answers, now)?;
+        note_changes(conn, organization, before, answers, now)?;
     }
     Ok(())
 }
@@ -276,7 +277,7 @@ pub fn reassess(
         changes.extend(assessment.changes_at.map(|at| (key, at)));
         answers.push((key, assessment));
     }
-    audit_changes(conn, organization_id, &before, answers, now)?;
+    note_changes(conn, organization, &before, answers, now)?;
     let due: Vec<_> = changes.iter().map(|(key, at)| (key.0, key.1, at.date_naive())).collect();
     due_assessments::insert(conn, organization_id, &due)?;
     Ok((swept, changes))
@@ -329,20 +330,24 @@ fn reassess_step(
     Ok(Some(swept))
 }
 
-/// Notes in the audit which of these answers are other statuses than before. A user-app that was not
-/// there before has not changed.
+/// Notes in the audit which of these answers are other statuses than before, and writes the events that
+/// the organization's webhooks ask for. A user-app that was not there before has not changed.
 ///
 /// # Errors
 /// When the database refuses.
-pub(crate) fn audit_changes(
+pub(crate) fn note_changes(
     conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    before: &HashMap<UserAppKey, Status>,
+    organization: &Organization,
+    before: &HashMap<UserAppKey, Before>,
     answers: impl IntoIterator<Item = (UserAppKey, Assessment)>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let entry = |(key, to): (UserAppKey, Assessment)| {
-        let from = before.get(&key).copied().filter(|it| *it != to.status)?;
+    let mut entries: Vec<(Object, Value)> = Vec::new();
+    let mut news = Vec::new();
+    for (key, to) in answers {
+        let before = before.get(&key).copied();
+        events::of_user_app(organization, key, before, &to, &mut news);
+        let Some(from) = before.map(|it| it.status).filter(|it| *it != to.status) else { continue };
         let object = Object { kind: "user_app", id: format!("{}.{}", key.0, key.1) };
         let detail = json!({
             "from": word(from),
@@ -350,11 +355,12 @@ pub(crate) fn audit_changes(
             "reason": word(to.reason),
             "because": to.because.map(word),
         });
-        Some((object, detail))
-    };
-    let entries: Vec<(Object, Value)> = answers.into_iter().filter_map(entry).collect();
+        entries.push((object, detail));
+    }
+    let id = organization.organization_id;
     let (actor, action) = (Actor::system(), "user_app.status_changed");
-    audit::insert_all(conn, organization_id, &actor, action, &entries, now)
+    audit::insert_all(conn, id, &actor, action, &entries, now)?;
+    webhook_events::insert_all(conn, id, &news, now)
 }
 
 fn write_assessment(

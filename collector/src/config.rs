@@ -11,6 +11,7 @@ use clap::{Args as _, FromArgMatches as _};
 
 use crate::db::DatabaseUrl;
 use crate::mail::transport::{Mailer, MailerError, SmtpUrl};
+use crate::webhooks::addresses::Network;
 
 /// Which database.
 #[derive(Clone, Debug, clap::Args)]
@@ -83,6 +84,15 @@ pub struct Config {
     /// of which the newest is served.
     #[arg(long, env = "COLLECTOR_EXTENSION", value_name = "PATH")]
     pub extension: Option<PathBuf>,
+    /// Networks or addresses beside the public ones that webhooks may lead to, such as
+    /// `10.1.0.0/16,192.168.7.20`. Only there may they use plain `http://`.
+    #[arg(
+        long,
+        env = "COLLECTOR_WEBHOOK_NETWORKS",
+        value_name = "NETWORKS",
+        value_delimiter = ','
+    )]
+    pub webhook_networks: Vec<Network>,
     /// How mail leaves.
     #[command(flatten)]
     pub mail: MailConfig,

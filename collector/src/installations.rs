@@ -118,6 +118,8 @@ pub(crate) mod tests {
             discovery_limits: crate::store::discoveries::Limits { min_users: 1, min_sign_ins: 1 },
             extension_source_id: SourceId::from_bytes([1; 16]),
             overrides: crate::store::thresholds::Overrides::default(),
+            webhook_kinds: std::collections::BTreeSet::new(),
+            closed_apps: std::collections::BTreeMap::new(),
         }
     }
 

@@ -19,6 +19,7 @@ pub mod api;
 pub mod seed;
 
 pub mod activity;
+pub mod closing;
 pub mod figures;
 pub mod ingest;
 pub mod licenses;
@@ -36,8 +37,10 @@ pub mod limits;
 pub mod lists;
 pub mod mail;
 pub mod pages;
+pub mod queue;
 pub mod refusals;
 pub mod roster;
+pub mod webhooks;
 
 pub mod catalog;
 pub mod money;

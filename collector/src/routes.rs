@@ -40,6 +40,11 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(
             at("/v1/apps/{app_id}/catalog-file").route(get().to(api::discoveries::catalog_file)),
         )
+        .service(
+            at("/v1/apps/{app_id}/closure")
+                .route(put().to(api::apps::close))
+                .route(delete().to(api::apps::reopen)),
+        )
         .service(at("/v1/discoveries").route(get().to(api::discoveries::list)))
         .service(at("/v1/discoveries/decisions").route(post().to(api::discoveries::decide)))
         .service(
@@ -63,6 +68,7 @@ pub fn configure(app: &mut ServiceConfig) {
                 .service(at("/").route(get().to(pages::overview::show)))
                 .service(at("/apps").route(get().to(pages::apps::list)))
                 .service(at("/apps/{app}").route(get().to(pages::apps::show)))
+                .service(at("/apps/{app}/closure").route(post().to(pages::apps::close)))
                 .service(at("/users").route(get().to(pages::users::list)))
                 .service(at("/users/{user}").route(get().to(pages::users::show)))
                 .service(at("/user-apps").route(get().to(pages::user_apps::list)))
@@ -125,6 +131,16 @@ pub fn configure(app: &mut ServiceConfig) {
                         .route(post().to(pages::api_keys::create)),
                 )
                 .service(at("/api-keys/{api_key}/end").route(post().to(pages::api_keys::end)))
+                .service(
+                    at(pages::webhooks::PATH)
+                        .route(get().to(pages::webhooks::show))
+                        .route(post().to(pages::webhooks::create)),
+                )
+                .service(at("/webhooks/{webhook}").route(post().to(pages::webhooks::update)))
+                .service(
+                    at("/webhook-deliveries/{delivery}/redeliveries")
+                        .route(post().to(pages::webhooks::redeliver)),
+                )
                 .service(at(pages::audit::PATH).route(get().to(pages::audit::list)))
                 .service(at(pages::docs::PATH).route(get().to(pages::docs::show)))
                 .service(at("/enroll").route(get().to(pages::enrollment::show)))
@@ -187,7 +203,23 @@ fn administration_routes(app: &mut ServiceConfig) {
                 .route(get().to(api::api_keys::list))
                 .route(post().to(api::api_keys::create)),
         )
-        .service(at("/v1/api-keys/{api_key}").route(delete().to(api::api_keys::remove)));
+        .service(at("/v1/api-keys/{api_key}").route(delete().to(api::api_keys::remove)))
+        .service(
+            at("/v1/webhooks")
+                .route(get().to(api::webhooks::list))
+                .route(post().to(api::webhooks::create)),
+        )
+        .service(
+            at("/v1/webhooks/{webhook}")
+                .route(patch().to(api::webhooks::update))
+                .route(delete().to(api::webhooks::remove)),
+        )
+        .service(at("/v1/webhooks/{webhook}/test-events").route(post().to(api::webhooks::test)))
+        .service(at("/v1/webhook-deliveries").route(get().to(api::webhooks::list_deliveries)))
+        .service(
+            at("/v1/webhook-deliveries/{delivery}/redeliveries")
+                .route(post().to(api::webhooks::redeliver)),
+        );
 }
 
 /// Numbers and what explains them.

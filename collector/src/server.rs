@@ -31,6 +31,9 @@ use crate::refusals::RefusalLimits;
 use crate::routes;
 use crate::seal::Sealer;
 use crate::telemetry::Metrics;
+use crate::webhooks::addresses::Networks;
+use crate::webhooks::courier::Courier;
+use crate::webhooks::delivery;
 
 /// An open collector: what all threads share. Cheap to clone.
 #[derive(Clone)]
@@ -65,6 +68,8 @@ pub struct Collector {
     pub sealer: Sealer,
     /// How mail leaves.
     pub post: Post,
+    /// How events leave for webhooks.
+    pub courier: Courier,
     /// The extension's package, where this collector serves one.
     pub package: Option<Arc<Package>>,
     /// How many refused tokens are noted.
@@ -105,6 +110,7 @@ impl Collector {
             public_url: config.reached_at(),
             sealer: Sealer::new(config.key_file.clone()),
             post: Post::new(mailer),
+            courier: Courier::new(Networks::new(&config.webhook_networks)),
             package: package.map(Arc::new),
             refusal_limits: Arc::default(),
         })
@@ -182,6 +188,7 @@ pub fn start(
     workers: usize,
 ) -> std::io::Result<Server> {
     actix_web::rt::spawn(queue::run(collector.clone()));
+    actix_web::rt::spawn(delivery::run(collector.clone()));
     let collector = collector.clone();
     let mut server = HttpServer::new(move || {
         let collector = collector.clone();

@@ -43,6 +43,8 @@ pub struct Metrics {
     pub commit_seconds: Histogram,
     /// User-apps that the sweep assessed, by `result`: `changed`, `unchanged`.
     pub swept: IntCounterVec,
+    /// Tries of webhooks, by `result`: `delivered`, `failed`, or `queued` for another try.
+    pub webhook_deliveries: IntCounterVec,
 }
 
 impl Metrics {
@@ -80,6 +82,10 @@ impl Metrics {
                 prometheus::exponential_buckets(0.000_5, 2.0, 14)?,
             )?,
             swept: counters("rollcall_swept_total", "User-apps that the sweep assessed.")?,
+            webhook_deliveries: counters(
+                "rollcall_webhook_deliveries_total",
+                "Tries to deliver an event to a webhook.",
+            )?,
             registry,
         })
     }

@@ -20,6 +20,7 @@ use crate::store::discoveries::{self, Limits};
 use crate::store::organizations::{self, Organization};
 use crate::store::word::{AppKind, DiscoveryState};
 use crate::store::{StoreError, installations, mappings, user_apps};
+use crate::webhooks::events;
 
 /// Rules that one organization may have: every browser carries them.
 pub const MAX_RULES: usize = 1_000;
@@ -114,7 +115,8 @@ impl<'a> Triage<'a> {
         };
         let key = AppKey::Catalog(app.slug.clone());
         let category = Some(app.category.as_str());
-        apps::insert_missing(self.conn, id, &key, &app.name, category, self.now)?;
+        let made = apps::insert_missing(self.conn, id, &key, &app.name, category, self.now)?;
+        events::of_new_app(self.conn, &self.organization, made, self.now)?;
         let found = apps::find_by_keys(self.conn, id, &[&key])?;
         let missing = StoreError::Inconsistent("an app that was just added is not there");
         Ok(found.get(&key).copied().ok_or(missing)?)
@@ -140,7 +142,9 @@ impl<'a> Triage<'a> {
             let allowed = allowed.join(", ");
             return refused(format!("{category:?} is no category; allowed are {allowed}"));
         }
-        let app_id = apps::insert_custom(self.conn, id, name, category, self.now)?;
+        let made = apps::insert_custom(self.conn, id, name, category, self.now)?;
+        let app_id = made.app_id;
+        events::of_new_app(self.conn, &self.organization, Some(made), self.now)?;
         let object = Object { kind: "app", id: app_id.to_string() };
         let detail = json!({ "name": name, "category": category });
         self.audit("app.created", &object, &detail)?;

@@ -208,7 +208,9 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
     let n_lines = || async { app.list("/v1/audit?actor_kind=api_key&limit=1000").await.len() };
     let mut covered: Vec<String> = Vec::new();
     let installation = app.list("/v1/installations").await[0]["installation_id"].clone();
+    let slack = app.list("/v1/apps").await[0]["app_id"].clone();
     let mut ids = std::collections::BTreeMap::from([
+        ("app_id", slack),
         ("user_app", user_app),
         ("installation_id", installation),
     ]);
@@ -256,6 +258,17 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
         ("post /v1/enrollment-keys/{key}/rotations", "", r#"{"overlap_days":7}"#),
         ("delete /v1/enrollment-keys/{key}", "", "enrollment_key_id"),
         ("post /v1/installations/{installation}/token-renewals", "", "{}"),
+        ("put /v1/apps/{app_id}/closure", "", "{}"),
+        ("delete /v1/apps/{app_id}/closure", "", "app_id"),
+        (
+            "post /v1/webhooks",
+            "webhook_id",
+            r#"{"name":"Tickets","url":"https://localhost/","kinds":["app.new"]}"#,
+        ),
+        ("patch /v1/webhooks/{webhook}", "", r#"{"name":"Ticket system"}"#),
+        ("post /v1/webhooks/{webhook}/test-events", "webhook_delivery_id", "{}"),
+        ("post /v1/webhook-deliveries/{delivery}/redeliveries", "", "{}"),
+        ("delete /v1/webhooks/{webhook}", "", "webhook_id"),
     ] {
         let before = n_lines().await;
         let (method, path) = operation.split_once(' ').unwrap();
@@ -264,10 +277,15 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
             body.replace(&format!("{{{name}}}"), id.as_str().unwrap())
         });
         let json = || serde_json::from_str::<Value>(&filled).unwrap();
+        if path.contains("{delivery}") {
+            // What is under way is not sent once more. Its address is refused, so that it is done.
+            collector::webhooks::delivery::deliver(&app.collector).await.unwrap();
+        }
         let answer = match method {
             "delete" => {
-                let (collection, _) = path.rsplit_once('/').unwrap();
-                writer.delete(&format!("{collection}/{}", text(body))).await
+                let (before, rest) = path.split_once('{').unwrap();
+                let (_, after) = rest.split_once('}').unwrap();
+                writer.delete(&format!("{before}{}{after}", text(body))).await
             }
             _ if path == "/v1/validation" => {
                 writer.put_csv("/v1/validation?app=slack", filled.as_bytes()).await
@@ -278,6 +296,9 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
                     ("{source}", "source_id"),
                     ("{key}", "enrollment_key_id"),
                     ("{installation}", "installation_id"),
+                    ("{app_id}", "app_id"),
+                    ("{webhook}", "webhook_id"),
+                    ("{delivery}", "webhook_delivery_id"),
                 ];
                 let found = places.into_iter().find(|(place, _)| path.contains(place));
                 let path =

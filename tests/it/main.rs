@@ -52,6 +52,9 @@ mod invitations;
 /// Keys of programs, settings, audit and reports.
 mod api_keys;
 
+/// Telling other programs what happened.
+mod webhooks;
+
 /// What every list takes, and how its rows go out.
 mod lists;
 /// Rolling out: package, keys, policies, coverage.

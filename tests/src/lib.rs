@@ -20,6 +20,7 @@ pub mod forger;
 pub mod lookalike;
 pub mod mail_server;
 pub mod provider;
+pub mod receiver;
 pub mod recorder;
 
 pub mod account;

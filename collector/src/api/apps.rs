@@ -6,14 +6,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::openapi::words;
+use crate::closing;
 use crate::db::AppId;
-use crate::extract::Reader;
+use crate::extract::{Reader, Writer};
 use crate::lists::{
     Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, list_params, words_of,
 };
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::apps::{self, AppRow};
+use crate::store::closed_apps;
 use crate::store::lists::apps::{self as list_apps, Order};
 use crate::store::word::{AppKind, Word};
 
@@ -55,7 +57,8 @@ impl AppItem {
     "category": "messaging",
     "site": null,
     "created_at": "2026-11-02T08:00:00Z",
-    "n_users": 31
+    "n_users": 31,
+    "closed_at": null
 })))]
 pub struct ListedAppItem {
     #[serde(flatten)]
@@ -64,6 +67,8 @@ pub struct ListedAppItem {
     created_at: DateTime<Utc>,
     /// How many users have an account in it.
     n_users: i64,
+    /// Since when nobody is to use it any more.
+    closed_at: Option<DateTime<Utc>>,
 }
 
 static APPS: ListSpec = ListSpec {
@@ -113,11 +118,71 @@ pub async fn list(
         });
         let ids: Vec<AppId> = part.items.iter().map(|it| it.app_id).collect();
         let n_users = apps::count_users(conn, organization_id, &ids)?;
+        let closed = closed_apps::list(conn, organization_id)?;
         Ok(part.map(|it| ListedAppItem {
             app: AppItem::new(&it),
             created_at: it.created_at.and_utc(),
             n_users: n_users.get(&it.app_id).copied().unwrap_or(0),
+            closed_at: closed.get(&it.app_id).copied(),
         }))
     })
     .await
+}
+
+/// An app that is closed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "app_id": "019ab0c2-5a00-7000-8000-000000000002",
+    "closed_at": "2026-11-23T09:00:00Z"
+})))]
+pub struct ClosedApp {
+    app_id: AppId,
+    /// Since when.
+    closed_at: DateTime<Utc>,
+}
+
+/// Closes an app: nobody is to use it any more. It is reported as before; webhooks can be told of its use.
+///
+/// # Errors
+/// [`ApiError::NotFound`].
+#[utoipa::path(
+    put, path = "/v1/apps/{app_id}/closure", tag = "usage", operation_id = "close_app",
+    params(("app_id" = AppId, Path, description = "The app's id.")),
+    responses((status = 200, description = "Closed, now or before.", body = ClosedApp)),
+    security(("api_key" = ["admin"]))
+)]
+pub async fn close(
+    collector: web::Data<Collector>,
+    writer: Writer,
+    app_id: web::Path<AppId>,
+) -> Result<HttpResponse, ApiError> {
+    let (now, app_id) = (collector.clock.now(), app_id.into_inner());
+    let id = writer.organization_id;
+    let closed =
+        collector.db.write(move |conn| closing::close(conn, id, app_id, &writer.actor, now));
+    let closed_at = closed.await?;
+    collector.callers.forget_all();
+    Ok(HttpResponse::Ok().json(ClosedApp { app_id, closed_at }))
+}
+
+/// Opens an app again.
+///
+/// # Errors
+/// [`ApiError::NotFound`] for one that is not closed.
+#[utoipa::path(
+    delete, path = "/v1/apps/{app_id}/closure", tag = "usage", operation_id = "reopen_app",
+    params(("app_id" = AppId, Path, description = "The app's id.")),
+    responses((status = 204, description = "Open again.")),
+    security(("api_key" = ["admin"]))
+)]
+pub async fn reopen(
+    collector: web::Data<Collector>,
+    writer: Writer,
+    app_id: web::Path<AppId>,
+) -> Result<HttpResponse, ApiError> {
+    let (now, app_id) = (collector.clock.now(), app_id.into_inner());
+    let id = writer.organization_id;
+    collector.db.write(move |conn| closing::reopen(conn, id, app_id, &writer.actor, now)).await?;
+    collector.callers.forget_all();
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -271,10 +271,11 @@ pub async fn put(
     Json(terms): Json<Terms>,
 ) -> Result<HttpResponse, ApiError> {
     let checked = terms.check()?;
-    let now = collector.clock.now();
+    let (now, callers) = (collector.clock.now(), collector.callers.clone());
     let made = collector.db.write(move |conn| {
         let id = writer.organization_id;
-        let app_id = app_of(conn, id, &terms.app, now)?;
+        let organization = callers.organization(conn, id)?;
+        let app_id = app_of(conn, &organization, &terms.app, now)?;
         let source = manual_source(conn, id, now)?;
         let license_id =
             licenses::find_or_insert(conn, id, app_id, terms.name.trim(), source, now)?;
@@ -295,11 +296,11 @@ pub async fn put(
 /// An app by name, made where only the catalog knows it.
 pub(super) fn app_of(
     conn: &mut DbConnection,
-    organization_id: OrganizationId,
+    organization: &Organization,
     name: &str,
     now: DateTime<Utc>,
 ) -> Result<AppId, ApiError> {
-    let found = apply::resolve_apps(conn, organization_id, &[name].into(), now)?;
+    let found = apply::resolve_apps(conn, organization, &[name].into(), now)?;
     let unknown = || ApiError::Invalid(format!("{name:?} is no app of the catalog or of ours"));
     found.get(name).copied().ok_or_else(unknown)
 }

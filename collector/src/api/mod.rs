@@ -30,6 +30,7 @@ pub mod validation;
 pub mod api_keys;
 pub mod audit;
 pub mod settings;
+pub mod webhooks;
 
 pub mod health;
 pub mod openapi;

@@ -314,11 +314,13 @@ async fn read_rows(
         return Err(ApiError::Invalid(detail));
     }
     let (now, organization_id) = (collector.clock.now(), feeder.organization_id);
+    let callers = collector.callers.clone();
     let read = collector.db.write(move |conn| {
         let source = sources::find(conn, organization_id, source_id)?.ok_or(ApiError::NotFound)?;
+        let organization = callers.organization(conn, organization_id)?;
         let raw: Vec<&RawValue> = rows.records.iter().map(|it| &**it).collect();
         let mut read = record::read(&raw, &source, now);
-        sessions::refuse_unknown_apps(conn, organization_id, &mut read, now)?;
+        sessions::refuse_unknown_apps(conn, &organization, &mut read, now)?;
         Ok::<_, ApiError>(read)
     });
     read.await

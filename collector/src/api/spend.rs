@@ -219,10 +219,11 @@ pub async fn create_rule(
     if !(2..=200).contains(&pattern.chars().count()) {
         return Err(ApiError::Invalid("pattern has 2 to 200 characters".to_owned()));
     }
-    let now = collector.clock.now();
+    let (now, callers) = (collector.clock.now(), collector.callers.clone());
     let answer = collector.db.write(move |conn| {
         let id = writer.organization_id;
-        let app_id = app_of(conn, id, &new.app, now)?;
+        let organization = callers.organization(conn, id)?;
+        let app_id = app_of(conn, &organization, &new.app, now)?;
         let mut rules = spend::list_rules(conn, id)?;
         if rules.iter().any(|it| it.pattern == pattern) {
             return Err(ApiError::Conflict(format!("there is a rule for {pattern:?} already")));

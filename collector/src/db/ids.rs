@@ -152,6 +152,12 @@ ids! {
     MailingId;
     /// One mail to one person.
     MailMessageId;
+    /// An address that is told of events.
+    WebhookId;
+    /// Something that webhooks are told of.
+    WebhookEventId;
+    /// One event on its way to one webhook.
+    WebhookDeliveryId;
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(crate) use connection::{by_backend, with_backend};
 pub use ids::{
     ActivityId, AdminId, ApiKeyId, AppId, AuditEntryId, EnrollmentKeyId, InstallationId, LicenseId,
     MailMessageId, MailingId, MatchingRuleId, OrganizationId, ReassessmentId, SourceId,
-    SyncSessionId, UserId,
+    SyncSessionId, UserId, WebhookDeliveryId, WebhookEventId, WebhookId,
 };
 pub use migrate::{MigrateError, migrate, revert_all};
 pub use url::{DatabaseUrl, DatabaseUrlError};

@@ -507,6 +507,74 @@ diesel::table! {
 }
 
 diesel::table! {
+    webhooks (organization_id, webhook_id) {
+        organization_id -> Binary,
+        webhook_id -> Binary,
+        name -> Text,
+        url -> Text,
+        kinds -> Text,
+        sealed_credential -> Binary,
+        created_by -> Text,
+        created_at -> Timestamp,
+        paused_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    webhook_events (organization_id, webhook_event_id) {
+        organization_id -> Binary,
+        webhook_event_id -> Binary,
+        kind -> Text,
+        occurred_at -> Timestamp,
+        data -> Text,
+        fanned_out_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    webhook_deliveries (organization_id, webhook_delivery_id) {
+        organization_id -> Binary,
+        webhook_delivery_id -> Binary,
+        webhook_id -> Binary,
+        webhook_event_id -> Binary,
+        kind -> Text,
+        state -> Text,
+        n_tries -> Integer,
+        due_at -> Timestamp,
+        created_at -> Timestamp,
+        finished_at -> Nullable<Timestamp>,
+        answer_status -> Nullable<Integer>,
+        reason -> Nullable<Text>,
+        redelivery_of -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    webhook_watches (organization_id, kind) {
+        organization_id -> Binary,
+        kind -> Text,
+        looked_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    webhook_marks (organization_id, kind, object_id) {
+        organization_id -> Binary,
+        kind -> Text,
+        object_id -> Text,
+    }
+}
+
+diesel::table! {
+    closed_apps (organization_id, app_id) {
+        organization_id -> Binary,
+        app_id -> Binary,
+        closed_at -> Timestamp,
+        closed_by -> Text,
+    }
+}
+
+diesel::table! {
     field_mappings (organization_id, source_id, source_field) {
         organization_id -> Binary,
         source_id -> Binary,
@@ -567,4 +635,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     admin_sessions,
     api_keys,
     audit_entries,
+    webhooks,
+    webhook_events,
+    webhook_deliveries,
+    webhook_watches,
+    webhook_marks,
+    closed_apps,
 );

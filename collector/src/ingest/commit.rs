@@ -24,6 +24,7 @@ use crate::store::user_app_sources::{self, NewestDates, UserAppSource};
 use crate::store::user_apps::{self, UserAppUpdate};
 use crate::store::word::UserType;
 use crate::store::{StoreError, due_assessments, mappings, sources, users};
+use crate::webhooks::events;
 
 /// Ids that a writer has seen, so that a known user or app needs no query. Forgotten every minute:
 /// another collector may have made two users one.
@@ -112,7 +113,7 @@ fn commit_organization(
         .filter(|(_, outcome)| **outcome == Outcome::Committed)
         .map(|(job, _)| *job)
         .collect();
-    let apps = resolve_apps(conn, memory, catalog, organization_id, &taken, now)?;
+    let apps = resolve_apps(conn, memory, catalog, organization, &taken, now)?;
     let users = resolve_users(conn, memory, organization_id, &taken, now)?;
     let plan = Plan::new(organization, &taken, &apps, &users);
     write_plan(conn, organization, &plan, now)?;
@@ -175,10 +176,11 @@ fn resolve_apps(
     conn: &mut DbConnection,
     memory: &Memory,
     catalog: &Catalog,
-    organization_id: OrganizationId,
+    organization: &Organization,
     jobs: &[&Job],
     now: DateTime<Utc>,
 ) -> Result<HashMap<AppKey, AppId>, StoreError> {
+    let organization_id = organization.organization_id;
     let wanted: BTreeSet<&AppKey> = facts(jobs).map(|(_, fact)| &fact.app).collect();
     let mut found = HashMap::with_capacity(wanted.len());
     let mut missing = Vec::new();
@@ -204,7 +206,8 @@ fn resolve_apps(
                 None => (slug.as_str(), None),
             },
         };
-        apps::insert_missing(conn, organization_id, key, name, category, now)?;
+        let made = apps::insert_missing(conn, organization_id, key, name, category, now)?;
+        events::of_new_app(conn, organization, made, now)?;
     }
     found.extend(apps::find_by_keys(conn, organization_id, &missing)?);
     Ok(found)
@@ -404,7 +407,7 @@ fn write_plan(
         due_assessments::insert(conn, organization_id, &due)?;
         let alone = assessments.into_iter();
         let alone = alone.filter(|it| !aliases.is_hidden(it.0.1) && !joined.contains(&it.0));
-        activity::audit_changes(conn, organization_id, &before, alone, now)?;
+        activity::note_changes(conn, organization, &before, alone, now)?;
     }
     let days: Vec<(UserId, AppId, NaiveDate)> = plan.usage_days.iter().copied().collect();
     user_apps::insert_usage_days(conn, organization_id, &days)?;
@@ -413,6 +416,11 @@ fn write_plan(
     }
     for (&app_id, &seen) in &plan.discovered {
         discoveries::add(conn, organization_id, app_id, seen)?;
+        let n_new = || {
+            let of_app = plan.user_apps.keys().filter(|it| it.1 == app_id);
+            of_app.filter(|it| !before.contains_key(it)).count()
+        };
+        events::of_discovery(conn, organization, app_id, seen, n_new, now)?;
     }
     activity::refresh(conn, organization, &joined, &before, now)?;
     Ok(())

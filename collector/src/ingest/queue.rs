@@ -209,6 +209,8 @@ mod tests {
             discovery_limits: crate::store::discoveries::Limits { min_users: 1, min_sign_ins: 1 },
             extension_source_id: SourceId::new(now),
             overrides: crate::store::thresholds::Overrides::default(),
+            webhook_kinds: std::collections::BTreeSet::new(),
+            closed_apps: std::collections::BTreeMap::new(),
         };
         Job {
             organization: Arc::new(organization),

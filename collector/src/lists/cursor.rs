@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::db::{
     ActivityId, AdminId, ApiKeyId, AppId, AuditEntryId, EnrollmentKeyId, InstallationId, LicenseId,
-    SourceId, UserId,
+    SourceId, UserId, WebhookDeliveryId, WebhookId,
 };
 
 const TAG_LEN: usize = 6;
@@ -50,7 +50,9 @@ id_keys!(
     InstallationId,
     LicenseId,
     SourceId,
-    UserId
+    UserId,
+    WebhookDeliveryId,
+    WebhookId
 );
 
 impl Key for i64 {

@@ -15,14 +15,13 @@ use crate::config::PublicUrl;
 use crate::db::{DbConnection, MailMessageId, OrganizationId};
 use crate::identity::links;
 use crate::invitations;
+use crate::queue;
 use crate::server::Collector;
 use crate::store::mail_messages::{self, MailMessageRow};
 use crate::store::organizations::{self, Organization};
 use crate::store::word::{MailKind, MailState, Word};
 use crate::store::{StoreError, installations, mailings, users};
 
-/// No other collector tries the same mail for this long.
-const LEASE: TimeDelta = TimeDelta::minutes(5);
 /// Waits between tries; after the last, the mail has failed.
 const RETRIES: [TimeDelta; 5] = [
     TimeDelta::minutes(1),
@@ -92,20 +91,7 @@ pub async fn run(collector: Collector) {
     if !collector.post.is_set_up() {
         return;
     }
-    loop {
-        match deliver(&collector).await {
-            Ok(0) => {
-                let woken = collector.post.wake.notified();
-                // Either is a reason to look again.
-                let _ = tokio::time::timeout(POLL, woken).await;
-            }
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(%error, "the mail queue could not be worked on; it goes on soon");
-                tokio::time::sleep(POLL).await;
-            }
-        }
-    }
+    queue::work("mail", &collector.post.wake, POLL, async || deliver(&collector).await).await;
 }
 
 /// Tries what is due once, of every organization; answers how many were tried.
@@ -144,7 +130,7 @@ async fn try_one(
     let composed = collector
         .db
         .write(move |conn| {
-            if !mail_messages::claim(conn, &claimed, now + LEASE)? {
+            if !mail_messages::claim(conn, &claimed, now + queue::LEASE)? {
                 return Ok::<_, StoreError>(None);
             }
             compose(conn, &claimed, &url, now).map(Some)
@@ -179,13 +165,10 @@ fn outcome(
     match delivery {
         Delivery::Sent => (MailState::Sent, None, now),
         Delivery::Bounced(reason) => (MailState::Bounced, Some(reason.clone()), now),
-        Delivery::TryAgain(reason) => {
-            let wait = usize::try_from(n_tries_before).ok().and_then(|it| RETRIES.get(it));
-            match wait {
-                Some(wait) => (MailState::Queued, Some(reason.clone()), now + *wait),
-                None => (MailState::Failed, Some(reason.clone()), now),
-            }
-        }
+        Delivery::TryAgain(reason) => match queue::next_try(&RETRIES, n_tries_before, now) {
+            Some(then) => (MailState::Queued, Some(reason.clone()), then),
+            None => (MailState::Failed, Some(reason.clone()), now),
+        },
     }
 }
 

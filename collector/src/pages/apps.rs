@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use actix_web::HttpResponse;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Form, Path, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 use serde_json::json;
@@ -18,13 +18,14 @@ use super::frame::CallerFrame;
 use super::list::Pager;
 use super::tiles;
 use super::user_apps::{self as rows, Line, Link, STATUSES};
-use super::words::{self, Calendar, Cell};
+use super::words::{self, Calendar, Cell, Moment};
+use crate::closing;
 use crate::db::AppId;
 use crate::figures::{AppFigures, Tally};
 use crate::problem::ApiError;
 use crate::roster::Coverage;
 use crate::server::Collector;
-use crate::store::{StoreError, apps, sources, user_apps};
+use crate::store::{StoreError, apps, closed_apps, sources, user_apps};
 
 const SORTS: [(&str, &str); 4] = [
     ("people", "most people first"),
@@ -70,6 +71,7 @@ struct AppLine {
     tile: String,
     app: Link<String>,
     category: Cell,
+    is_closed: bool,
     people: String,
     active: Cell,
     methods: Cell,
@@ -145,6 +147,7 @@ pub async fn list(
         tile: tiles::url(&it.app),
         app: Link { href: format!("/apps/{}", it.app.app_id), text: it.app.name.clone() },
         category: Cell::text(it.app.category.as_deref().map(words::category)),
+        is_closed: organization.closed_apps.contains_key(&it.app.app_id),
         people: words::number(it.tally.n()),
         active: active(&it.tally),
         methods: methods(it),
@@ -248,6 +251,9 @@ struct AppPage {
     counted: String,
     zone: &'static str,
     lead: String,
+    app_id: String,
+    /// Who closed it, and when.
+    closed: Option<(Moment, String)>,
     /// Coverage, where it is low (T16).
     coverage: Option<String>,
     /// What no source says about this app (T13, T19).
@@ -315,10 +321,11 @@ pub async fn show(
             known.retain(|it| status.is_none_or(|status| it.assessment.status == status));
             let lines = rows::lines(conn, &shared, &calendar, &known)?;
             let is_listed = sources::lists_users(conn, id, app_id)?;
-            Ok::<_, StoreError>(Some((app, lines, has_more, is_listed)))
+            let closed = closed_apps::find(conn, id, app_id)?;
+            Ok::<_, StoreError>(Some((app, lines, has_more, is_listed, closed)))
         })
         .await?;
-    let (app, lines, has_more, is_listed) = found.ok_or(ApiError::NotFound)?;
+    let (app, lines, has_more, is_listed, closed) = found.ok_or(ApiError::NotFound)?;
     let empty = AppFigures {
         app: app.clone(),
         tally: Tally::default(),
@@ -343,6 +350,8 @@ pub async fn show(
     answer::page(&AppPage {
         title: app.name.clone(),
         lead: format!("{kind}{is_in_catalog}. {}.", words::count(figures.tally.n(), "account")),
+        app_id: app_id.to_string(),
+        closed: closed.map(|(at, by)| (calendar.moment(at), by)),
         coverage: low_coverage(counts.coverage),
         gaps: gaps(&figures.tally, is_listed),
         counted: rows::counted(&counts, &calendar),
@@ -363,4 +372,36 @@ pub async fn show(
         lines,
         path,
     })
+}
+
+/// What the button on an app's page does.
+#[derive(Deserialize)]
+pub struct CloseForm {
+    form_token: String,
+    action: String,
+}
+
+/// `POST`: closes the app, or opens it again.
+///
+/// # Errors
+/// When the form is not ours, the person may not, or there is no such app.
+pub async fn close(
+    caller: Caller,
+    path: Path<String>,
+    form: Form<CloseForm>,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    caller.check_change(&request, &form.form_token)?;
+    let app_id: AppId = path.parse().map_err(|_| ApiError::NotFound)?;
+    let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
+    let action = form.into_inner().action;
+    let done = collector.db.write(move |conn| match action.as_str() {
+        "close" => closing::close(conn, id, app_id, &actor, now).map(drop),
+        "reopen" => closing::reopen(conn, id, app_id, &actor, now),
+        _ => Err(ApiError::Invalid(format!("action takes close or reopen; got {action:?}"))),
+    });
+    done.await?;
+    collector.callers.forget_all();
+    Ok(answer::redirect_to(&format!("/apps/{app_id}")))
 }

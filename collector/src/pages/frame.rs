@@ -21,6 +21,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Sign-in", "/sign-in-settings"),
     ("Admins", "/admins"),
     ("API keys", "/api-keys"),
+    ("Webhooks", "/webhooks"),
     ("Audit", "/audit"),
 ];
 

@@ -27,6 +27,7 @@ pub mod sources;
 pub mod user_apps;
 pub mod users;
 pub mod validation;
+pub mod webhooks;
 
 pub mod chart;
 pub mod export;

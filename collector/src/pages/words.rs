@@ -151,9 +151,9 @@ pub fn duration(duration: TimeDelta) -> String {
 /// "1 day", "3 days".
 #[must_use]
 pub fn count(n: i64, unit: &str) -> String {
-    let plural = match unit {
-        "person" => "people".to_owned(),
-        _ if n == 1 => unit.to_owned(),
+    let plural = match unit.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ if unit == "person" => "people".to_owned(),
         _ => format!("{unit}s"),
     };
     if n == 1 { format!("1 {unit}") } else { format!("{} {plural}", number(n)) }

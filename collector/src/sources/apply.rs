@@ -21,6 +21,7 @@ use crate::store::word::{SyncMode, UserType, Word};
 use crate::store::{
     StoreError, due_assessments, license_assignments, mappings, user_fields, users,
 };
+use crate::webhooks::events;
 
 /// What applying some records did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,10 +40,11 @@ pub struct Applied {
 /// When the database refuses.
 pub fn resolve_apps(
     conn: &mut DbConnection,
-    organization_id: OrganizationId,
+    organization: &Organization,
     names: &BTreeSet<&str>,
     now: DateTime<Utc>,
 ) -> Result<HashMap<String, AppId>, StoreError> {
+    let organization_id = organization.organization_id;
     let mut found = HashMap::with_capacity(names.len());
     let catalog = crate::catalog::catalog();
     for &name in names {
@@ -59,7 +61,8 @@ pub fn resolve_apps(
         {
             let key = AppKey::Catalog(name.to_owned());
             let category = Some(app.category.as_str());
-            apps::insert_missing(conn, organization_id, &key, &app.name, category, now)?;
+            let made = apps::insert_missing(conn, organization_id, &key, &app.name, category, now)?;
+            events::of_new_app(conn, organization, made, now)?;
             id = apps::find_by_name(conn, organization_id, name)?;
         }
         found.extend(id.map(|id| (name.to_owned(), id)));
@@ -122,7 +125,7 @@ pub fn apply(
 ) -> Result<Applied, StoreError> {
     let organization_id = organization.organization_id;
     let names: BTreeSet<&str> = facts.iter().map(|it| it.app.as_str()).collect();
-    let apps = resolve_apps(conn, organization_id, &names, now)?;
+    let apps = resolve_apps(conn, organization, &names, now)?;
     let users = resolve_users(conn, organization, facts, now)?;
     let key = |it: &Fact| Some((*users.get(&it.email)?, *apps.get(&it.app)?));
     let user_ids: Vec<UserId> =
@@ -340,7 +343,7 @@ fn update_user_apps(
     due_assessments::insert(conn, organization_id, &due)?;
     let alone = assessments.into_iter();
     let alone = alone.filter(|it| !aliases.is_hidden(it.0.1) && !joined.contains(&it.0));
-    activity::audit_changes(conn, organization_id, &before, alone, now)?;
+    activity::note_changes(conn, organization, &before, alone, now)?;
     activity::refresh(conn, organization, &joined, &before, now)
 }
 

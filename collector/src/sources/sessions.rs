@@ -14,6 +14,7 @@ use crate::db::{DbConnection, OrganizationId, SourceId, SyncSessionId};
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::audit::{self, Actor, Object};
+use crate::store::organizations::Organization;
 use crate::store::reassessments::{self, Reach};
 use crate::store::sources::{self, SourceRow};
 use crate::store::sync_sessions::{self, SyncPageRow, SyncSessionRow};
@@ -143,12 +144,12 @@ impl RowsAnswer {
 /// When the database refuses.
 pub fn refuse_unknown_apps(
     conn: &mut DbConnection,
-    organization_id: OrganizationId,
+    organization: &Organization,
     read: &mut ReadRecords,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let names: BTreeSet<&str> = read.facts.iter().map(|it| it.app.as_str()).collect();
-    let known = apply::resolve_apps(conn, organization_id, &names, now)?;
+    let known = apply::resolve_apps(conn, organization, &names, now)?;
     let mut facts = Vec::with_capacity(read.facts.len());
     for fact in std::mem::take(&mut read.facts) {
         if known.contains_key(&fact.app) {

@@ -148,9 +148,11 @@ async fn keep(
             let detail = format!("the table has more records than a session's {MAX_PAGES} pages");
             return Err(ApiError::Invalid(detail));
         }
+        let callers = collector.callers.clone();
         let kept = collector.db.write(move |conn| {
             let mut read = reading.reader.take();
-            sessions::refuse_unknown_apps(conn, organization_id, &mut read, now)?;
+            let organization = callers.organization(conn, organization_id)?;
+            sessions::refuse_unknown_apps(conn, &organization, &mut read, now)?;
             reading.n_pages += 1;
             sessions::put_page(conn, organization_id, id, reading.n_pages, &read, now)?;
             reading.answer.add(&read);

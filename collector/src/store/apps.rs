@@ -42,7 +42,7 @@ pub enum AppKey {
     Discovered(String),
 }
 
-/// Adds an app at its first sight, unless another writer has done so in the meantime.
+/// Adds an app at its first sight, and answers it; none where another writer has done so in the meantime.
 ///
 /// # Errors
 /// When the database refuses.
@@ -53,7 +53,7 @@ pub fn insert_missing(
     name: &str,
     category: Option<&str>,
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+) -> Result<Option<AppRow>, StoreError> {
     let app_id = AppId::new(now);
     let (kind, catalog_slug, site) = match key {
         AppKey::Catalog(slug) => (AppKind::Catalog, Some(slug.clone()), None),
@@ -83,7 +83,7 @@ pub fn insert_missing(
             ))
             .execute(conn)?;
     }
-    Ok(())
+    Ok((n_inserted == 1).then_some(row))
 }
 
 /// The ids of these apps, as far as the organization has seen them.
@@ -164,7 +164,7 @@ pub fn insert_custom(
     name: &str,
     category: &str,
     now: DateTime<Utc>,
-) -> Result<AppId, StoreError> {
+) -> Result<AppRow, StoreError> {
     let app_id = AppId::new(now);
     let row = AppRow {
         organization_id,
@@ -177,7 +177,7 @@ pub fn insert_custom(
         created_at: now.naive_utc(),
     };
     diesel::insert_into(apps::table).values(&row).execute(conn)?;
-    Ok(app_id)
+    Ok(row)
 }
 
 /// Takes an app away that nothing refers to any more: no account, no activity, no license, no mapping.

@@ -134,6 +134,30 @@ fn describe(
         .collect())
 }
 
+/// The discovery of this app.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    app_id: AppId,
+) -> Result<Option<ListedDiscovery>, StoreError> {
+    let rows: Vec<DiscoveryRow> = discoveries::table
+        .filter(discoveries::organization_id.eq(organization_id))
+        .filter(discoveries::app_id.eq(app_id))
+        .select((
+            discoveries::app_id,
+            discoveries::state,
+            discoveries::first_seen_at,
+            discoveries::last_seen_at,
+            discoveries::n_sign_ins,
+            discoveries::n_sign_ups,
+        ))
+        .load(conn)?;
+    Ok(describe(conn, organization_id, rows)?.pop())
+}
+
 /// All discoveries that wait for a decision and have enough behind them for one.
 ///
 /// # Errors

@@ -104,6 +104,27 @@ pub fn find_by_token(
         .optional()?)
 }
 
+/// Installations that nobody has revoked and of which nothing was heard since `since`.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_quiet(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    since: DateTime<Utc>,
+) -> Result<Vec<InstallationRow>, StoreError> {
+    use installations::dsl::{enrolled_at, last_heartbeat_at, last_report_at, revoked_at};
+    let since = since.naive_utc();
+    Ok(installations::table
+        .filter(installations::organization_id.eq(organization_id))
+        .filter(revoked_at.is_null())
+        .filter(enrolled_at.lt(since))
+        .filter(last_heartbeat_at.is_null().or(last_heartbeat_at.lt(since)))
+        .filter(last_report_at.is_null().or(last_report_at.lt(since)))
+        .select(InstallationRow::as_select())
+        .load(conn)?)
+}
+
 /// The installation with this id, revoked or not.
 ///
 /// # Errors

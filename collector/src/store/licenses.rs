@@ -49,6 +49,23 @@ pub struct LicenseTerms {
     pub tier_group: Option<String>,
 }
 
+/// The license with this id.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    license_id: LicenseId,
+) -> Result<Option<LicenseRow>, StoreError> {
+    Ok(licenses::table
+        .filter(licenses::organization_id.eq(organization_id))
+        .filter(licenses::license_id.eq(license_id))
+        .select(LicenseRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
 /// The license with this name, made if there is none.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use diesel::dsl::{count_star, max};
 use diesel::prelude::*;
 
 use super::StoreError;
+use super::queue::claim;
 use super::word::{MailKind, MailState, Word};
 use crate::db::schema::mail_messages;
 use crate::db::{DbConnection, InstallationId, MailMessageId, MailingId, OrganizationId, UserId};
@@ -81,16 +82,7 @@ pub fn claim(
     row: &MailMessageRow,
     until: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let n_updated = diesel::update(
-        mail_messages::table
-            .filter(mail_messages::organization_id.eq(row.organization_id))
-            .filter(mail_messages::mail_message_id.eq(row.mail_message_id))
-            .filter(mail_messages::state.eq(Word(MailState::Queued)))
-            .filter(mail_messages::n_tries.eq(row.n_tries)),
-    )
-    .set((mail_messages::n_tries.eq(row.n_tries + 1), mail_messages::due_at.eq(until.naive_utc())))
-    .execute(conn)?;
-    Ok(n_updated == 1)
+    Ok(claim!(conn, mail_messages, mail_message_id, row, MailState::Queued, until))
 }
 
 /// Writes down what came of a try. A mail that is still queued comes again at `due_at`.

@@ -23,10 +23,16 @@ pub mod mailings;
 pub mod oidc_sign_ins;
 pub mod sign_in_links;
 
+pub mod webhook_deliveries;
+pub mod webhook_events;
+pub mod webhook_watches;
+pub mod webhooks;
+
 pub mod figures;
 pub mod lists;
 
 pub mod apps;
+pub mod closed_apps;
 pub mod discoveries;
 pub mod mappings;
 pub mod user_fields;
@@ -40,6 +46,7 @@ pub mod validation_rows;
 
 pub mod activities;
 pub mod due_assessments;
+mod queue;
 pub mod reassessments;
 pub mod user_app_sources;
 pub mod user_apps;

@@ -1,5 +1,7 @@
 //! The tenant, its settings, its work domains and the sites that it denies.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use diesel::prelude::*;
@@ -9,8 +11,8 @@ use shared::wire::{Mode, UnknownSites};
 
 use super::discoveries::Limits;
 use super::thresholds::{self, Overrides};
-use super::word::{LimitClock, LimitScope, Word};
-use super::{StoreError, identity_providers, mappings, sources};
+use super::word::{LimitClock, LimitScope, WebhookEventKind, Word};
+use super::{StoreError, closed_apps, identity_providers, mappings, sources, webhooks};
 use crate::db::schema::{deny_sites, organization_work_domains, organizations};
 use crate::db::{AppId, DbConnection, LicenseId, OrganizationId, SourceId};
 
@@ -57,6 +59,10 @@ pub struct Organization {
     pub extension_source_id: SourceId,
     /// Limits of apps, sources and licenses that differ from its own.
     pub overrides: Overrides,
+    /// What its webhooks ask for: of everything else no event is written.
+    pub webhook_kinds: BTreeSet<WebhookEventKind>,
+    /// Since when each app is closed that nobody is to use any more.
+    pub closed_apps: BTreeMap<AppId, DateTime<Utc>>,
 }
 
 impl Organization {
@@ -453,6 +459,8 @@ pub fn find(
         },
         extension_source_id,
         overrides: thresholds::list(conn, organization_id)?,
+        webhook_kinds: webhooks::list_kinds(conn, organization_id)?,
+        closed_apps: closed_apps::list(conn, organization_id)?,
     }))
 }
 

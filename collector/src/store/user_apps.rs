@@ -232,7 +232,16 @@ impl Statement for Upsert {
     type Row = ();
 }
 
-/// The statuses that are written down for these user-apps; those that are not there are absent. On
+/// What was written down of a user-app before a transaction changed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// Its status.
+    pub status: Status,
+    /// The newest use.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// What is written down of these user-apps; those that are not there are absent. On
 /// PostgreSQL the rows are locked until the transaction ends, in the order of their keys: whoever reads
 /// facts and writes what they mean does so after everybody else who does, and never beside them.
 ///
@@ -242,11 +251,12 @@ pub fn lock_statuses(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     keys: &[(UserId, AppId)],
-) -> Result<HashMap<(UserId, AppId), Status>, StoreError> {
+) -> Result<HashMap<(UserId, AppId), Before>, StoreError> {
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(UserId, AppId, Word<Status>)> = by_backend!(conn,
+    type Row = (UserId, AppId, Word<Status>, Option<NaiveDateTime>);
+    let rows: Vec<Row> = by_backend!(conn,
         postgres: c => prepared(LockStatuses)
             .bind::<Array<Binary>, _>(keys.iter().map(|it| it.0).collect::<Vec<_>>())
             .bind::<Array<Binary>, _>(keys.iter().map(|it| it.1).collect::<Vec<_>>())
@@ -257,33 +267,42 @@ pub fn lock_statuses(
             let mut found = Vec::with_capacity(keys.len());
             for &(user_id, app_id) in keys {
                 // The typed form is prepared once as well.
-                let status: Option<Word<Status>> = user_apps::table
+                let row: Option<Row> = user_apps::table
                     .filter(user_apps::organization_id.eq(organization_id))
                     .filter(user_apps::user_id.eq(user_id))
                     .filter(user_apps::app_id.eq(app_id))
-                    .select(user_apps::status)
+                    .select((
+                        user_apps::user_id,
+                        user_apps::app_id,
+                        user_apps::status,
+                        user_apps::last_used_at,
+                    ))
                     .first(c)
                     .optional()?;
-                found.extend(status.map(|it| (user_id, app_id, it)));
+                found.extend(row);
             }
             found
         },
     );
-    Ok(rows.into_iter().map(|(user, app, status)| ((user, app), status.0)).collect())
+    let before = |(user, app, status, used_at): Row| {
+        let last_used_at = used_at.map(|it| it.and_utc());
+        ((user, app), Before { status: status.0, last_used_at })
+    };
+    Ok(rows.into_iter().map(before).collect())
 }
 
 struct LockStatuses;
 
 impl Statement for LockStatuses {
     const TEXT: &'static str = "
-        select it.user_id, it.app_id, it.status
+        select it.user_id, it.app_id, it.status, it.last_used_at
         from user_apps it
         join unnest(?::bytea[], ?::bytea[]) as wanted (user_id, app_id)
             on it.user_id = wanted.user_id and it.app_id = wanted.app_id
         where it.organization_id = ?
         order by it.user_id, it.app_id
         for no key update of it";
-    type Row = (Binary, Binary, Text);
+    type Row = (Binary, Binary, Text, Nullable<Timestamp>);
 }
 
 /// Writes another assessment of the same facts down.

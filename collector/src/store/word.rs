@@ -369,3 +369,46 @@ words!(MailState:
     Failed => "failed",
     Bounced => "bounced",
 );
+
+/// Something that webhooks can be told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WebhookEventKind {
+    /// An app was seen, or made, for the first time.
+    NewApp,
+    /// A site that nothing claims has enough behind it to wait for a decision.
+    Discovery,
+    /// A user-app has another status.
+    StatusChanged,
+    /// An app that the organization has closed was used.
+    ClosedAppUsed,
+    /// An account that a person or a workflow had closed was used.
+    UsedAfterOffboarding,
+    /// A license turned unused.
+    LicenseUnused,
+    /// An installation turned silent.
+    InstallationSilent,
+    /// Somebody tries a webhook out.
+    Test,
+}
+words!(WebhookEventKind:
+    NewApp => "app.new",
+    Discovery => "discovery.surfaced",
+    StatusChanged => "user_app.status_changed",
+    ClosedAppUsed => "app.used_while_closed",
+    UsedAfterOffboarding => "user_app.used_after_offboarding",
+    LicenseUnused => "license.unused",
+    InstallationSilent => "installation.silent",
+    Test => "webhook.test",
+);
+
+/// What came of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WebhookDeliveryState {
+    /// It waits, for the first time or for the next.
+    Queued,
+    /// The receiver took it.
+    Delivered,
+    /// The receiver could not be made to take it.
+    Failed,
+}
+words!(WebhookDeliveryState: Queued => "queued", Delivered => "delivered", Failed => "failed");

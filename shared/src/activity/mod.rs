@@ -47,6 +47,8 @@ pub struct Assessment {
     pub because: Option<SourceKind>,
     /// A person or a workflow closed the account, and it was used after that (Z36).
     pub is_used_after_offboarding: bool,
+    /// When a person or a workflow closed the account last, where one did (Z36).
+    pub closed_by_hand_at: Option<DateTime<Utc>>,
     /// The first moment at which the same facts give another answer; none when only new facts can.
     pub changes_at: Option<DateTime<Utc>>,
 }
@@ -247,6 +249,7 @@ fn decide(facts: Facts<'_>, thresholds: Thresholds, now: DateTime<Utc>) -> Asses
         reason,
         because,
         is_used_after_offboarding: closed_at.is_some_and(|it| Some(it) < last_used_at),
+        closed_by_hand_at: closed_at,
         changes_at: None,
     }
 }

@@ -119,6 +119,7 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
         "/rollout",
         "/sign-in-settings",
         "/api-keys",
+        "/webhooks",
         "/audit",
         "/audit?action=nothing",
     ]

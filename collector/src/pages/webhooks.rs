@@ -1,0 +1,327 @@
+//! Webhooks: which programs are told of what, and what became of what they were told.
+
+use std::collections::BTreeMap;
+
+use actix_web::web::{Data, Form, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use serde::Deserialize;
+
+use super::answer::{self, PageError};
+use super::caller::Caller;
+use super::frame::CallerFrame;
+use super::list::Pager;
+use super::words::{self, Calendar, Cell};
+use crate::api::webhooks::{DELIVERIES, DeliveryItem, read_deliveries};
+use crate::db::{WebhookDeliveryId, WebhookId};
+use crate::lists::{self, Ask, Format};
+use crate::problem::ApiError;
+use crate::server::Collector;
+use crate::store::webhooks::{self, WebhookRow};
+use crate::store::word::{WebhookDeliveryState, WebhookEventKind, Words, word};
+use crate::webhooks::changes::{self, Change, kinds};
+
+/// Where the page is.
+pub const PATH: &str = "/webhooks";
+
+#[derive(Template)]
+#[template(path = "webhooks.html")]
+struct WebhooksPage {
+    title: &'static str,
+    caller: CallerFrame,
+    zone: &'static str,
+    kinds: Vec<Kind>,
+    webhooks: Vec<Line>,
+    states: Vec<Choice>,
+    targets: Vec<Choice>,
+    is_filtered: bool,
+    deliveries: Vec<DeliveryLine>,
+    pager: Pager,
+    csv: String,
+    ndjson: String,
+}
+
+struct Kind {
+    word: &'static str,
+    meaning: &'static str,
+}
+
+struct Choice {
+    value: String,
+    label: String,
+    is_chosen: bool,
+}
+
+struct Line {
+    id: String,
+    name: String,
+    host: String,
+    told: Vec<&'static str>,
+    is_paused: bool,
+    since: Cell,
+    by: String,
+}
+
+struct DeliveryLine {
+    id: String,
+    at: Cell,
+    what: &'static str,
+    to: String,
+    class: &'static str,
+    state: &'static str,
+    why: Option<String>,
+    tries: String,
+    next: Option<Cell>,
+    is_again: bool,
+    /// May be sent again.
+    is_done: bool,
+}
+
+#[derive(Template)]
+#[template(path = "webhook_created.html")]
+struct CreatedPage {
+    title: &'static str,
+    caller: CallerFrame,
+    name: String,
+    host: String,
+    key: String,
+}
+
+/// What a kind of event tells, for people to read.
+fn meaning(kind: WebhookEventKind) -> &'static str {
+    match kind {
+        WebhookEventKind::NewApp => "a new app",
+        WebhookEventKind::Discovery => "a discovery that waits for a decision",
+        WebhookEventKind::StatusChanged => "another status of an account",
+        WebhookEventKind::ClosedAppUsed => "use of a closed app",
+        WebhookEventKind::UsedAfterOffboarding => "use of an account after offboarding",
+        WebhookEventKind::LicenseUnused => "a license that turns unused",
+        WebhookEventKind::InstallationSilent => "a browser that turns silent",
+        WebhookEventKind::Test => "a test",
+    }
+}
+
+fn state(state: WebhookDeliveryState) -> (&'static str, &'static str) {
+    match state {
+        WebhookDeliveryState::Queued => ("badge-unconfirmed", "waits"),
+        WebhookDeliveryState::Delivered => ("badge-active", "delivered"),
+        WebhookDeliveryState::Failed => ("badge-revoked", "failed"),
+    }
+}
+
+/// `GET` the webhooks and their newest deliveries; with `format=csv` or `format=ndjson` all deliveries as
+/// a file.
+///
+/// # Errors
+/// When nobody is signed in, a filter cannot be, or the database refuses.
+pub async fn show(
+    caller: Caller,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    let organization = caller.organization(&collector.db).await?;
+    let id = organization.organization_id;
+    let ask = Ask::of_page(&DELIVERIES, request.query_string())?;
+    if ask.format != Format::Json {
+        let file = lists::answer(&collector.db, &request, ask, move |conn, ask| {
+            read_deliveries(conn, id, ask)
+        });
+        return Ok(file.await?);
+    }
+    let read = collector.db.run(move |conn| {
+        Ok::<_, ApiError>((webhooks::list(conn, id)?, read_deliveries(conn, id, &ask)?, ask))
+    });
+    let (rows, part, ask) = read.await?;
+    let calendar = Calendar::new(organization.time_zone, collector.clock.now());
+    let pairs = ask.pairs();
+    let query: Vec<(&str, &str)> = pairs.iter().map(|(name, it)| (*name, it.as_str())).collect();
+    let of = |name: &str| pairs.iter().find(|it| it.0 == name).map_or("", |it| it.1.as_str());
+    let next = part.cursor(&ask);
+    let cursor = url::form_urlencoded::parse(request.query_string().as_bytes())
+        .find(|(name, value)| name == "cursor" && !value.is_empty())
+        .map(|it| it.1.into_owned());
+    let n_shown = i64::try_from(part.items.len()).unwrap_or(i64::MAX);
+    let shown = words::count(n_shown, "delivery");
+    let showing = if next.is_some() { format!("{shown}, more follow") } else { shown };
+    let file = |format: &str| {
+        let mut file = url::form_urlencoded::Serializer::new(String::new());
+        file.extend_pairs(&query).append_pair("format", format);
+        format!("{PATH}?{}", file.finish())
+    };
+    let choice = |value: String, label: &str, chosen: &str| Choice {
+        is_chosen: value == chosen,
+        label: label.to_owned(),
+        value,
+    };
+    let any = |label: &str, chosen: &str| choice(String::new(), label, chosen);
+    let all_states = WebhookDeliveryState::WORDS.iter();
+    let states = all_states.map(|(it, word)| choice((*word).to_owned(), state(*it).1, of("state")));
+    let webhook_id = of("webhook_id");
+    let targets = rows.iter().map(|it| choice(it.webhook_id.to_string(), &it.name, webhook_id));
+    let names: BTreeMap<WebhookId, &str> =
+        rows.iter().map(|it| (it.webhook_id, it.name.as_str())).collect();
+    let deliveries = part.items.iter().map(|it| delivery_line(it, &names, &calendar)).collect();
+    answer::page(&WebhooksPage {
+        title: "Webhooks",
+        zone: calendar.zone_name(),
+        kinds: kinds().map(|it| Kind { word: word(it), meaning: meaning(it) }).collect(),
+        states: std::iter::once(any("any result", of("state"))).chain(states).collect(),
+        targets: std::iter::once(any("any webhook", webhook_id)).chain(targets).collect(),
+        is_filtered: !pairs.is_empty(),
+        deliveries,
+        webhooks: rows.iter().map(|it| line(it, &calendar)).collect(),
+        pager: Pager::new(PATH, &query, cursor.as_deref(), next.as_deref(), showing),
+        csv: file("csv"),
+        ndjson: file("ndjson"),
+        caller: CallerFrame::new(&caller, &organization, PATH),
+    })
+}
+
+fn line(row: &WebhookRow, calendar: &Calendar) -> Line {
+    Line {
+        id: row.webhook_id.to_string(),
+        name: row.name.clone(),
+        host: row.host(),
+        told: row.kinds().map(meaning).collect(),
+        is_paused: row.paused_at.is_some(),
+        since: Cell::At(calendar.moment(row.created_at.and_utc())),
+        by: row.created_by.clone(),
+    }
+}
+
+fn delivery_line(
+    it: &DeliveryItem,
+    names: &BTreeMap<WebhookId, &str>,
+    calendar: &Calendar,
+) -> DeliveryLine {
+    let (class, label) = state(it.state.0);
+    let status = it.answer_status.map(|it| format!("answered {it}"));
+    let why = match (status, it.reason.clone()) {
+        (Some(status), Some(reason)) => Some(format!("{reason} ({status})")),
+        (status, reason) => reason.or(status),
+    };
+    DeliveryLine {
+        id: it.webhook_delivery_id.to_string(),
+        at: Cell::At(calendar.moment(it.created_at)),
+        what: meaning(it.kind.0),
+        to: names.get(&it.webhook_id).map_or_else(String::new, |it| (*it).to_owned()),
+        class,
+        state: label,
+        why,
+        tries: words::count(i64::from(it.n_tries), "try"),
+        next: it.next_try_at.map(|it| Cell::At(calendar.moment(it))),
+        is_again: it.redelivery_of.is_some(),
+        is_done: it.finished_at.is_some(),
+    }
+}
+
+/// The fields of the form for a webhook: `form_token`, `name`, `url`, and a field per kind that is
+/// chosen.
+type Fields = Form<BTreeMap<String, String>>;
+
+fn field<'a>(fields: &'a BTreeMap<String, String>, name: &str) -> &'a str {
+    fields.get(name).map_or("", String::as_str)
+}
+
+/// `POST`: makes a webhook and shows its secret once.
+///
+/// # Errors
+/// When the form is not ours, the person may not, or a field cannot be.
+pub async fn create(
+    caller: Caller,
+    fields: Fields,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    caller.check_change(&request, field(&fields, "form_token"))?;
+    let organization = caller.organization(&collector.db).await?;
+    let chosen: Vec<String> =
+        fields.keys().filter_map(|it| it.strip_prefix("tell ")).map(str::to_owned).collect();
+    if chosen.is_empty() {
+        let detail = "choose at least one thing that the webhook is told of".to_owned();
+        return Err(ApiError::Invalid(detail).into());
+    }
+    let (name, url) = (Some(field(&fields, "name")), Some(field(&fields, "url")));
+    let change = Change::check(&collector.courier, name, url, Some(&chosen), None)?;
+    let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
+    let sealer = collector.sealer.clone();
+    let made =
+        collector.db.write(move |conn| changes::create(conn, &sealer, id, change, &actor, now));
+    let (row, secret) = made.await?;
+    collector.callers.forget_all();
+    collector.courier.wake();
+    answer::page(&CreatedPage {
+        title: "Webhook",
+        caller: CallerFrame::new(&caller, &organization, PATH),
+        host: row.host(),
+        name: row.name,
+        key: secret,
+    })
+}
+
+/// What a button beside a webhook does.
+#[derive(Deserialize)]
+pub struct ActForm {
+    form_token: String,
+    action: String,
+}
+
+/// `POST`: pauses, resumes, tries out, or takes away.
+///
+/// # Errors
+/// When the form is not ours, the person may not, or there is no such webhook.
+pub async fn update(
+    caller: Caller,
+    path: Path<String>,
+    form: Form<ActForm>,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    caller.check_change(&request, &form.form_token)?;
+    let webhook_id: WebhookId = path.parse().map_err(|_| ApiError::NotFound)?;
+    let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
+    let action = form.into_inner().action;
+    let done = collector.db.write(move |conn| {
+        let paused = |is_paused| Change { is_paused: Some(is_paused), ..Change::default() };
+        match action.as_str() {
+            "pause" => changes::update(conn, id, webhook_id, paused(true), &actor, now).map(drop),
+            "resume" => changes::update(conn, id, webhook_id, paused(false), &actor, now).map(drop),
+            "test" => changes::send_test(conn, id, webhook_id, &actor, now).map(drop),
+            "remove" => changes::remove(conn, id, webhook_id, &actor, now),
+            _ => Err(ApiError::Invalid(format!(
+                "action takes pause, resume, test or remove; got {action:?}"
+            ))),
+        }
+    });
+    done.await?;
+    collector.callers.forget_all();
+    collector.courier.wake();
+    Ok(answer::redirect(PATH))
+}
+
+/// The one field of the button beside a delivery.
+#[derive(Deserialize)]
+pub struct AgainForm {
+    form_token: String,
+}
+
+/// `POST`: sends an event once more.
+///
+/// # Errors
+/// When the form is not ours, the person may not, or there is no such delivery.
+pub async fn redeliver(
+    caller: Caller,
+    path: Path<String>,
+    form: Form<AgainForm>,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    caller.check_change(&request, &form.form_token)?;
+    let delivery_id: WebhookDeliveryId = path.parse().map_err(|_| ApiError::NotFound)?;
+    let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
+    let queued =
+        collector.db.write(move |conn| changes::redeliver(conn, id, delivery_id, &actor, now));
+    queued.await?;
+    collector.courier.wake();
+    Ok(answer::redirect(PATH))
+}
