@@ -623,3 +623,14 @@ async fn a_form_that_cannot_be_read_is_answered_with_a_page() {
     assert_eq!(answer.status, 400);
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
 }
+
+#[actix_web::test]
+async fn the_navigation_shows_the_group_of_the_page_and_marks_both() {
+    let app = TestApp::new();
+    let mut admin = app.admin().await;
+    let page = admin.get("/licenses").await.text();
+    let marked: Vec<&str> =
+        page.split("aria-current=").skip(1).map(|it| it.split("</a>").next().unwrap()).collect();
+    assert_eq!(marked, ["\"true\">Numbers", "\"page\">Licenses"]);
+    assert!(page.contains("href=\"/validation\"") && !page.contains("href=\"/api-keys\""));
+}

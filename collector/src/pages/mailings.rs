@@ -204,7 +204,7 @@ fn preview_page(
         letters::PLACEHOLDERS.iter().map(|(it, meaning)| format!("{it} is {meaning}")).collect();
     PreviewPage {
         title: "Mail to those who do not report",
-        caller: CallerFrame::new(caller, organization, installations::PATH),
+        caller: CallerFrame::new(caller, organization, PATH),
         problem: None,
         sends_mail: collector.sends_mail(),
         sample,
@@ -249,7 +249,7 @@ pub async fn list(caller: Caller, collector: Data<Collector>) -> Result<HttpResp
     let calendar = Calendar::new(organization.time_zone, now);
     answer::page(&MailingsPage {
         title: "Mailings",
-        caller: CallerFrame::new(&caller, &organization, installations::PATH),
+        caller: CallerFrame::new(&caller, &organization, PATH),
         rows: rows.into_iter().map(|it| line(it, &counts, &calendar)).collect(),
     })
 }
@@ -320,7 +320,7 @@ pub async fn show(
     };
     answer::page(&MailingPage {
         title: "Mailing",
-        caller: CallerFrame::new(&caller, &organization, installations::PATH),
+        caller: CallerFrame::new(&caller, &organization, PATH),
         rows: mails.into_iter().map(message).collect(),
         line: line(row, &counts, &calendar),
     })

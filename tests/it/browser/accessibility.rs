@@ -118,6 +118,7 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
         "/installations?employees=missing",
         "/rollout",
         "/sign-in-settings",
+        "/mailings",
         "/api-keys",
         "/webhooks",
         "/audit",
