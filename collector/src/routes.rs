@@ -118,6 +118,11 @@ pub fn configure(app: &mut ServiceConfig) {
                 )
                 .service(at("/mailings/preview").route(post().to(pages::mailings::preview)))
                 .service(at("/mailings/{mailing_id}").route(get().to(pages::mailings::show)))
+                .service(
+                    at(pages::all_settings::PATH)
+                        .route(get().to(pages::all_settings::show))
+                        .route(post().to(pages::all_settings::change)),
+                )
                 .service(at(pages::settings::PATH).route(get().to(pages::settings::show)))
                 .service(at("/mode").route(post().to(pages::settings::set_mode)))
                 .service(at("/identity-provider").route(post().to(pages::settings::set_provider)))

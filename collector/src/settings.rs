@@ -1,7 +1,7 @@
 //! Changing an organization's settings, with their line in the audit. The command line and the API call
 //! this, so that both allow the same.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 use shared::wire::{Mode, UnknownSites};
@@ -30,6 +30,8 @@ pub struct Change {
     pub flush_seconds: Option<u32>,
     /// Seconds between two heartbeats.
     pub heartbeat_seconds: Option<u32>,
+    /// This long without a heartbeat, an installation is not yet silent.
+    pub silent_after: Option<TimeDelta>,
     /// Users that a discovery needs to appear in the queue.
     pub discovery_min_users: Option<i32>,
     /// Sign-ins and sign-ups that it needs.
@@ -83,8 +85,13 @@ pub fn change(
         let flush = change.flush_seconds.unwrap_or(before.flush_seconds);
         let heartbeat = change.heartbeat_seconds.unwrap_or(before.heartbeat_seconds);
         organizations::update_intervals(conn, id, flush, heartbeat)?;
-        changes.insert("flush_seconds".to_owned(), json!(flush));
-        changes.insert("heartbeat_seconds".to_owned(), json!(heartbeat));
+        note(&mut changes, "flush_seconds", change.flush_seconds);
+        note(&mut changes, "heartbeat_seconds", change.heartbeat_seconds);
+    }
+    if let Some(silent_after) = change.silent_after {
+        organizations::update_silent_after(conn, id, silent_after)?;
+        let seconds = silent_after.num_seconds();
+        changes.insert("silent_after_seconds".to_owned(), json!(seconds));
     }
     if change.discovery_min_users.is_some() || change.discovery_min_sign_ins.is_some() {
         let old = before.discovery_limits;
@@ -93,8 +100,8 @@ pub fn change(
             min_sign_ins: change.discovery_min_sign_ins.unwrap_or(old.min_sign_ins),
         };
         organizations::update_discovery_limits(conn, id, limits)?;
-        changes.insert("discovery_min_users".to_owned(), json!(limits.min_users));
-        changes.insert("discovery_min_sign_ins".to_owned(), json!(limits.min_sign_ins));
+        note(&mut changes, "discovery_min_users", change.discovery_min_users);
+        note(&mut changes, "discovery_min_sign_ins", change.discovery_min_sign_ins);
     }
     if changes.is_empty() {
         return Ok(false);
@@ -103,6 +110,11 @@ pub fn change(
     let detail = Value::Object(changes);
     audit::insert(conn, id, actor, "organization.changed", &object, &detail, now)?;
     Ok(true)
+}
+
+/// What was asked for is what the audit says was changed.
+fn note(changes: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
+    changes.extend(value.map(|it| (name.to_owned(), it.into())));
 }
 
 /// Adds and takes away. What is there already stays there, what is not stays away.

@@ -189,6 +189,7 @@ fn settings_can_be_set_and_shown() {
         minimum_extension_version: null
         mode: "disabled"
         organization: "Northwind"
+        silent_after_seconds: 2592000
         time_zone: "Europe/Berlin"
         unknown_sites: "off"
         work_domains: ["northwind.co","northwind.example"]

@@ -166,7 +166,6 @@ async fn settings_are_changed_together_or_not_at_all() {
     let audit = app.list("/v1/audit?action=organization.changed").await;
     let detail = json!({
         "flush_seconds": 600,
-        "heartbeat_seconds": 900,
         "deny_sites_added": ["union.example"],
         "work_domains_added": ["northwind.test"],
     });

@@ -7,6 +7,7 @@ use collector::store::organizations::{self, NewOrganization};
 use collector::store::word::AdminRole;
 use collector::store::{Page, audit, enrollment_keys};
 use expect_test::{Expect, expect};
+use serde_json::{Value, json};
 use shared::wire::{EnrollRequest, InstallationFacts, Mode};
 use tests::admin::{PASSWORD, Visitor};
 use tests::answer::Answer;
@@ -622,6 +623,72 @@ async fn a_form_that_cannot_be_read_is_answered_with_a_page() {
     let answer = admin.submit("/enrollment-links", &[("email", &"x".repeat(20_000))]).await;
     assert_eq!(answer.status, 400);
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+}
+
+#[actix_web::test]
+async fn every_setting_says_what_it_is_who_changed_it_and_what_cannot_be() {
+    let app = TestApp::new();
+    let mut admin = app.admin().await;
+    let page = admin.get("/settings").await;
+    assert_eq!(page.status, 200, "{}", page.text());
+    let settings: Value = app.reader().get("/v1/settings").await.ok();
+    // What has a name of its own, or a page of its own.
+    let elsewhere = [
+        "organization_id",
+        "name",
+        "identity_provider",
+        "inactive_after_seconds",
+        "license_unused_after_seconds",
+    ];
+    for name in settings.as_object().unwrap().keys().filter(|it| !elsewhere.contains(&it.as_str()))
+    {
+        assert!(page.text().contains(&format!("id=\"{name}\"")), "{name} is not on the page");
+    }
+    let about = |text: &str, name: &str| {
+        let (_, after) = text.split_once(&format!("id=\"{name}\"")).unwrap();
+        let (_, after) = after.split_once("In force:").unwrap();
+        let sentence = after.split("</p>").next().unwrap();
+        let pieces = sentence.split('<').map(|it| it.split_once('>').map_or(it, |it| it.1));
+        pieces.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(about(&page.text(), "flush_seconds"), "5 minutes, the default. Never changed.");
+    let set = admin.submit("/settings", &[("setting", "flush_seconds"), ("value", "600")]).await;
+    assert_eq!((set.status, set.header("location")), (303, "/settings#flush_seconds"));
+    let page = admin.get("/settings").await.text();
+    let said = about(&page, "flush_seconds");
+    assert!(said.starts_with("10 minutes; default: 5 minutes. Last change: Today"), "{said}");
+    assert!(said.ends_with(", by ada@northwind.example."), "{said}");
+    assert!(about(&page, "heartbeat_seconds").ends_with("Never changed."));
+
+    let bad = admin.submit("/settings", &[("setting", "flush_seconds"), ("value", "soon")]).await;
+    assert_eq!(bad.status, 422);
+    let text = bad.text();
+    assert!(text.contains("flush_seconds takes a whole number; got &#34;soon&#34;"), "{text}");
+    assert!(text.contains("value=\"soon\""), "what was entered stays");
+    let lines = [("setting", "work_domains"), ("value", "northwind.example\r\nNorthwind.test\r\n")];
+    assert_eq!(admin.submit("/settings", &lines).await.status, 303);
+    let lines = [("setting", "work_domains"), ("value", "northwind.test")];
+    assert_eq!(admin.submit("/settings", &lines).await.status, 303);
+    let after: Value = app.reader().get("/v1/settings").await.ok();
+    assert_eq!(after["work_domains"], json!(["northwind.test"]));
+    assert_eq!(after["flush_seconds"], 600);
+    for (name, value) in [
+        ("mode", "loose"),
+        ("time_zone", "Mars"),
+        ("silent_after_seconds", "10"),
+        ("minimum_extension_version", "new"),
+        ("deny_sites", "not a host!"),
+        ("nonsense", "1"),
+    ] {
+        let answer = admin.submit("/settings", &[("setting", name), ("value", value)]).await;
+        assert_eq!(answer.status, 422, "{name}");
+        admin.get("/settings").await;
+    }
+    assert_eq!(app.reader().get("/v1/settings").await.ok::<Value>(), after);
+    let mut viewer = app.viewer().await;
+    assert!(!viewer.get("/settings").await.text().contains(">Save<"));
+    let fields = [("setting", "flush_seconds"), ("value", "5")];
+    assert_eq!(viewer.submit("/settings", &fields).await.status, 403);
 }
 
 #[actix_web::test]

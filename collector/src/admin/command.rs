@@ -296,6 +296,13 @@ pub struct SetOrganization {
     /// Seconds between two heartbeats of a browser.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub heartbeat_seconds: Option<u32>,
+    /// This long without a heartbeat, a browser is not yet silent.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(i64).range(3_600..=31_536_000)
+    )]
+    pub silent_after_seconds: Option<i64>,
 }
 
 fn parse_hostname(text: &str) -> Result<Hostname, String> {

@@ -1,6 +1,6 @@
 //! Organizations on the command line: create, show, set.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use shared::wire::Mode;
 
@@ -67,6 +67,7 @@ pub(super) fn set(
         minimum_extension_version: set.minimum_extension_version.clone(),
         flush_seconds: set.flush_seconds,
         heartbeat_seconds: set.heartbeat_seconds,
+        silent_after: set.silent_after_seconds.map(TimeDelta::seconds),
         discovery_min_users: set.discovery_min_users,
         discovery_min_sign_ins: set.discovery_min_sign_ins,
         add_work_domains: texts(&set.work_domains),
@@ -110,6 +111,7 @@ fn shown(conn: &mut DbConnection, id: OrganizationId) -> Result<Answer, AdminErr
     say(&mut text, format_args!("Help contact   {}", it.help_contact.as_deref().unwrap_or("-")));
     say(&mut text, format_args!("Reports        every {} s", it.flush_seconds));
     say(&mut text, format_args!("Heartbeats     every {} s", it.heartbeat_seconds));
+    say(&mut text, format_args!("Silent         after {} s", it.silent_after.num_seconds()));
     let minimum = it.minimum_extension_version.as_deref();
     say(&mut text, format_args!("Oldest wanted  {}", minimum.unwrap_or("-")));
     let json = json!({
@@ -125,6 +127,7 @@ fn shown(conn: &mut DbConnection, id: OrganizationId) -> Result<Answer, AdminErr
         "help_contact": it.help_contact,
         "flush_seconds": it.flush_seconds,
         "heartbeat_seconds": it.heartbeat_seconds,
+        "silent_after_seconds": it.silent_after.num_seconds(),
         "minimum_extension_version": minimum,
     });
     Ok(Answer { text, json })

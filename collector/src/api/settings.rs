@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
+use chrono::TimeDelta;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use shared::hostname::Hostname;
@@ -135,6 +136,9 @@ pub struct SettingsChange {
     /// 1 to 86,400.
     #[schema(minimum = 1, maximum = 86_400)]
     heartbeat_seconds: Option<u32>,
+    /// An hour to a year: this long without a heartbeat, an installation is not yet silent.
+    #[schema(minimum = 3_600, maximum = 31_536_000)]
+    silent_after_seconds: Option<i64>,
     /// 1 to a million.
     #[schema(minimum = 1, maximum = 1_000_000)]
     discovery_min_users: Option<i32>,
@@ -159,17 +163,76 @@ pub struct SettingsChange {
 const MAX_ENTRIES: usize = 1_000;
 
 impl SettingsChange {
-    fn check(self) -> Result<Change, ApiError> {
-        let range = |name: &str, value: Option<i64>, max: i64| match value {
-            Some(it) if !(1..=max).contains(&it) => {
-                Err(ApiError::Invalid(format!("{name} takes a number from 1 to {max}; got {it}")))
+    /// The change of one setting to what a person has entered on a page. Of a list, each line is an entry;
+    /// entries that are there and were left out are taken away.
+    ///
+    /// # Errors
+    /// [`ApiError::Invalid`] for a setting that there is not, and for what is no number where one is
+    /// wanted.
+    pub(crate) fn of_text(
+        name: &str,
+        text: &str,
+        now: &Organization,
+    ) -> Result<SettingsChange, ApiError> {
+        let text = text.trim();
+        let none = SettingsChange::default();
+        let word = || Some(text.to_owned());
+        let lines = || text.split_whitespace().map(str::to_lowercase).collect::<Vec<String>>();
+        let missing = |all: &[String], of: &[String]| {
+            all.iter().filter(|it| !of.contains(it)).cloned().collect::<Vec<String>>()
+        };
+        Ok(match name {
+            "mode" => SettingsChange { mode: word(), ..none },
+            "unknown_sites" => SettingsChange { unknown_sites: word(), ..none },
+            "time_zone" => SettingsChange { time_zone: word(), ..none },
+            "help_contact" => SettingsChange { help_contact: word(), ..none },
+            "minimum_extension_version" => {
+                SettingsChange { minimum_extension_version: word(), ..none }
             }
+            "flush_seconds" => SettingsChange { flush_seconds: number(name, text)?, ..none },
+            "heartbeat_seconds" => {
+                SettingsChange { heartbeat_seconds: number(name, text)?, ..none }
+            }
+            "silent_after_seconds" => {
+                SettingsChange { silent_after_seconds: number(name, text)?, ..none }
+            }
+            "discovery_min_users" => {
+                SettingsChange { discovery_min_users: number(name, text)?, ..none }
+            }
+            "discovery_min_sign_ins" => {
+                SettingsChange { discovery_min_sign_ins: number(name, text)?, ..none }
+            }
+            "work_domains" => SettingsChange {
+                add_work_domains: missing(&lines(), &now.work_domains),
+                remove_work_domains: missing(&now.work_domains, &lines()),
+                ..none
+            },
+            "deny_sites" => SettingsChange {
+                add_deny_sites: missing(&lines(), &now.deny_sites),
+                remove_deny_sites: missing(&now.deny_sites, &lines()),
+                ..none
+            },
+            _ => return Err(ApiError::Invalid(format!("{name:?} is no setting"))),
+        })
+    }
+
+    /// The change, checked.
+    ///
+    /// # Errors
+    /// [`ApiError::Invalid`] with what is allowed.
+    pub(crate) fn check(self) -> Result<Change, ApiError> {
+        let range = |name: &str, value: Option<i64>, min: i64, max: i64| match value {
+            Some(it) if !(min..=max).contains(&it) => Err(ApiError::Invalid(format!(
+                "{name} takes a number from {min} to {max}; got {it}"
+            ))),
             _ => Ok(()),
         };
-        range("flush_seconds", self.flush_seconds.map(i64::from), 86_400)?;
-        range("heartbeat_seconds", self.heartbeat_seconds.map(i64::from), 86_400)?;
-        range("discovery_min_users", self.discovery_min_users.map(i64::from), 1_000_000)?;
-        range("discovery_min_sign_ins", self.discovery_min_sign_ins.map(i64::from), 1_000_000)?;
+        range("flush_seconds", self.flush_seconds.map(i64::from), 1, 86_400)?;
+        range("heartbeat_seconds", self.heartbeat_seconds.map(i64::from), 1, 86_400)?;
+        range("silent_after_seconds", self.silent_after_seconds, 3_600, 31_536_000)?;
+        range("discovery_min_users", self.discovery_min_users.map(i64::from), 1, 1_000_000)?;
+        let min_sign_ins = self.discovery_min_sign_ins.map(i64::from);
+        range("discovery_min_sign_ins", min_sign_ins, 1, 1_000_000)?;
         let zone = |text: String| {
             text.parse::<Tz>().map_err(|_| {
                 ApiError::Invalid(format!(
@@ -197,6 +260,7 @@ impl SettingsChange {
             minimum_extension_version: minimum,
             flush_seconds: self.flush_seconds,
             heartbeat_seconds: self.heartbeat_seconds,
+            silent_after: self.silent_after_seconds.map(TimeDelta::seconds),
             discovery_min_users: self.discovery_min_users,
             discovery_min_sign_ins: self.discovery_min_sign_ins,
             add_work_domains: hostnames("add_work_domains", &self.add_work_domains)?,
@@ -205,6 +269,11 @@ impl SettingsChange {
             remove_deny_sites: hostnames("remove_deny_sites", &self.remove_deny_sites)?,
         })
     }
+}
+
+fn number<T: std::str::FromStr>(name: &str, text: &str) -> Result<Option<T>, ApiError> {
+    let number = text.parse().map(Some);
+    number.map_err(|_| ApiError::Invalid(format!("{name} takes a whole number; got {text:?}")))
 }
 
 fn one_of<T: Words>(name: &str, text: Option<&str>) -> Result<Option<T>, ApiError> {

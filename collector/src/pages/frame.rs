@@ -42,6 +42,7 @@ const GROUPS: &[Pages] = &[
     (
         "Administration",
         &[
+            ("Settings", "/settings"),
             ("Admins", "/admins"),
             ("API keys", "/api-keys"),
             ("Webhooks", "/webhooks"),

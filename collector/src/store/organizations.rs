@@ -309,6 +309,22 @@ pub fn update_limit(
     Ok(())
 }
 
+/// Sets how long an installation may be quiet before it is silent.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_silent_after(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    silent_after: TimeDelta,
+) -> Result<(), StoreError> {
+    use organizations::dsl;
+    diesel::update(dsl::organizations.filter(dsl::organization_id.eq(organization_id)))
+        .set(dsl::silent_after_seconds.eq(silent_after.num_seconds()))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// Sets what happens with sites that no rule claims.
 ///
 /// # Errors

@@ -53,6 +53,13 @@ fn change(app: &TestApp, method: &str, url: &str, body: &Value) -> Result<Value>
     Ok(serde_json::from_str(&answer.body_mut().read_to_string()?)?)
 }
 
+fn read(app: &TestApp, url: &str) -> Result<Value> {
+    let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
+    let request = agent.get(url);
+    let request = request.header("authorization", format!("Bearer {}", app.write_key.text()));
+    Ok(serde_json::from_str(&request.call()?.body_mut().read_to_string()?)?)
+}
+
 /// What the invented company lacks: a source beside the extension, licenses of each use, and a limit of
 /// its own.
 fn feed(app: &TestApp, origin: &str) -> Result<()> {
@@ -79,6 +86,17 @@ fn feed(app: &TestApp, origin: &str) -> Result<()> {
         "limit_seconds": 60 * 86_400,
     });
     change(app, "PUT", &format!("{origin}/v1/thresholds"), &limit)?;
+    // One that is refused, so that a delivery says why.
+    let hook = json!({
+        "name": "Ticket system", "url": "https://localhost/rollcall",
+        "kinds": ["app.new", "license.unused", "user_app.used_after_offboarding"],
+    });
+    let hook = change(app, "POST", &format!("{origin}/v1/webhooks"), &hook)?;
+    let hook = hook["webhook_id"].as_str().context("a webhook has an id")?;
+    change(app, "POST", &format!("{origin}/v1/webhooks/{hook}/test-events"), &json!({}))?;
+    let apps: Value = read(app, &format!("{origin}/v1/apps?sort=name&limit=1"))?;
+    let first = apps["items"][0]["app_id"].as_str().context("there are apps")?;
+    change(app, "PUT", &format!("{origin}/v1/apps/{first}/closure"), &json!({}))?;
     Ok(())
 }
 
@@ -118,6 +136,7 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
         "/installations?employees=missing",
         "/rollout",
         "/sign-in-settings",
+        "/settings",
         "/mailings",
         "/api-keys",
         "/webhooks",
@@ -174,6 +193,18 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
     tab.click("form[action='/enrollment-keys'] button")?;
     tab.wait_for("document.querySelector('#key') !== null")?;
     look("/rollout-filled")?;
+    tab.go_to(&format!("{}/webhooks", served.origin()))?;
+    tab.type_into("#name", "Chat")?;
+    tab.type_into("#url", "https://hooks.northwind.example/rollcall")?;
+    tab.click("input[name='tell app.new']")?;
+    tab.click("form[action='/webhooks'] .button:not(.button-quiet)")?;
+    tab.wait_for("document.querySelector('.secret') !== null")?;
+    look("/webhooks-made")?;
+    tab.go_to(&format!("{}/settings", served.origin()))?;
+    tab.eval("document.querySelector('#flush_seconds-value').value = 'soon'")?;
+    tab.click("#flush_seconds button")?;
+    tab.wait_for("document.querySelector('#flush_seconds-error') !== null")?;
+    look("/settings-refused")?;
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
