@@ -170,7 +170,9 @@ async fn load(
     for it in groups.iter_mut().flat_map(|it| &mut it.settings) {
         it.changed = changed.remove(it.name);
         if let Some((form, detail)) = refused.as_ref().filter(|(form, _)| form.setting == it.name) {
-            it.error = Some(detail.clone());
+            // Beside its field, the setting needs no name of a program's.
+            let of_field = detail.strip_prefix(it.name).map(|rest| format!("It{rest}"));
+            it.error = Some(of_field.unwrap_or_else(|| detail.clone()));
             match &mut it.input {
                 Input::Number(value, ..) | Input::Text(value, _) | Input::Lines(value) => {
                     value.clone_from(&form.value);
