@@ -172,6 +172,7 @@ pub fn configure(app: &mut ServiceConfig) {
                     at(pages::assets::STYLESHEET_PATH).route(get().to(pages::assets::stylesheet)),
                 )
                 .service(at("/assets/tiles/{tile}").route(get().to(pages::tiles::show)))
+                .service(at(pages::assets::SCRIPT_PATH).route(get().to(pages::assets::script)))
                 .service(at(pages::assets::ICON_PATH).route(get().to(pages::assets::icon))),
         )
         .default_service(to(not_found));

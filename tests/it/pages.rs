@@ -212,7 +212,7 @@ async fn every_page_allows_nothing_inline_and_nothing_from_elsewhere() {
         &page,
         expect![[r#"
             cache-control: no-store
-            content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'
+            content-security-policy: default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'
             content-type: text/html; charset=utf-8
             cross-origin-opener-policy: same-origin
             cross-origin-resource-policy: same-origin

@@ -1,17 +1,21 @@
-//! The stylesheet and the icon: compiled in, and named by their content so that a browser keeps them.
+//! The stylesheet, the script and the icon: compiled in, and named by their content so that a browser keeps them.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CacheControl, CacheDirective, ContentType};
 
 /// Where the stylesheet is.
 pub const STYLESHEET_PATH: &str = "/assets/rollcall.css";
+/// Where the script is.
+pub const SCRIPT_PATH: &str = "/assets/rollcall.js";
 /// Where the icon is.
 pub const ICON_PATH: &str = "/assets/icon.svg";
 
 const STYLESHEET: &str = include_str!("../../assets/rollcall.css");
+const SCRIPT: &str = include_str!("../../assets/rollcall.js");
 const ICON: &str = include_str!("../../assets/icon.svg");
 
 const STYLESHEET_VERSION: u64 = fnv1a(STYLESHEET.as_bytes());
+const SCRIPT_VERSION: u64 = fnv1a(SCRIPT.as_bytes());
 
 /// The stylesheet's address, which changes with its content.
 #[must_use]
@@ -19,9 +23,20 @@ pub fn stylesheet_url() -> String {
     format!("{STYLESHEET_PATH}?v={STYLESHEET_VERSION:016x}")
 }
 
+/// The script's address, which changes with its content.
+#[must_use]
+pub fn script_url() -> String {
+    format!("{SCRIPT_PATH}?v={SCRIPT_VERSION:016x}")
+}
+
 /// `GET` the stylesheet.
 pub async fn stylesheet() -> HttpResponse {
     asset("text/css; charset=utf-8", STYLESHEET)
+}
+
+/// `GET` the script.
+pub async fn script() -> HttpResponse {
+    asset("text/javascript; charset=utf-8", SCRIPT)
 }
 
 /// `GET` the icon.
@@ -51,4 +66,18 @@ const fn fnv1a(bytes: &[u8]) -> u64 {
         rest = after;
     }
     hash
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_script_is_small_and_asks_no_server() {
+        let script = super::SCRIPT;
+        assert!(script.len() < 15 * 1024, "{} bytes", script.len());
+        for word in
+            ["fetch", "XMLHttpRequest", "WebSocket", "sendBeacon", "import", "innerHTML", "eval"]
+        {
+            assert!(!script.contains(word), "{word}");
+        }
+    }
 }

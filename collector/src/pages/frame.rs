@@ -78,6 +78,8 @@ pub struct CallerFrame {
     pub groups: Vec<Link>,
     /// The pages of the group that the page shown belongs to.
     pub sections: Vec<Link>,
+    /// All pages, for the script that goes to one by its name.
+    pub pages: Vec<Link>,
 }
 
 impl CallerFrame {
@@ -92,8 +94,15 @@ impl CallerFrame {
             form_token: caller.form_token(),
             groups,
             sections,
+            pages: pages(path).collect(),
         }
     }
+}
+
+/// All pages, group by group.
+fn pages(here: &str) -> impl Iterator<Item = Link> {
+    let all = GROUPS.iter().flat_map(|(_, pages)| pages.iter());
+    all.map(move |&(label, path)| Link { label, path, is_here: path == here })
 }
 
 /// The groups, and the pages of the one that has `path`.

@@ -50,6 +50,45 @@ fn an_admin_signs_in_on_loopback_and_every_width_fits() -> Result<()> {
 }
 
 #[test]
+fn a_key_goes_to_any_page_and_another_to_the_search() -> Result<()> {
+    let app = TestApp::live();
+    let served = app.serve();
+    let browser = Browser::launch(&Launch::default())?;
+    let tab = sign_in(&browser, &app, &served.origin())?;
+    let press = |key: &str, control: bool| {
+        tab.eval(&format!(
+            "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', \
+             {{ key: {key:?}, ctrlKey: {control}, bubbles: true, cancelable: true }}))"
+        ))
+    };
+    press("k", true)?;
+    tab.wait_for("document.querySelector('dialog.palette').open")?;
+    tab.type_into("#palette-text", "valid")?;
+    ensure!(
+        tab.eval("[...document.querySelectorAll('.palette-options li')].map((it) => it.textContent).join()")?
+            == "Validation,Apps with “valid”,Users with “valid”,Accounts with “valid”"
+    );
+    tab.press_enter()?;
+    tab.wait_for("location.pathname === '/validation' && document.readyState === 'complete'")?;
+
+    tab.go_to(&format!("{}/apps", served.origin()))?;
+    press("/", false)?;
+    ensure!(tab.eval("document.activeElement.id")? == "text", "/ did not reach the search");
+    tab.type_into("#text", "a/b")?;
+    ensure!(tab.eval("document.activeElement.value")? == "a/b", "a / in a text is a /");
+
+    // Someone is looked for by name from anywhere.
+    press("k", true)?;
+    tab.type_into("#palette-text", "slack & co")?;
+    press("ArrowDown", false)?;
+    press("ArrowUp", false)?;
+    tab.press_enter()?;
+    tab.wait_for("location.search === '?text=slack+%26+co' && document.readyState === 'complete'")?;
+    ensure!(tab.eval("document.querySelector('#text').value")? == "slack & co");
+    Ok(())
+}
+
+#[test]
 fn a_link_from_the_admin_page_connects_a_browser_whose_sign_in_appears_there() -> Result<()> {
     let app = TestApp::live();
     let served = app.serve();
