@@ -26,6 +26,7 @@ pub mod licenses;
 pub mod settings;
 pub mod simulation;
 pub mod sources;
+pub mod spend;
 pub mod triage;
 pub mod validation;
 

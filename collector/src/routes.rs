@@ -277,10 +277,20 @@ fn number_routes(app: &mut ServiceConfig) {
         .service(at("/v1/validation/summary").route(get().to(api::validation::summary)))
         .service(at("/v1/spend").route(get().to(api::spend::show)))
         .service(
-            takes(at("/v1/spend/lines"), MAX_CSV_BYTES).route(post().to(api::spend::add_lines)),
+            takes(at("/v1/spend/lines"), MAX_CSV_BYTES)
+                .route(get().to(api::spend::list_lines))
+                .route(post().to(api::spend::add_lines)),
         )
-        .service(at("/v1/spend/accounts").route(put().to(api::spend::put_accounts)))
-        .service(at("/v1/spend/rules").route(post().to(api::spend::create_rule)))
+        .service(
+            at("/v1/spend/accounts")
+                .route(get().to(api::spend::list_accounts))
+                .route(put().to(api::spend::put_accounts)),
+        )
+        .service(
+            at("/v1/spend/rules")
+                .route(get().to(api::spend::list_rules))
+                .route(post().to(api::spend::create_rule)),
+        )
         .service(at("/v1/spend/rules/{rule}").route(delete().to(api::spend::remove_rule)));
 }
 
@@ -289,6 +299,15 @@ fn number_pages(app: &mut ServiceConfig) {
     app.app_data(pages::upload::config())
         .service(at(pages::licenses::PATH).route(get().to(pages::licenses::show)))
         .service(at("/licenses/assignments").route(get().to(pages::licenses::list)))
+        .service(
+            at(pages::spend::PATH)
+                .route(get().to(pages::spend::show))
+                .route(post().to(pages::spend::add_lines)),
+        )
+        .service(at(pages::spend::LINES_PATH).route(get().to(pages::spend::list)))
+        .service(at("/spend/accounts").route(post().to(pages::spend::set_accounts)))
+        .service(at("/spend/rules").route(post().to(pages::spend::add_rule)))
+        .service(at("/spend/rules/{rule}/removal").route(post().to(pages::spend::remove_rule)))
         .service(
             at(pages::limits::PATH)
                 .route(get().to(pages::limits::show))

@@ -614,3 +614,148 @@ async fn t30_a_users_page_shows_what_is_in_use_and_offboarding_shows_everything(
     assert_eq!(apps(&leaving), "Asana, Notion, Slack, Zoom", "offboarding ignores the status");
     assert_eq!(admin.get(&format!("{path}?view=party")).await.status, 422);
 }
+
+// --- spend ------------------------------------------------------------------------------------------
+
+const LINES: &[u8] = b"id,account,description,amount,currency,date,parent\n\
+    1,4900,SLACK TECHNOLOGIES,1000.10,EUR,2026-10-01,\n\
+    1a,4900,Slack seats,900.10,EUR,2026-10-01,1\n\
+    2,4900,Notion Labs Inc,99.90,EUR,2026-10-02,\n\
+    3,1200,Rent,25000,EUR,2026-10-03,\n\
+    4,4900,\"=Slack, again\",20,USD,2026-10-04,\n\
+    5,4900,Float,1e3,EUR,2026-10-03,\n\
+    6,4900,No day,1,EUR,soon,\n";
+
+#[actix_web::test]
+async fn t23_t24_t25_every_number_of_the_page_spend_leads_to_its_lines() {
+    let app = TestApp::new();
+    visited(&app).await;
+    let mut admin = app.admin().await;
+    let empty = get(&mut admin, "/spend").await;
+    assert!(empty.text().contains("No line of spend is here."));
+    let done = admin.upload("/spend", &[], LINES).await;
+    assert!(done.text().contains("5 lines taken, 2 refused; what was good counts."));
+    expect![[r#"
+        Line | What | Why
+        7 | Bad amount | &#34;1e3&#34; is no amount: an amount is digits with at most four after a point, such as 12.50, below a trillion
+        8 | Bad date | &#34;soon&#34; is no day; write 2026-11-23
+    "#]]
+    .assert_eq(&done.rows("rejected"));
+    get(&mut admin, "/spend").await;
+    let saved = admin.submit("/spend/accounts", &[("accounts", " 4900 \r\n\r\n")]).await;
+    assert_eq!(saved.status, 303, "{}", saved.text());
+
+    let page = get(&mut admin, "/spend/lines?state=unmatched").await;
+    let form = link(&page, "/spend?pattern=");
+    let form = get(&mut admin, form.split('#').next().unwrap()).await;
+    assert!(form.text().contains("value=\"=Slack, again\""), "{}", form.text());
+    let rule = [("pattern", "Slack"), ("app", "Slack")];
+    let preview = admin.submit("/spend/rules", &rule).await;
+    assert!(
+        preview.text().contains(
+            "3 lines without an app would be Slack’s, 1000.10 EUR and 20.00 USD. 1 of them are"
+        ),
+        "{}",
+        preview.text()
+    );
+    assert_eq!(preview.rows("preview").lines().count(), 4);
+    assert_eq!(get(&mut admin, "/spend/lines?state=matched").await.rows("lines"), "");
+    let kept = [("pattern", "Slack"), ("app", "slack"), ("keep", "yes")];
+    assert_eq!(admin.submit("/spend/rules", &kept).await.status, 303);
+
+    let page = get(&mut admin, "/spend").await;
+    expect![[r#"
+        Counted by | Spent | Matched to an app | Not matched | Match rate
+        Lines | 3 | 2 | 1 | 66 %
+        Amount in EUR | 1100.00 EUR | 1000.10 EUR | 99.90 EUR | 90 %
+        Amount in USD | 20.00 USD | 20.00 USD | 0.00 USD | 100 %
+
+        App | Lines | Spent
+        Slack | 2 | 1000.10 EUR, 20.00 USD
+
+        The description holds | App | Lines | Since | Change
+        slack | Slack | 3 | Today, 10:00 | Remove
+
+        Account | Lines | Counts
+        1200 | 1 | no
+        4900 | 4 | yes
+    "#]]
+    .assert_eq(&["rates", "apps", "rules", "accounts"].map(|it| page.rows(it)).join("\n"));
+    check_counts(&mut admin, &page, "/spend/lines?", "lines").await;
+    // The API says the same.
+    let spend: Value = app.reader().get("/v1/spend").await.ok();
+    assert_eq!((&spend["n_lines"], &spend["n_matched"]), (&3.into(), &2.into()));
+    let lines = app.list("/v1/spend/lines?state=matched&sort=amount&fields=line_id,app").await;
+    assert_eq!(
+        lines,
+        [json!({ "line_id": "4", "app": "Slack" }), json!({ "line_id": "1", "app": "Slack" })]
+    );
+    let file = get(&mut admin, "/spend/lines?format=csv&app=slack").await;
+    assert!(file.text().contains("\"'=Slack, again\""), "{}", file.text());
+
+    let slack = link(&page, "/apps/");
+    let app_page = get(&mut admin, &slack).await;
+    expect![[r#"
+        In | Lines | Spent | First day | Last day
+        EUR | 1 | 1000.10 EUR | 1 Oct 2026 | 1 Oct 2026
+        USD | 1 | 20.00 USD | 4 Oct 2026 | 4 Oct 2026
+    "#]]
+    .assert_eq(&app_page.rows("spend"));
+    check_counts(&mut admin, &app_page, "/spend/lines?", "lines").await;
+
+    // Taken away, the rule leaves no line behind.
+    get(&mut admin, "/spend").await;
+    let rule = app.reader().get("/v1/spend/rules").await.ok::<Value>();
+    let id = rule["items"][0]["matching_rule_id"].as_str().unwrap().to_owned();
+    let removed = admin.submit(&format!("/spend/rules/{id}/removal"), &[]).await;
+    assert_eq!(removed.status, 303);
+    assert_eq!(get(&mut admin, "/spend/lines?state=matched").await.rows("lines"), "");
+}
+
+#[actix_web::test]
+async fn a_viewer_sees_spend_and_changes_none_of_it() {
+    let app = TestApp::new();
+    let lines = app.writer().post_csv("/v1/spend/lines", LINES).await;
+    assert_eq!(lines.status, 200);
+    let mut viewer = app.viewer().await;
+    let page = get(&mut viewer, "/spend").await;
+    assert!(!page.text().contains("action=\"/spend"));
+    let refused = viewer.upload("/spend", &[], LINES).await;
+    assert_eq!(refused.status, 403);
+    for (path, fields) in [
+        ("/spend/accounts", vec![("accounts", "1")]),
+        ("/spend/rules", vec![("pattern", "slack"), ("app", "slack"), ("keep", "yes")]),
+        ("/spend/rules/019ab0c2-5a00-7000-8000-00000000000b/removal", vec![]),
+    ] {
+        assert_eq!(viewer.submit(path, &fields).await.status, 403, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn lines_of_spend_are_read_in_parts_that_no_write_disturbs() {
+    let app = TestApp::new();
+    let mut table = "id,account,description,amount,currency,date\n".to_owned();
+    for n in 0..25 {
+        let name = if n % 5 == 0 { "Slack" } else { "Rent" };
+        table.push_str(&format!("{n:02},main,{name} {n},{n}.00,EUR,2026-10-{:02}\n", 1 + n % 3));
+    }
+    assert_eq!(app.writer().post_csv("/v1/spend/lines", table.as_bytes()).await.status, 200);
+    for (query, n) in
+        [("sort=amount", 25), ("sort=-line_id", 25), ("sort=spent_on", 25), ("text=SLACK", 5)]
+    {
+        let mut seen: Vec<String> = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let path = format!("/v1/spend/lines?limit=4&{query}{cursor}");
+            let part: Value = app.reader().get(&path).await.ok();
+            let items = part["items"].as_array().unwrap();
+            seen.extend(items.iter().map(|it| it["line_id"].as_str().unwrap().to_owned()));
+            let Some(next) = part["next"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        let mut once = seen.clone();
+        once.sort();
+        once.dedup();
+        assert_eq!((seen.len(), once.len()), (n, n), "{query}");
+    }
+}

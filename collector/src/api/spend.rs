@@ -1,25 +1,35 @@
 //! Spend: lines, the accounts that count, and the rules that say which app a line is for (T23 to T25).
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use actix_web::HttpResponse;
 use actix_web::web::{Data, Path, Query};
-use chrono::NaiveDate;
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use super::licenses::app_of;
+use super::find_apps;
+use super::openapi::words;
 use crate::db::{AppId, DbConnection, MatchingRuleId, OrganizationId};
 use crate::extract::{Csv, Json, Reader, Writer};
-use crate::money::{Amount, is_currency};
+use crate::lists::{
+    Ask, Filter, Key, List, ListSpec, Part, Takes, answer, bytes_of, field_names, fill,
+    list_params, words_of,
+};
+use crate::money::Amount;
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::sources::record::Rejected;
-use crate::sources::table::{self, Table, TableError};
-use crate::store::audit::{self, Object};
-use crate::store::spend::{self, MatchingRuleRow, SpendLineRow};
-use crate::store::{StoreError, apps};
+use crate::sources::table::{self, TableError};
+use crate::spend::{Change, Terms, Totals, app_names, read_lines};
+use crate::store::lists::spend_lines::{self as list_spend_lines, Order};
+use crate::store::spend::{self, SpendLineRow};
+use crate::store::word::{SpendState, Word};
+use crate::store::{Page, StoreError};
+
+fn change(writer: Writer, now: DateTime<Utc>) -> Change {
+    Change { organization_id: writer.organization_id, actor: writer.actor, now }
+}
 
 /// How a CSV of lines is read.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -58,78 +68,185 @@ pub async fn add_lines(
     let invalid = |error: TableError| ApiError::Invalid(error.to_string());
     let parsed = table::parse(&body, query.charset.as_deref()).map_err(invalid)?;
     let (lines, rejected) = read_lines(parsed).map_err(invalid)?;
-    let (n_accepted, now) = (lines.len(), collector.clock.now());
-    let added = collector.db.write(move |conn| {
-        let id = writer.organization_id;
-        let rules = spend::list_rules(conn, id)?;
-        for mut line in lines {
-            line.app_id = matched(&line.description, &rules);
-            spend::put_line(conn, id, &line)?;
-        }
-        let object = Object { kind: "spend", id: "lines".to_owned() };
-        let detail = json!({ "n_lines": n_accepted });
-        audit::insert(conn, id, &writer.actor, "spend.lines_added", &object, &detail, now)
-    });
-    added.await.map_err(|error: StoreError| ApiError::from(error))?;
+    let n_accepted = lines.len();
+    let change = change(writer, collector.clock.now());
+    let added = collector.db.write(move |conn| change.add_lines(conn, lines));
+    added.await.map_err(ApiError::from)?;
     let n_rejected = rejected.len();
     Ok(HttpResponse::Ok().json(LinesAnswer { n_accepted, n_rejected, rejected }))
 }
 
-fn read_lines(parsed: Table) -> Result<(Vec<SpendLineRow>, Vec<Rejected>), TableError> {
-    let names = ["id", "account", "description", "amount", "currency", "date"];
-    let mut places = Vec::new();
-    for name in names {
-        places.push(parsed.required(name)?);
-    }
-    let parent = parsed.column("parent");
-    let (mut lines, mut rejected) = (Vec::new(), Vec::new());
-    for (at, row) in parsed {
-        let line = row.and_then(|cells| {
-            let cell = |place: Option<usize>| {
-                place.and_then(|it| cells.get(it)).map_or("", |it| it.trim()).to_owned()
-            };
-            let mut read = places.iter().map(|place| cell(Some(*place)));
-            let mut next = || read.next().unwrap_or_default();
-            read_line([next(), next(), next(), next(), next(), next()], cell(parent))
-        });
-        match line {
-            Ok(line) => lines.push(line),
-            Err((code, detail)) => rejected.push(Rejected { row: at, code, detail }),
+/// One line, as the list shows it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "line_id": "2026-10/4711",
+    "parent_line_id": null,
+    "account": "4900",
+    "description": "SLACK TECHNOLOGIES LIMITED",
+    "amount": "1000.10",
+    "currency": "EUR",
+    "spent_on": "2026-10-01",
+    "app_id": "019ab0c2-5a00-7000-8000-000000000002",
+    "app": "Slack",
+    "state": "matched"
+})))]
+pub struct SpendLineItem {
+    pub(crate) line_id: String,
+    /// The main item that it is a part of.
+    pub(crate) parent_line_id: Option<String>,
+    /// Which account was charged.
+    pub(crate) account: String,
+    pub(crate) description: String,
+    pub(crate) amount: Amount,
+    pub(crate) currency: String,
+    pub(crate) spent_on: NaiveDate,
+    /// By the oldest rule that matches; none where no rule does.
+    pub(crate) app_id: Option<AppId>,
+    pub(crate) app: Option<String>,
+    /// Whether it counts, and whether a rule has matched it.
+    #[schema(schema_with = words::<SpendState>)]
+    pub(crate) state: Word<SpendState>,
+}
+
+/// The list, for the API and for its page.
+pub static SPEND_LINES: ListSpec = ListSpec {
+    name: "spend-lines",
+    filters: &[
+        Filter {
+            name: "state",
+            takes: Takes::Words(words_of::<SpendState>),
+            about: "That count and are matched or not, or that do not count, and why.",
+        },
+        Filter {
+            name: "app",
+            takes: Takes::Texts("slack"),
+            about: "For these apps: slugs, discovered sites or ids.",
+        },
+        Filter {
+            name: "rule",
+            takes: Takes::Texts("019ab0c2-5a00-7000-8000-00000000000b"),
+            about: "Matched by these rules, by their ids.",
+        },
+        Filter { name: "account", takes: Takes::Texts("4900"), about: "Of these accounts." },
+        Filter { name: "currency", takes: Takes::Texts("EUR"), about: "In these currencies." },
+        Filter {
+            name: "text",
+            takes: Takes::Text("slack"),
+            about: "Whose description holds this text, in any case.",
+        },
+        Filter { name: "spent_after", takes: Takes::Day, about: "On this day or later." },
+        Filter { name: "spent_before", takes: Takes::Day, about: "Before this day." },
+    ],
+    sorts: &["-spent_on", "amount", "line_id"],
+    fields: field_names::<SpendLineItem>,
+};
+list_params!(SpendLinesParams, SPEND_LINES);
+
+/// Lines, the newest first.
+#[utoipa::path(
+    get, path = "/v1/spend/lines", tag = "spend", operation_id = "list_spend_lines",
+    params(SpendLinesParams),
+    responses((status = 200, description = "Lines.", body = List<SpendLineItem>)),
+    security(("api_key" = ["read"]))
+)]
+pub async fn list_lines(
+    collector: Data<Collector>,
+    reader: Reader,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let ask = Ask::read(&SPEND_LINES, &request)?;
+    let id = reader.organization_id;
+    answer(&collector.db, &request, ask, move |conn, ask| read_part(conn, id, ask)).await
+}
+
+/// Lines that are read in one step, where not all that are read are wanted.
+const STEP: i64 = 1_000;
+
+/// The part of the list that is asked for.
+///
+/// # Errors
+/// [`ApiError::Invalid`] for a cursor that is none of this list's.
+pub fn read_part(
+    conn: &mut DbConnection,
+    id: OrganizationId,
+    ask: &Ask,
+) -> Result<Part<SpendLineItem>, ApiError> {
+    let terms = Terms::read(conn, id)?;
+    let apps = find_apps(conn, id, ask)?.map(|it| terms.with_sources(&it));
+    let filter = list_spend_lines::Filter {
+        apps,
+        accounts: ask.texts("account"),
+        currencies: ask.texts("currency"),
+        spent_after: ask.day("spent_after"),
+        spent_before: ask.day("spent_before"),
+    };
+    let states = ask.words::<SpendState>("state");
+    let rules = ask.texts("rule");
+    let text = ask.text("text").map(str::to_lowercase);
+    let is_wanted = |it: &SpendLineRow| {
+        let is_by = |rules: &Vec<String>| {
+            let rule = terms.rule(&it.description).map(|it| it.matching_rule_id.to_string());
+            rule.is_some_and(|it| rules.contains(&it))
+        };
+        states.as_ref().is_none_or(|any| any.contains(&terms.state(it)))
+            && rules.as_ref().is_none_or(is_by)
+            && text.as_ref().is_none_or(|text| it.description.to_lowercase().contains(text))
+    };
+    let step = if states.is_some() || rules.is_some() || text.is_some() { STEP } else { 1 };
+    let is_descending = ask.sort.is_descending;
+    let read = |conn: &mut DbConnection, order, limit: i64| {
+        list_spend_lines::list(conn, id, &filter, order, is_descending, limit.max(step))
+    };
+    let part = match ask.sort.by {
+        "amount" => wanted(
+            ask,
+            is_wanted,
+            |it| (it.amount_e4, it.line_id.clone()),
+            |page| read(conn, Order::Amount(page.after), page.limit),
+        )?,
+        "line_id" => wanted(
+            ask,
+            is_wanted,
+            |it| it.line_id.clone(),
+            |page| read(conn, Order::Id(page.after), page.limit),
+        )?,
+        _ => wanted(
+            ask,
+            is_wanted,
+            |it| (it.spent_on, it.line_id.clone()),
+            |page| read(conn, Order::Day(page.after), page.limit),
+        )?,
+    };
+    let names = app_names(conn, id, part.items.iter().filter_map(|it| terms.app(it)))?;
+    Ok(part.map(|it| {
+        let (app_id, state) = (terms.app(&it), terms.state(&it));
+        SpendLineItem {
+            app: app_id.and_then(|it| names.get(&it).cloned()),
+            app_id,
+            state: Word(state),
+            amount: Amount::from_e4(it.amount_e4),
+            line_id: it.line_id,
+            parent_line_id: it.parent_line_id,
+            account: it.account,
+            description: it.description,
+            currency: it.currency,
+            spent_on: it.spent_on,
         }
-    }
-    Ok((lines, rejected))
+    }))
 }
 
-fn read_line(
-    [id, account, description, amount, currency, date]: [String; 6],
-    parent: String,
-) -> Result<SpendLineRow, (&'static str, String)> {
-    if id.is_empty() || 200 < id.len() {
-        return Err(("bad_id", "the line's id has 1 to 200 bytes".to_owned()));
-    }
-    let amount = Amount::parse(&amount)
-        .map_err(|error| ("bad_amount", format!("{amount:?} is no amount: {error}")))?;
-    if !is_currency(&currency) {
-        return Err(("bad_currency", format!("{currency:?} is not three capital letters")));
-    }
-    let spent_on: NaiveDate =
-        date.parse().map_err(|_| ("bad_date", format!("{date:?} is no day; write 2026-11-23")))?;
-    Ok(SpendLineRow {
-        line_id: id,
-        parent_line_id: (!parent.is_empty()).then_some(parent),
-        account,
-        description,
-        amount_e4: amount.e4(),
-        currency,
-        spent_on,
-        app_id: None,
-    })
-}
-
-/// The app of the oldest rule whose text the description holds.
-fn matched(description: &str, rules: &[MatchingRuleRow]) -> Option<AppId> {
-    let description = description.to_lowercase();
-    rules.iter().find(|it| description.contains(&it.pattern)).map(|it| it.app_id)
+fn wanted<K: Key + Clone>(
+    ask: &Ask,
+    is_wanted: impl Fn(&SpendLineRow) -> bool,
+    key: impl Fn(&SpendLineRow) -> K,
+    mut read: impl FnMut(Page<K>) -> Result<Vec<SpendLineRow>, StoreError>,
+) -> Result<Part<SpendLineRow>, ApiError> {
+    let rows = fill(ask.page::<K>()?, |page| {
+        let rows = read(page)?;
+        let keyed = |it: SpendLineRow| (key(&it), is_wanted(&it).then_some(it));
+        Ok::<_, StoreError>(rows.into_iter().map(keyed).collect())
+    })?;
+    Ok(Part::cut(rows, ask, |it| bytes_of(&key(it))))
 }
 
 /// Replaces the accounts whose lines count; an empty list lets all count.
@@ -147,20 +264,68 @@ pub async fn put_accounts(
     writer: Writer,
     Json(accounts): Json<BTreeSet<String>>,
 ) -> Result<HttpResponse, ApiError> {
-    if 1_000 < accounts.len() || accounts.iter().any(|it| it.is_empty() || 200 < it.len()) {
-        let detail = "at most 1,000 accounts, each with 1 to 200 bytes";
-        return Err(ApiError::Invalid(detail.to_owned()));
-    }
-    let (now, all) = (collector.clock.now(), accounts.iter().cloned().collect::<Vec<_>>());
+    let change = change(writer, collector.clock.now());
     let replaced = collector.db.write(move |conn| {
-        let id = writer.organization_id;
-        spend::replace_accounts(conn, id, &all, now)?;
-        let object = Object { kind: "spend", id: "accounts".to_owned() };
-        let detail = json!({ "accounts": all });
-        audit::insert(conn, id, &writer.actor, "spend.accounts_changed", &object, &detail, now)
+        change.replace_accounts(conn, &accounts)?;
+        Ok::<_, ApiError>(accounts)
     });
-    replaced.await.map_err(|error: StoreError| ApiError::from(error))?;
-    Ok(HttpResponse::Ok().json(accounts))
+    Ok(HttpResponse::Ok().json(replaced.await?))
+}
+
+/// The accounts whose lines count; none lets all count.
+#[utoipa::path(
+    get, path = "/v1/spend/accounts", tag = "spend", operation_id = "list_spend_accounts",
+    responses((status = 200, description = "The accounts.", body = Vec<String>)),
+    security(("api_key" = ["read"]))
+)]
+pub async fn list_accounts(
+    collector: Data<Collector>,
+    reader: Reader,
+) -> Result<HttpResponse, ApiError> {
+    let found = collector.db.run(move |conn| spend::list_accounts(conn, reader.organization_id));
+    Ok(HttpResponse::Ok().json(found.await.map_err(ApiError::from)?))
+}
+
+/// One rule.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "matching_rule_id": "019ab0c2-5a00-7000-8000-00000000000b",
+    "pattern": "slack technologies",
+    "app_id": "019ab0c2-5a00-7000-8000-000000000002",
+    "created_at": "2026-11-23T09:00:00Z"
+})))]
+struct RuleItem {
+    matching_rule_id: MatchingRuleId,
+    /// Lower-case text that a description holds.
+    pattern: String,
+    app_id: AppId,
+    created_at: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct RulesAnswer {
+    items: Vec<RuleItem>,
+}
+
+/// All rules, oldest first: of several that match a line the oldest counts.
+#[utoipa::path(
+    get, path = "/v1/spend/rules", tag = "spend", operation_id = "list_spend_rules",
+    responses((status = 200, description = "All rules.", body = RulesAnswer)),
+    security(("api_key" = ["read"]))
+)]
+pub async fn list_rules(
+    collector: Data<Collector>,
+    reader: Reader,
+) -> Result<HttpResponse, ApiError> {
+    let found = collector.db.run(move |conn| spend::list_rules(conn, reader.organization_id));
+    let item = |it: spend::MatchingRuleRow| RuleItem {
+        matching_rule_id: it.matching_rule_id,
+        pattern: it.pattern,
+        app_id: it.app_id,
+        created_at: it.created_at.and_utc(),
+    };
+    let items = found.await.map_err(ApiError::from)?.into_iter().map(item).collect();
+    Ok(HttpResponse::Ok().json(RulesAnswer { items }))
 }
 
 /// A rule to add or to try.
@@ -215,43 +380,13 @@ pub async fn create_rule(
     writer: Writer,
     Json(new): Json<NewRule>,
 ) -> Result<HttpResponse, ApiError> {
-    let pattern = new.pattern.trim().to_lowercase();
-    if !(2..=200).contains(&pattern.chars().count()) {
-        return Err(ApiError::Invalid("pattern has 2 to 200 characters".to_owned()));
-    }
-    let (now, callers) = (collector.clock.now(), collector.callers.clone());
+    let change = change(writer, collector.clock.now());
     let answer = collector.db.write(move |conn| {
-        let id = writer.organization_id;
-        let organization = callers.organization(conn, id)?;
-        let app_id = app_of(conn, &organization, &new.app, now)?;
-        let mut rules = spend::list_rules(conn, id)?;
-        if rules.iter().any(|it| it.pattern == pattern) {
-            return Err(ApiError::Conflict(format!("there is a rule for {pattern:?} already")));
-        }
-        let rule = MatchingRuleRow {
-            matching_rule_id: MatchingRuleId::new(now),
-            pattern,
-            app_id,
-            created_at: now.naive_utc(),
-        };
-        rules.push(rule.clone());
-        let is_new =
-            |it: &SpendLineRow| it.app_id.is_none() && matched(&it.description, &rules).is_some();
-        let lines: Vec<SpendLineRow> =
-            spend::list_lines(conn, id)?.into_iter().filter(is_new).collect();
-        if !new.preview {
-            spend::insert_rule(conn, id, &rule)?;
-            for line in &lines {
-                spend::update_line_app(conn, id, &line.line_id, Some(app_id))?;
-            }
-            let object = Object { kind: "matching_rule", id: rule.matching_rule_id.to_string() };
-            let detail = json!({ "pattern": rule.pattern, "n_matched": lines.len() });
-            audit::insert(conn, id, &writer.actor, "spend.rule_added", &object, &detail, now)?;
-        }
-        Ok(RuleAnswer {
-            matching_rule_id: (!new.preview).then_some(rule.matching_rule_id),
-            n_matched: lines.len(),
-            lines: lines.into_iter().take(100).map(line_item).collect(),
+        let matched = change.add_rule(conn, &new.pattern, &new.app, new.preview)?;
+        Ok::<_, ApiError>(RuleAnswer {
+            matching_rule_id: (!new.preview).then_some(matched.rule.matching_rule_id),
+            n_matched: matched.lines.len(),
+            lines: matched.lines.into_iter().take(100).map(line_item).collect(),
         })
     });
     Ok(HttpResponse::Ok().json(answer.await?))
@@ -282,30 +417,9 @@ pub async fn remove_rule(
     writer: Writer,
     id: Path<MatchingRuleId>,
 ) -> Result<HttpResponse, ApiError> {
-    let (now, rule_id) = (collector.clock.now(), id.into_inner());
-    let removed = collector.db.write(move |conn| {
-        let id = writer.organization_id;
-        if !spend::delete_rule(conn, id, rule_id)? {
-            return Err(ApiError::NotFound);
-        }
-        rematch(conn, id)?;
-        let object = Object { kind: "matching_rule", id: rule_id.to_string() };
-        let action = "spend.rule_removed";
-        Ok(audit::insert(conn, id, &writer.actor, action, &object, &json!({}), now)?)
-    });
-    removed.await?;
+    let change = change(writer, collector.clock.now());
+    collector.db.write(move |conn| change.remove_rule(conn, id.into_inner())).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-fn rematch(conn: &mut DbConnection, organization_id: OrganizationId) -> Result<(), StoreError> {
-    let rules = spend::list_rules(conn, organization_id)?;
-    for line in spend::list_lines(conn, organization_id)? {
-        let app_id = matched(&line.description, &rules);
-        if app_id != line.app_id {
-            spend::update_line_app(conn, organization_id, &line.line_id, app_id)?;
-        }
-    }
-    Ok(())
 }
 
 /// What is spent.
@@ -346,38 +460,36 @@ struct CurrencyTotal {
 pub async fn show(collector: Data<Collector>, reader: Reader) -> Result<HttpResponse, ApiError> {
     let total = collector.db.run(move |conn| {
         let id = reader.organization_id;
-        let accounts: HashSet<String> = spend::list_accounts(conn, id)?.into_iter().collect();
-        let lines = spend::list_lines(conn, id)?;
-        let ids: BTreeSet<AppId> = lines.iter().filter_map(|it| it.app_id).collect();
-        let names = apps::find_all(conn, id, &ids.into_iter().collect::<Vec<_>>())?;
-        let mut total = SpendTotal::default();
-        for line in lines {
-            if !accounts.is_empty() && !accounts.contains(&line.account) {
-                total.n_other_accounts += 1;
-                continue;
-            }
-            if line.parent_line_id.is_some() {
-                total.n_parts += 1;
-                continue;
-            }
-            let amount = Amount::from_e4(line.amount_e4);
-            let of = total.by_currency.entry(line.currency).or_default();
-            total.n_lines += 1;
-            of.amount = of.amount.plus(amount);
-            if let Some(app) = line.app_id.and_then(|it| names.get(&it)) {
-                total.n_matched += 1;
-                of.matched = of.matched.plus(amount);
-                let of_app = of.apps.entry(app.name.clone()).or_default();
-                *of_app = of_app.plus(amount);
-            }
-        }
-        total.match_rate_percent = (total.n_matched * 100).checked_div(total.n_lines);
-        for of in total.by_currency.values_mut() {
-            let matched = of.matched.times(100).e4();
-            of.match_rate_percent = matched.checked_div(of.amount.e4());
-        }
-        Ok::<_, StoreError>(total)
+        let terms = Terms::read(conn, id)?;
+        let totals = Totals::of(&terms, &spend::list_lines(conn, id)?);
+        let names = app_names(conn, id, totals.lines_by_app.keys().copied())?;
+        Ok::<_, StoreError>(SpendTotal::new(totals, &names))
     });
     let total = total.await.map_err(ApiError::from)?;
     Ok(HttpResponse::Ok().json(total))
+}
+
+impl SpendTotal {
+    fn new(totals: Totals, names: &BTreeMap<AppId, String>) -> SpendTotal {
+        let n = |n: i64| usize::try_from(n).unwrap_or(0);
+        let of_currency = |(code, it): (String, crate::spend::CurrencyTotal)| {
+            let match_rate_percent = it.match_rate_percent();
+            let mut apps: BTreeMap<String, Amount> = BTreeMap::new();
+            for (app_id, amount) in it.apps {
+                let name = names.get(&app_id).cloned().unwrap_or_default();
+                let of_app = apps.entry(name).or_default();
+                *of_app = of_app.plus(amount);
+            }
+            let (amount, matched) = (it.amount, it.matched);
+            (code, CurrencyTotal { amount, matched, match_rate_percent, apps })
+        };
+        SpendTotal {
+            n_lines: n(totals.n_lines),
+            n_matched: n(totals.n_matched),
+            match_rate_percent: totals.match_rate_percent().map(n),
+            n_other_accounts: n(totals.n_other_accounts),
+            n_parts: n(totals.n_parts),
+            by_currency: totals.by_currency.into_iter().map(of_currency).collect(),
+        }
+    }
 }

@@ -84,7 +84,7 @@ impl<T> Part<T> {
 ///
 /// # Errors
 /// Those of `read`.
-pub fn fill<T, K: Copy, E>(
+pub fn fill<T, K: Clone, E>(
     page: Page<K>,
     mut read: impl FnMut(Page<K>) -> Result<Vec<(K, Option<T>)>, E>,
 ) -> Result<Vec<T>, E> {
@@ -94,7 +94,7 @@ pub fn fill<T, K: Copy, E>(
     loop {
         let rows = read(Page { after, limit: page.limit })?;
         let is_last = rows.len() < size(page.limit);
-        after = rows.last().map(|it| it.0);
+        after = rows.last().map(|it| it.0.clone());
         found.extend(rows.into_iter().filter_map(|it| it.1));
         if is_last || size(page.limit) <= found.len() {
             found.truncate(size(page.limit));

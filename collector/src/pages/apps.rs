@@ -16,9 +16,10 @@ use super::export::{self, Format};
 use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
 use super::list::Pager;
-use super::tiles;
+use super::table::Table;
 use super::user_apps::{self as rows, Line, Link, STATUSES};
 use super::words::{self, Calendar, Cell, Moment};
+use super::{spend, tiles};
 use crate::closing;
 use crate::db::AppId;
 use crate::figures::{AppFigures, Tally};
@@ -262,6 +263,7 @@ struct AppPage {
     methods: Cell,
     last_used: Cell,
     chart: Chart,
+    spend: Table,
     path: String,
     statuses: Vec<Choice>,
     sizes: Vec<Choice>,
@@ -322,10 +324,11 @@ pub async fn show(
             let lines = rows::lines(conn, &shared, &calendar, &known)?;
             let is_listed = sources::lists_users(conn, id, app_id)?;
             let closed = closed_apps::find(conn, id, app_id)?;
-            Ok::<_, StoreError>(Some((app, lines, has_more, is_listed, closed)))
+            let spend = spend::app_table(conn, id, app_id)?;
+            Ok::<_, StoreError>(Some((app, lines, has_more, is_listed, closed, spend)))
         })
         .await?;
-    let (app, lines, has_more, is_listed, closed) = found.ok_or(ApiError::NotFound)?;
+    let (app, lines, has_more, is_listed, closed, spend) = found.ok_or(ApiError::NotFound)?;
     let empty = AppFigures {
         app: app.clone(),
         tally: Tally::default(),
@@ -365,6 +368,7 @@ pub async fn show(
             &days,
             &series,
         ),
+        spend,
         statuses: filters::choices(&STATUSES, word),
         sizes: filters::size_choices(part.size),
         pager: Pager::new(&path, &kept, query.cursor.as_deref(), next.as_deref(), showing),

@@ -33,6 +33,7 @@ const GROUPS: &[Pages] = &[
         "Numbers",
         &[
             ("Licenses", "/licenses"),
+            ("Spend", "/spend"),
             ("Limits", "/limits"),
             ("Sources", "/sources"),
             ("Imports", "/imports"),

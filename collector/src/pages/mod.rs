@@ -25,6 +25,7 @@ pub mod rollout;
 pub mod settings;
 pub mod sign_in;
 pub mod sources;
+pub mod spend;
 pub mod user_apps;
 pub mod users;
 pub mod validation;

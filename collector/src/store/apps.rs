@@ -7,7 +7,9 @@ use diesel::prelude::*;
 
 use super::word::{AppKind, DiscoveryState, Word};
 use super::{Page, StoreError};
-use crate::db::schema::{activities, apps, discoveries, licenses, mappings, user_apps};
+use crate::db::schema::{
+    activities, apps, discoveries, licenses, mappings, matching_rules, spend_lines, user_apps,
+};
 use crate::db::{AppId, DbConnection, OrganizationId, with_backend};
 
 /// One app.
@@ -180,7 +182,8 @@ pub fn insert_custom(
     Ok(row)
 }
 
-/// Takes an app away that nothing refers to any more: no account, no activity, no license, no mapping.
+/// Takes an app away that nothing refers to any more: no account, no activity, no license, no mapping, no
+/// spend.
 ///
 /// # Errors
 /// When the database refuses.
@@ -199,7 +202,8 @@ pub fn delete_unreferenced(
             .get_result::<bool>(conn)?
         };
     }
-    if refers!(user_apps) || refers!(mappings) || refers!(licenses) || refers!(activities) {
+    let is_of_use = refers!(user_apps) || refers!(mappings) || refers!(activities);
+    if is_of_use || refers!(licenses) || refers!(spend_lines) || refers!(matching_rules) {
         return Ok(());
     }
     diesel::delete(
@@ -224,6 +228,24 @@ pub fn list_custom(
         .filter(apps::kind.eq(Word(AppKind::Custom)))
         .order((apps::name, apps::app_id))
         .select(AppRow::as_select())
+        .load(conn)?)
+}
+
+/// Names of the organization's apps, but not of sites that nobody has decided about: for people who type
+/// one. The first thousand by name.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_names(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+) -> Result<Vec<String>, StoreError> {
+    Ok(apps::table
+        .filter(apps::organization_id.eq(organization_id))
+        .filter(apps::kind.ne(Word(AppKind::Discovered)))
+        .order(apps::name)
+        .limit(1_000)
+        .select(apps::name)
         .load(conn)?)
 }
 

@@ -70,6 +70,23 @@ pub fn list_lines(
         .load(conn)?)
 }
 
+/// Lines that are for any of these apps.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_lines_of_apps(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    apps: &[AppId],
+) -> Result<Vec<SpendLineRow>, StoreError> {
+    Ok(spend_lines::table
+        .filter(spend_lines::organization_id.eq(organization_id))
+        .filter(spend_lines::app_id.eq_any(apps))
+        .order(spend_lines::line_id)
+        .select(SpendLineRow::as_select())
+        .load(conn)?)
+}
+
 /// Says which app a line is for.
 ///
 /// # Errors

@@ -189,6 +189,25 @@ pub enum SyncMode {
 }
 words!(SyncMode: Snapshot => "snapshot", Facts => "facts");
 
+/// Whether a line of spend counts, and whether a rule has matched it (T23, T24).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SpendState {
+    /// It counts, and a rule says for which app.
+    Matched,
+    /// It counts, and no rule matches it.
+    Unmatched,
+    /// A part of a main item, which counts with that.
+    Part,
+    /// Of an account that does not count.
+    OtherAccount,
+}
+words!(SpendState:
+    Matched => "matched",
+    Unmatched => "unmatched",
+    Part => "part",
+    OtherAccount => "other_account",
+);
+
 /// Where an upload stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SyncState {

@@ -97,6 +97,28 @@ fn feed(app: &TestApp, origin: &str) -> Result<()> {
     let apps: Value = read(app, &format!("{origin}/v1/apps?sort=name&limit=1"))?;
     let first = apps["items"][0]["app_id"].as_str().context("there are apps")?;
     change(app, "PUT", &format!("{origin}/v1/apps/{first}/closure"), &json!({}))?;
+    spend(app, origin)
+}
+
+/// Lines of two accounts in two currencies, some of them parts, and a rule.
+fn spend(app: &TestApp, origin: &str) -> Result<()> {
+    let table = "id,account,description,amount,currency,date,parent\n\
+        2026/1,4900 Software,SLACK TECHNOLOGIES LIMITED DUBLIN 4711,1250.00,EUR,2026-10-01,\n\
+        2026/1a,4900 Software,Slack Business+ seats,1100.00,EUR,2026-10-01,2026/1\n\
+        2026/2,4900 Software,NOTION LABS INC,99.90,USD,2026-10-02,\n\
+        2026/3,4900 Software,Figma Inc.,540.00,EUR,2026-10-03,\n\
+        2026/4,1200 Rent,Rent,25000.00,EUR,2026-10-03,\n";
+    let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
+    let token = format!("Bearer {}", app.write_key.text());
+    agent
+        .post(format!("{origin}/v1/spend/lines"))
+        .header("authorization", &token)
+        .header("content-type", "text/csv")
+        .send(table)?;
+    let accounts = json!(["4900 Software"]);
+    change(app, "PUT", &format!("{origin}/v1/spend/accounts"), &accounts)?;
+    let rule = json!({ "pattern": "slack", "app": "slack" });
+    change(app, "POST", &format!("{origin}/v1/spend/rules"), &rule)?;
     Ok(())
 }
 
@@ -127,6 +149,10 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
         "/licenses",
         "/licenses/assignments",
         "/licenses/assignments?use=unused",
+        "/spend",
+        "/spend?pattern=Slack",
+        "/spend/lines",
+        "/spend/lines?state=unmatched",
         "/limits",
         "/limits?clock=inactive_after&target=organization&days=3",
         "/validation",
