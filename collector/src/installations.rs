@@ -112,6 +112,8 @@ pub(crate) mod tests {
             help_contact: None,
             identity_provider: None,
             minimum_extension_version_at: None,
+            second_factor_required: false,
+            admin_provider_required: false,
             work_domains: Vec::new(),
             deny_sites: Vec::new(),
             site_rules: shared::catalog::SiteRules::default(),

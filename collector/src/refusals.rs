@@ -71,6 +71,7 @@ fn about(
             || unknown("api_key"),
             |it| known("api_key", it.api_key_id.to_string(), it.revoked_at.is_some()),
         ),
+        TokenKind::AdminSignIn => unknown("admin_sign_in"),
         _ => installations::find_by_token(conn, id, &hash)?.map_or_else(
             || unknown("installation"),
             |it| known("installation", it.installation_id.to_string(), it.revoked_at.is_some()),

@@ -80,13 +80,24 @@ pub fn configure(app: &mut ServiceConfig) {
                         .route(post().to(pages::admins::create)),
                 )
                 .service(at("/admins/{admin}").route(post().to(pages::admins::update)))
+                .service(at("/admin-sign-in").route(post().to(pages::admins::set_rules)))
                 .service(at("/sessions/{session}/end").route(post().to(pages::admins::end_session)))
                 .service(
                     at("/sign-in")
                         .route(get().to(pages::sign_in::show))
                         .route(post().to(pages::sign_in::create)),
                 )
+                .service(
+                    at(pages::sign_in::CODE_PATH)
+                        .route(get().to(pages::sign_in::show_code))
+                        .route(post().to(pages::sign_in::create_by_code)),
+                )
+                .service(
+                    at(pages::provider_sign_in::PATH)
+                        .route(get().to(pages::provider_sign_in::start)),
+                )
                 .service(at("/sign-out").route(post().to(pages::sign_in::remove)))
+                .configure(account_pages)
                 .service(
                     at("/discoveries")
                         .route(get().to(pages::discoveries::show))
@@ -176,6 +187,29 @@ pub fn configure(app: &mut ServiceConfig) {
                 .service(at(pages::assets::ICON_PATH).route(get().to(pages::assets::icon))),
         )
         .default_service(to(not_found));
+}
+
+/// What everybody who is signed in has of their own.
+fn account_pages(app: &mut ServiceConfig) {
+    app.service(at(pages::account::PATH).route(get().to(pages::account::show)))
+        .service(
+            at(pages::account::FACTOR_PATH)
+                .route(get().to(pages::account::show_factor))
+                .route(post().to(pages::account::begin_factor)),
+        )
+        .service(
+            at("/account/second-factor/confirmation")
+                .route(post().to(pages::account::confirm_factor)),
+        )
+        .service(
+            at("/account/second-factor/removal").route(post().to(pages::account::disable_factor)),
+        )
+        .service(at("/account/recovery-codes").route(post().to(pages::account::renew_codes)))
+        .service(at("/account/password").route(post().to(pages::account::change_password)))
+        .service(at("/account/sessions/end-others").route(post().to(pages::account::end_others)))
+        .service(
+            at("/account/sessions/{session}/end").route(post().to(pages::account::end_session)),
+        );
 }
 
 /// What browsers become known by.

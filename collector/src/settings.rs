@@ -36,6 +36,10 @@ pub struct Change {
     pub discovery_min_users: Option<i32>,
     /// Sign-ins and sign-ups that it needs.
     pub discovery_min_sign_ins: Option<i32>,
+    /// Admins who sign in by password need a second factor.
+    pub second_factor_required: Option<bool>,
+    /// Admins sign in at the organization's provider, where there is one.
+    pub admin_provider_required: Option<bool>,
     /// Domains to add, lower-case. One that is there stays: a script may run twice.
     pub add_work_domains: Vec<String>,
     /// Domains to take away.
@@ -102,6 +106,14 @@ pub fn change(
         organizations::update_discovery_limits(conn, id, limits)?;
         note(&mut changes, "discovery_min_users", change.discovery_min_users);
         note(&mut changes, "discovery_min_sign_ins", change.discovery_min_sign_ins);
+    }
+    if let Some(is_required) = change.second_factor_required {
+        organizations::update_second_factor_required(conn, id, is_required, now)?;
+        changes.insert("second_factor_required".to_owned(), json!(is_required));
+    }
+    if let Some(is_required) = change.admin_provider_required {
+        organizations::update_admin_provider_required(conn, id, is_required, now)?;
+        changes.insert("admin_provider_required".to_owned(), json!(is_required));
     }
     if changes.is_empty() {
         return Ok(false);

@@ -27,6 +27,8 @@ pub enum TokenKind {
     AdminSession,
     /// Names a sign-in that is under way at an identity provider.
     SignIn,
+    /// Names an admin's sign-in there.
+    AdminSignIn,
     /// Proves, once, that the identity provider has vouched for somebody.
     Proof,
     /// The secret in a mailed link.
@@ -43,6 +45,7 @@ impl TokenKind {
             TokenKind::ApiKey => "rck_",
             TokenKind::AdminSession => "rcs_",
             TokenKind::SignIn => "rco_",
+            TokenKind::AdminSignIn => "rca_",
             TokenKind::Proof => "rcp_",
             TokenKind::Link => "rcl_",
         }

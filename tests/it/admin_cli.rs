@@ -17,6 +17,12 @@ struct Line {
     command: Command,
 }
 
+/// The command behind these words.
+pub(super) fn parse(words: &str) -> Command {
+    let words = std::iter::once("rollcall").chain(words.split_whitespace());
+    Line::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).command
+}
+
 /// Runs `rollcall admin` with these words, with `input` on standard input.
 fn run(url: &DatabaseUrl, words: &str, input: &str) -> Result<String, AdminError> {
     let words = std::iter::once("rollcall").chain(words.split_whitespace());
@@ -180,6 +186,7 @@ fn settings_can_be_set_and_shown() {
     let without_id = shown.as_object().unwrap().iter().filter(|(key, _)| *key != "organization_id");
     let lines: String = without_id.map(|(key, value)| format!("{key}: {value}\n")).collect();
     expect![[r#"
+        admin_provider_required: false
         deny_sites: ["health.example"]
         discovery_min_sign_ins: 1
         discovery_min_users: 1
@@ -189,6 +196,7 @@ fn settings_can_be_set_and_shown() {
         minimum_extension_version: null
         mode: "disabled"
         organization: "Northwind"
+        second_factor_required: false
         silent_after_seconds: 2592000
         time_zone: "Europe/Berlin"
         unknown_sites: "off"

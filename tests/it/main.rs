@@ -60,6 +60,9 @@ mod lists;
 /// Rolling out: package, keys, policies, coverage.
 mod rollout;
 
+/// How admins sign in and stay so.
+mod admin_sign_in;
+
 /// Signing installations in, and what must not.
 mod sign_in;
 

@@ -91,6 +91,7 @@ async fn a_session_is_a_cookie_that_scripts_and_other_sites_cannot_use() {
     expect![[r#"
         __Host-rollcall; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=604800
         __Host-rollcall-form; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0
+        __Host-rollcall-ticket; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0
     "#]]
     .assert_eq(&cookies);
 }

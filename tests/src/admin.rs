@@ -31,6 +31,7 @@ impl TestApp {
             created_at: now.naive_utc(),
             last_signed_in_at: None,
             disabled_at: None,
+            provider_waived_until: None,
         };
         self.with_database(|conn| admins::insert(conn, &row).expect("the address is new"));
     }
@@ -42,6 +43,7 @@ impl TestApp {
             app: self,
             cookies: Vec::new(),
             form_token: String::new(),
+            user_agent: None,
             origin: Some(format!("http://{HOST}")),
         }
     }
@@ -74,6 +76,8 @@ pub struct Visitor<'a> {
     pub cookies: Vec<(String, String)>,
     /// The token in the form of the last page.
     pub form_token: String,
+    /// What the browser says that it is.
+    pub user_agent: Option<String>,
     /// What the browser states as the origin of a form.
     pub origin: Option<String>,
 }
@@ -131,6 +135,9 @@ impl Visitor<'_> {
             .method(method)
             .insert_header(("host", HOST))
             .insert_header(("cookie", cookies.join("; ")));
+        if let Some(user_agent) = &self.user_agent {
+            request = request.insert_header(("user-agent", user_agent.as_str()));
+        }
         if let Some((media_type, form)) = form {
             request = request.insert_header(("content-type", media_type)).set_payload(form);
             if let Some(origin) = &self.origin {

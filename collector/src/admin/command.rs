@@ -16,6 +16,10 @@ use crate::store::word::AdminRole;
 pub enum Command {
     /// Create an admin, and the organization if its name is new.
     Create(CreateAdmin),
+    /// Take an admin's second factor away, such as that of a lost phone.
+    ResetSecondFactor(WhichAdmin),
+    /// Let an admin sign in by password for some hours, where the organization asks for its provider.
+    AllowPassword(AllowPassword),
     /// Keys that let browsers enroll.
     #[command(subcommand)]
     EnrollmentKey(EnrollmentKeyCommand),
@@ -78,6 +82,29 @@ impl NewOrganizationArgs {
     pub fn is_empty(&self) -> bool {
         self.work_domains.is_empty() && self.mode.is_none() && self.time_zone.is_none()
     }
+}
+
+/// Which admin a command is about.
+#[derive(Clone, Debug, clap::Args)]
+pub struct WhichAdmin {
+    /// The address to sign in with.
+    #[arg(long, value_parser = parse_email)]
+    pub email: EmailAddress,
+}
+
+/// `rollcall admin allow-password`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct AllowPassword {
+    #[command(flatten)]
+    pub(super) which: WhichAdmin,
+    /// For how long.
+    #[arg(
+        long,
+        value_name = "HOURS",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=168)
+    )]
+    pub hours: u32,
 }
 
 /// What a person may do.
@@ -303,6 +330,12 @@ pub struct SetOrganization {
         value_parser = clap::value_parser!(i64).range(3_600..=31_536_000)
     )]
     pub silent_after_seconds: Option<i64>,
+    /// Whether admins who sign in by password need a second factor.
+    #[arg(long, value_name = "BOOL")]
+    pub require_second_factor: Option<bool>,
+    /// Whether admins sign in at the identity provider, where there is one, and not by password.
+    #[arg(long, value_name = "BOOL")]
+    pub require_admin_provider: Option<bool>,
 }
 
 fn parse_hostname(text: &str) -> Result<Hostname, String> {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use shared::address::EmailAddress;
 
 use crate::db::{self, AdminId, DatabaseUrl, DbConnection, DbError, MigrateError, OrganizationId};
+use crate::identity::accounts::{AccountError, Change};
 use crate::identity::keys::{self, NewApiKey};
 use crate::identity::passwords::{Password, PasswordError};
 use crate::store::api_keys::{Scope, words_of};
@@ -22,8 +23,8 @@ use crate::store::word::{ActorKind, Word, word};
 use crate::store::{self, Page, StoreError};
 
 use command::{
-    ApiKeyCommand, CreateAdmin, CreateApiKey, CreateEnrollmentKey, EnrollmentKeyCommand,
-    InstallationCommand, OrganizationCommand,
+    AllowPassword, ApiKeyCommand, CreateAdmin, CreateApiKey, CreateEnrollmentKey,
+    EnrollmentKeyCommand, InstallationCommand, OrganizationCommand, WhichAdmin,
 };
 pub use command::{Command, WhichOrganization};
 
@@ -77,6 +78,18 @@ pub enum AdminError {
         /// Its id.
         id: String,
     },
+    /// No admin with this address.
+    #[error("{email} is not an admin of any organization of this collector")]
+    AdminUnknown {
+        /// The address.
+        email: String,
+    },
+    /// Nothing to reset.
+    #[error("{email} has no second factor")]
+    NoSecondFactor {
+        /// The address.
+        email: String,
+    },
     /// An `organization set` without a setting.
     #[error("nothing to set; see `rollcall admin organization set --help`")]
     NothingToSet,
@@ -129,6 +142,8 @@ pub fn run(
     };
     let answer = db::write(&mut conn, |conn| match command {
         Command::Create(create) => create_admin(conn, create, password.as_ref(), now),
+        Command::ResetSecondFactor(which) => reset_second_factor(conn, which, now),
+        Command::AllowPassword(allow) => allow_password(conn, allow, now),
         Command::EnrollmentKey(command) => enrollment_key(conn, command, now),
         Command::ApiKey(command) => api_key(conn, command, now),
         Command::Installation(command) => installation(conn, command, now),
@@ -220,6 +235,7 @@ fn create_admin(
         created_at: now.naive_utc(),
         last_signed_in_at: None,
         disabled_at: None,
+        provider_waived_until: None,
     };
     store::admins::insert(conn, &row)?;
     let role = word(row.role.0);
@@ -245,6 +261,54 @@ fn create_admin(
         "role": role,
         "password": password.generated.as_ref().map(Password::text),
     });
+    Ok(Answer { text, json })
+}
+
+fn find_admin(
+    conn: &mut DbConnection,
+    which: &WhichAdmin,
+) -> Result<store::admins::AdminRow, AdminError> {
+    let found = store::admins::find_by_email(conn, which.email.as_str())?;
+    found.ok_or_else(|| AdminError::AdminUnknown { email: which.email.to_string() })
+}
+
+fn change(admin: &store::admins::AdminRow, now: DateTime<Utc>) -> Change {
+    Change { organization_id: admin.organization_id, actor: actor(), now }
+}
+
+fn reset_second_factor(
+    conn: &mut DbConnection,
+    which: &WhichAdmin,
+    now: DateTime<Utc>,
+) -> Result<Answer, AdminError> {
+    let admin = find_admin(conn, which)?;
+    let email = &admin.email;
+    match change(&admin, now).reset_factor(conn, admin.admin_id) {
+        Ok(()) => Ok(Answer {
+            text: format!(
+                "{email} has no second factor any more and signs in by password alone.\n"
+            ),
+            json: json!({ "admin_id": admin.admin_id, "email": email, "reset": true }),
+        }),
+        Err(AccountError::Store(error)) => Err(error.into()),
+        Err(_) => Err(AdminError::NoSecondFactor { email: email.clone() }),
+    }
+}
+
+fn allow_password(
+    conn: &mut DbConnection,
+    allow: &AllowPassword,
+    now: DateTime<Utc>,
+) -> Result<Answer, AdminError> {
+    let admin = find_admin(conn, &allow.which)?;
+    let until = now + TimeDelta::hours(i64::from(allow.hours));
+    change(&admin, now).allow_password(conn, &admin, until)?;
+    let text = format!(
+        "{} may sign in by password until {}.\n",
+        admin.email,
+        until.format("%Y-%m-%d %H:%M UTC")
+    );
+    let json = json!({ "admin_id": admin.admin_id, "email": admin.email, "until": until });
     Ok(Answer { text, json })
 }
 

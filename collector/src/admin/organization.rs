@@ -70,6 +70,8 @@ pub(super) fn set(
         silent_after: set.silent_after_seconds.map(TimeDelta::seconds),
         discovery_min_users: set.discovery_min_users,
         discovery_min_sign_ins: set.discovery_min_sign_ins,
+        second_factor_required: set.require_second_factor,
+        admin_provider_required: set.require_admin_provider,
         add_work_domains: texts(&set.work_domains),
         remove_work_domains: texts(&set.remove_work_domains),
         add_deny_sites: texts(&set.deny_sites),
@@ -112,6 +114,10 @@ fn shown(conn: &mut DbConnection, id: OrganizationId) -> Result<Answer, AdminErr
     say(&mut text, format_args!("Reports        every {} s", it.flush_seconds));
     say(&mut text, format_args!("Heartbeats     every {} s", it.heartbeat_seconds));
     say(&mut text, format_args!("Silent         after {} s", it.silent_after.num_seconds()));
+    let yes = |it: bool| if it { "required" } else { "as each admin likes" };
+    say(&mut text, format_args!("Second factor  {}", yes(it.second_factor_required)));
+    let provider = if it.admin_provider_required { "at the provider" } else { "by password too" };
+    say(&mut text, format_args!("Admins         sign in {provider}"));
     let minimum = it.minimum_extension_version.as_deref();
     say(&mut text, format_args!("Oldest wanted  {}", minimum.unwrap_or("-")));
     let json = json!({
@@ -129,6 +135,8 @@ fn shown(conn: &mut DbConnection, id: OrganizationId) -> Result<Answer, AdminErr
         "heartbeat_seconds": it.heartbeat_seconds,
         "silent_after_seconds": it.silent_after.num_seconds(),
         "minimum_extension_version": minimum,
+        "second_factor_required": it.second_factor_required,
+        "admin_provider_required": it.admin_provider_required,
     });
     Ok(Answer { text, json })
 }

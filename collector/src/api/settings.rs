@@ -39,7 +39,9 @@ use crate::store::word::{Word, Words, parse_word};
     "discovery_min_sign_ins": 1,
     "minimum_extension_version": null,
     "help_contact": "it@northwind.example",
-    "identity_provider": null
+    "identity_provider": null,
+    "second_factor_required": false,
+    "admin_provider_required": false
 })))]
 pub struct Settings {
     organization_id: OrganizationId,
@@ -77,6 +79,10 @@ pub struct Settings {
     help_contact: Option<String>,
     /// The name of the identity provider of employees.
     identity_provider: Option<String>,
+    /// Admins who sign in by password need a second factor.
+    second_factor_required: bool,
+    /// Admins sign in at the identity provider, where there is one.
+    admin_provider_required: bool,
 }
 
 impl Settings {
@@ -98,6 +104,8 @@ impl Settings {
             minimum_extension_version: it.minimum_extension_version,
             help_contact: it.help_contact,
             identity_provider: it.identity_provider,
+            second_factor_required: it.second_factor_required,
+            admin_provider_required: it.admin_provider_required,
             name: it.name,
         }
     }
@@ -145,6 +153,12 @@ pub struct SettingsChange {
     /// 1 to a million.
     #[schema(minimum = 1, maximum = 1_000_000)]
     discovery_min_sign_ins: Option<i32>,
+    /// Whether admins who sign in by password need a second factor. Who has none sets it up with the
+    /// next click.
+    second_factor_required: Option<bool>,
+    /// Whether admins sign in at the identity provider; without one, passwords go on working. A password
+    /// opens a session again for a while after `rollcall admin allow-password`.
+    admin_provider_required: Option<bool>,
     /// Domains whose addresses become work addresses; what is there stays.
     #[schema(required = false)]
     add_work_domains: Vec<String>,
@@ -263,6 +277,8 @@ impl SettingsChange {
             silent_after: self.silent_after_seconds.map(TimeDelta::seconds),
             discovery_min_users: self.discovery_min_users,
             discovery_min_sign_ins: self.discovery_min_sign_ins,
+            second_factor_required: self.second_factor_required,
+            admin_provider_required: self.admin_provider_required,
             add_work_domains: hostnames("add_work_domains", &self.add_work_domains)?,
             remove_work_domains: hostnames("remove_work_domains", &self.remove_work_domains)?,
             add_deny_sites: hostnames("add_deny_sites", &self.add_deny_sites)?,

@@ -20,6 +20,8 @@ diesel::table! {
         discovery_min_users -> Integer,
         discovery_min_sign_ins -> Integer,
         minimum_extension_version_at -> Nullable<Timestamp>,
+        second_factor_required_at -> Nullable<Timestamp>,
+        admin_provider_required_at -> Nullable<Timestamp>,
     }
 }
 
@@ -352,6 +354,7 @@ diesel::table! {
         created_at -> Timestamp,
         last_signed_in_at -> Nullable<Timestamp>,
         disabled_at -> Nullable<Timestamp>,
+        provider_waived_until -> Nullable<Timestamp>,
     }
 }
 
@@ -363,6 +366,29 @@ diesel::table! {
         created_at -> Timestamp,
         last_seen_at -> Timestamp,
         expires_at -> Timestamp,
+        browser -> Nullable<Text>,
+        method -> Text,
+    }
+}
+
+diesel::table! {
+    second_factors (organization_id, admin_id) {
+        organization_id -> Binary,
+        admin_id -> Binary,
+        sealed_key -> Binary,
+        created_at -> Timestamp,
+        confirmed_at -> Nullable<Timestamp>,
+        last_step -> BigInt,
+    }
+}
+
+diesel::table! {
+    recovery_codes (organization_id, admin_id, code_hash) {
+        organization_id -> Binary,
+        admin_id -> Binary,
+        code_hash -> Binary,
+        created_at -> Timestamp,
+        used_at -> Nullable<Timestamp>,
     }
 }
 
@@ -633,6 +659,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     user_fields,
     admins,
     admin_sessions,
+    second_factors,
+    recovery_codes,
     api_keys,
     audit_entries,
     webhooks,

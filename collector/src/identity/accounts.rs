@@ -47,7 +47,7 @@ pub struct Change {
 }
 
 impl Change {
-    fn audit(
+    pub(super) fn audit(
         &self,
         conn: &mut DbConnection,
         action: &str,
@@ -83,6 +83,7 @@ impl Change {
             created_at: self.now.naive_utc(),
             last_signed_in_at: None,
             disabled_at: None,
+            provider_waived_until: None,
         };
         admins::insert(conn, &row)?;
         let detail = json!({ "email": email.as_str(), "role": word(role) });
@@ -151,7 +152,75 @@ impl Change {
         Ok(self.audit(conn, "admin.session_ended", &session.admin_id.to_string(), &detail)?)
     }
 
-    fn find(&self, conn: &mut DbConnection, admin_id: AdminId) -> Result<AdminRow, AccountError> {
+    /// Ends all sessions of somebody.
+    ///
+    /// # Errors
+    /// [`AccountError::NotThere`].
+    pub fn end_sessions(
+        &self,
+        conn: &mut DbConnection,
+        admin_id: AdminId,
+    ) -> Result<(), AccountError> {
+        let row = self.find(conn, admin_id)?;
+        admins::delete_sessions_of(conn, self.organization_id, admin_id)?;
+        let detail = json!({ "email": row.email, "sessions": "all" });
+        Ok(self.audit(conn, "admin.sessions_ended", &admin_id.to_string(), &detail)?)
+    }
+
+    /// Ends all of somebody's sessions but this one.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn end_other_sessions(
+        &self,
+        conn: &mut DbConnection,
+        admin: &AdminRow,
+        kept: &TokenHash,
+    ) -> Result<(), StoreError> {
+        let id = self.organization_id;
+        let n_ended = admins::delete_other_sessions(conn, id, admin.admin_id, kept)?;
+        let detail = json!({ "email": admin.email, "sessions": "others", "n_ended": n_ended });
+        self.audit(conn, "admin.sessions_ended", &admin.admin_id.to_string(), &detail)
+    }
+
+    /// Sets somebody's own password, and ends all their other sessions.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn set_password(
+        &self,
+        conn: &mut DbConnection,
+        admin: &AdminRow,
+        hash: &str,
+        kept: &TokenHash,
+    ) -> Result<(), StoreError> {
+        let id = self.organization_id;
+        admins::update_password_hash(conn, id, admin.admin_id, hash)?;
+        let n_ended = admins::delete_other_sessions(conn, id, admin.admin_id, kept)?;
+        let detail = json!({ "email": admin.email, "n_sessions_ended": n_ended });
+        self.audit(conn, "admin.password_changed", &admin.admin_id.to_string(), &detail)
+    }
+
+    /// Lets somebody's password open sessions until then, though the organization asks for its provider.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn allow_password(
+        &self,
+        conn: &mut DbConnection,
+        admin: &AdminRow,
+        until: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        admins::update_provider_waived(conn, self.organization_id, admin.admin_id, until)?;
+        let detail = json!({ "email": admin.email, "until": until });
+        self.audit(conn, "admin.password_allowed", &admin.admin_id.to_string(), &detail)
+    }
+
+    pub(super) fn find(
+        &self,
+        conn: &mut DbConnection,
+        admin_id: AdminId,
+    ) -> Result<AdminRow, AccountError> {
         let rows = admins::list(conn, self.organization_id)?;
         rows.into_iter().find(|it| it.admin_id == admin_id).ok_or(AccountError::NotThere)
     }

@@ -10,6 +10,8 @@ pub mod oidc;
 pub mod accounts;
 pub mod admins;
 pub mod csrf;
+pub mod factors;
 pub mod passwords;
 pub mod sessions;
 pub mod throttle;
+pub mod tickets;

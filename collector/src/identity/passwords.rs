@@ -147,6 +147,19 @@ impl Verifier {
     }
 }
 
+impl Verifier {
+    /// See [`Password::hash`]: in the same queue, since it costs the same.
+    pub async fn hash(&self, password: Password) -> String {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.expect("nobody closes this semaphore");
+        let hashed = actix_web::web::block(move || {
+            let _permit = permit;
+            password.hash()
+        });
+        hashed.await.expect("the pool is gone only while the process ends")
+    }
+}
+
 impl Default for Verifier {
     fn default() -> Verifier {
         Verifier::new()

@@ -202,6 +202,8 @@ mod tests {
             minimum_extension_version: None,
             identity_provider: None,
             minimum_extension_version_at: None,
+            second_factor_required: false,
+            admin_provider_required: false,
             help_contact: None,
             work_domains: Vec::new(),
             deny_sites: Vec::new(),

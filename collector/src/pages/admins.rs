@@ -17,8 +17,9 @@ use crate::db::{AdminId, Db};
 use crate::identity::accounts::{AccountError, Change};
 use crate::identity::passwords::Password;
 use crate::problem::ApiError;
+use crate::settings;
 use crate::store::word::{AdminRole, parse_word};
-use crate::store::{StoreError, admins};
+use crate::store::{StoreError, admins, second_factors};
 use crate::tokens::{Token, TokenHash, TokenKind};
 
 #[derive(Template)]
@@ -29,6 +30,10 @@ struct AdminsPage {
     zone: &'static str,
     admins: Vec<AdminLine>,
     sessions: Vec<SessionLine>,
+    second_factor_required: bool,
+    provider_required: bool,
+    /// The provider's name, where there is one.
+    provider: Option<String>,
 }
 
 struct AdminLine {
@@ -37,6 +42,8 @@ struct AdminLine {
     is_admin: bool,
     is_disabled: bool,
     is_caller: bool,
+    has_factor: bool,
+    has_session: bool,
     since: Cell,
     last_signed_in: Cell,
 }
@@ -45,6 +52,7 @@ struct SessionLine {
     id: String,
     email: String,
     is_this: bool,
+    browser: Cell,
     since: Cell,
     last_seen: Cell,
     ends: Cell,
@@ -82,9 +90,11 @@ pub async fn list(
 ) -> Result<HttpResponse, PageError> {
     let organization = caller.organization(&db).await?;
     let id = organization.organization_id;
-    let (rows, sessions) = db
+    let (rows, sessions, factors) = db
         .run(move |conn| {
-            Ok::<_, StoreError>((admins::list(conn, id)?, admins::list_sessions(conn, id)?))
+            let rows = admins::list(conn, id)?;
+            let sessions = admins::list_sessions(conn, id)?;
+            Ok::<_, StoreError>((rows, sessions, second_factors::list_confirmed(conn, id)?))
         })
         .await?;
     let calendar = Calendar::new(organization.time_zone, clock.now());
@@ -93,10 +103,11 @@ pub async fn list(
         rows.iter().find(|it| it.admin_id == id).map_or_else(String::new, |it| it.email.clone())
     };
     let own = Token::parse(TokenKind::AdminSession, caller.secret()).map(|it| it.hash()).ok();
-    let sessions = sessions.iter().map(|it| SessionLine {
+    let of_sessions = sessions.iter().map(|it| SessionLine {
         id: URL_SAFE_NO_PAD.encode(&it.token_hash),
         email: email(it.admin_id),
         is_this: own.as_ref().is_some_and(|own| own.as_bytes() == it.token_hash.as_slice()),
+        browser: it.browser.clone().map_or(Cell::Unknown, Cell::Text),
         since: Cell::At(at(it.created_at)),
         last_seen: Cell::At(at(it.last_seen_at)),
         ends: Cell::At(at(it.expires_at)),
@@ -107,6 +118,8 @@ pub async fn list(
         is_admin: it.role.0 == AdminRole::Admin,
         is_disabled: it.disabled_at.is_some(),
         is_caller: it.admin_id == caller.admin.admin_id,
+        has_factor: factors.contains(&it.admin_id),
+        has_session: sessions.iter().any(|session| session.admin_id == it.admin_id),
         since: Cell::At(at(it.created_at)),
         last_signed_in: Cell::at(it.last_signed_in_at.map(at)),
     });
@@ -114,7 +127,10 @@ pub async fn list(
         title: "Admins",
         zone: calendar.zone_name(),
         admins: lines.collect(),
-        sessions: sessions.collect(),
+        sessions: of_sessions.collect(),
+        second_factor_required: organization.second_factor_required,
+        provider_required: organization.admin_provider_required,
+        provider: organization.identity_provider.clone(),
         caller: CallerFrame::new(&caller, &organization, "/admins"),
     })
 }
@@ -179,7 +195,8 @@ pub struct UpdateForm {
     state: Option<String>,
 }
 
-/// `POST`: changes what somebody may do, or locks them out or in.
+/// `POST`: changes what somebody may do, locks them out or in, signs them out everywhere, or takes their
+/// second factor away.
 ///
 /// # Errors
 /// When the form is not ours, the person may not, or nobody could change anything afterwards.
@@ -199,16 +216,58 @@ pub async fn update(
             let role = parse_role(role)?;
             db.write(move |conn| change.set_role(conn, admin_id, role)).await?;
         }
+        (None, Some("no_second_factor")) => {
+            db.write(move |conn| change.reset_factor(conn, admin_id)).await?;
+        }
+        (None, Some("signed_out")) => {
+            db.write(move |conn| change.end_sessions(conn, admin_id)).await?;
+        }
         (None, Some(state @ ("enabled" | "disabled"))) => {
             let is_disabled = state == "disabled";
             db.write(move |conn| change.set_disabled(conn, admin_id, is_disabled)).await?;
         }
         _ => {
-            let allowed = "the form names either a role or the state enabled or disabled";
+            let allowed = "the form names either a role or the state enabled, disabled, signed_out or \
+                           no_second_factor";
             return Err(ApiError::Invalid(allowed.to_owned()).into());
         }
     }
     Ok(answer::redirect("/admins"))
+}
+
+/// What the organization asks of its admins when they sign in. A box that is not checked is not sent.
+#[derive(Deserialize)]
+pub struct RulesForm {
+    form_token: String,
+    second_factor: Option<String>,
+    provider: Option<String>,
+}
+
+/// `POST`: sets what the organization asks of its admins when they sign in.
+///
+/// # Errors
+/// When the form is not ours or the person may not.
+pub async fn set_rules(
+    caller: Caller,
+    form: Form<RulesForm>,
+    request: HttpRequest,
+    db: Data<Db>,
+    clock: Data<Clock>,
+) -> Result<HttpResponse, PageError> {
+    caller.check_change(&request, &form.form_token)?;
+    let before = caller.organization(&db).await?;
+    let only_new = |is: bool, was: bool| (is != was).then_some(is);
+    let rules = settings::Change {
+        second_factor_required: only_new(
+            form.second_factor.is_some(),
+            before.second_factor_required,
+        ),
+        admin_provider_required: only_new(form.provider.is_some(), before.admin_provider_required),
+        ..settings::Change::default()
+    };
+    let (actor, now) = (caller.actor(), clock.now());
+    db.write(move |conn| settings::change(conn, &before, &rules, &actor, now)).await?;
+    Ok(answer::redirect("/admins#rules"))
 }
 
 /// The one field of the button beside a session.

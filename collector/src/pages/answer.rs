@@ -73,6 +73,9 @@ pub enum PageError {
     /// Nobody is signed in: the sign-in page follows.
     #[error("nobody is signed in")]
     NotSignedIn,
+    /// Somebody is signed in who has to set up a second factor first: that page follows.
+    #[error("a second factor has to be set up first")]
+    FactorMissing,
     /// Everything else, as a page.
     #[error(transparent)]
     Problem(#[from] ApiError),
@@ -100,7 +103,7 @@ struct MessagePage {
 impl ResponseError for PageError {
     fn status_code(&self) -> actix_web::http::StatusCode {
         match self {
-            PageError::NotSignedIn => redirect("/sign-in").status(),
+            PageError::NotSignedIn | PageError::FactorMissing => redirect("/sign-in").status(),
             PageError::Problem(problem) => problem.status_code(),
         }
     }
@@ -108,6 +111,7 @@ impl ResponseError for PageError {
     fn error_response(&self) -> HttpResponse {
         match self {
             PageError::NotSignedIn => redirect("/sign-in"),
+            PageError::FactorMissing => redirect(super::account::FACTOR_PATH),
             PageError::Problem(problem) => {
                 let words = problem.problem();
                 let message = MessagePage { title: words.title, detail: sentence(&words.detail) };

@@ -5,21 +5,26 @@ use std::pin::Pin;
 
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
+use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, dev, web};
 
 use super::answer::PageError;
 use crate::clock::Clock;
 use crate::db::{Db, OrganizationId};
-use crate::identity::{csrf, sessions};
+use crate::identity::admins::Peer;
+use crate::identity::{csrf, sessions, tickets};
 use crate::problem::ApiError;
 use crate::store::admins::AdminRow;
 use crate::store::audit::Actor;
 use crate::store::organizations::{self, Organization};
 use crate::store::word::{ActorKind, AdminRole};
+use crate::tokens::{Token, TokenHash, TokenKind};
 
 /// The cookie of a session. `__Host-` makes the browser refuse it without `Secure`, with a `Domain`, or
 /// from another host, so that nobody can plant one.
 const SESSION_COOKIE: &str = "__Host-rollcall";
+/// The cookie with what the next step of a sign-in needs.
+const TICKET_COOKIE: &str = "__Host-rollcall-ticket";
 /// The cookie behind the form of the sign-in page.
 const FORM_COOKIE: &str = "__Host-rollcall-form";
 
@@ -29,7 +34,13 @@ pub struct Caller {
     /// Who.
     pub admin: AdminRow,
     secret: String,
+    lacks_factor: bool,
 }
+
+/// Somebody who is signed in, and may yet have to set up a second factor: for the pages on which that is
+/// done, and for leaving.
+#[derive(Clone, Debug)]
+pub struct Anyone(pub Caller);
 
 impl Caller {
     /// Whose data may be read.
@@ -72,6 +83,21 @@ impl Caller {
         &self.secret
     }
 
+    /// What the database knows this session by.
+    ///
+    /// # Errors
+    /// [`PageError::NotSignedIn`], which no caller sees who was found by it.
+    pub(super) fn session(&self) -> Result<TokenHash, PageError> {
+        let token = Token::parse(TokenKind::AdminSession, &self.secret);
+        token.map(|it| it.hash()).map_err(|_| PageError::NotSignedIn)
+    }
+
+    /// The organization asks for a second factor, and the person has none yet.
+    #[must_use]
+    pub fn lacks_factor(&self) -> bool {
+        self.lacks_factor
+    }
+
     /// Checks that a form came from a page that we showed to this session.
     ///
     /// # Errors
@@ -94,6 +120,19 @@ impl FromRequest for Caller {
     type Error = PageError;
     type Future = Pin<Box<dyn Future<Output = Result<Caller, PageError>>>>;
 
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let anyone = Anyone::from_request(request, payload);
+        Box::pin(async move {
+            let Anyone(caller) = anyone.await?;
+            if caller.lacks_factor { Err(PageError::FactorMissing) } else { Ok(caller) }
+        })
+    }
+}
+
+impl FromRequest for Anyone {
+    type Error = PageError;
+    type Future = Pin<Box<dyn Future<Output = Result<Anyone, PageError>>>>;
+
     fn from_request(request: &HttpRequest, _payload: &mut dev::Payload) -> Self::Future {
         let secret = request.cookie(SESSION_COOKIE).map(|it| it.value().to_owned());
         let db = request.app_data::<web::Data<Db>>().cloned();
@@ -101,9 +140,10 @@ impl FromRequest for Caller {
         Box::pin(async move {
             let (db, clock) = db.zip(clock).expect("the server registers both");
             let secret = secret.ok_or(PageError::NotSignedIn)?;
-            let admin = sessions::find(&db, &secret, clock.now()).await?;
-            let admin = admin.ok_or(PageError::NotSignedIn)?;
-            Ok(Caller { admin, secret })
+            let session = sessions::find(&db, &secret, clock.now()).await?;
+            let session = session.ok_or(PageError::NotSignedIn)?;
+            let lacks_factor = session.lacks_factor;
+            Ok(Anyone(Caller { admin: session.admin, secret, lacks_factor }))
         })
     }
 }
@@ -137,9 +177,33 @@ pub(super) fn session_cookie(secret: String) -> Cookie<'static> {
     cookie(SESSION_COOKIE, secret, Duration::seconds(seconds))
 }
 
-/// The same cookies, ended.
-pub(super) fn ended_cookies() -> [Cookie<'static>; 2] {
-    [SESSION_COOKIE, FORM_COOKIE].map(|name| cookie(name, String::new(), Duration::ZERO))
+/// What the next step of a sign-in needs, if the browser has it.
+pub(super) fn ticket(request: &HttpRequest) -> Option<String> {
+    request.cookie(TICKET_COOKIE).map(|it| it.value().to_owned())
+}
+
+pub(super) fn ticket_cookie(ticket: String) -> Cookie<'static> {
+    cookie(TICKET_COOKIE, ticket, Duration::seconds(tickets::LIFETIME.num_seconds()))
+}
+
+/// The cookies of a sign-in, ended: that of its form, and that of its next step.
+pub(super) fn ended_sign_in_cookies() -> [Cookie<'static>; 2] {
+    [FORM_COOKIE, TICKET_COOKIE].map(|name| cookie(name, String::new(), Duration::ZERO))
+}
+
+/// All cookies, ended.
+pub(super) fn ended_cookies() -> [Cookie<'static>; 3] {
+    [SESSION_COOKIE, FORM_COOKIE, TICKET_COOKIE]
+        .map(|name| cookie(name, String::new(), Duration::ZERO))
+}
+
+/// Where a request comes from: for the throttle, and for the list of sessions.
+pub(super) fn peer(request: &HttpRequest) -> Peer {
+    let user_agent = request.headers().get(header::USER_AGENT).and_then(|it| it.to_str().ok());
+    Peer {
+        ip: request.peer_addr().map(|it| it.ip()),
+        browser: user_agent.and_then(sessions::browser_of),
+    }
 }
 
 fn cookie(name: &'static str, value: String, lifetime: Duration) -> Cookie<'static> {
@@ -147,7 +211,8 @@ fn cookie(name: &'static str, value: String, lifetime: Duration) -> Cookie<'stat
         .path("/")
         .secure(true)
         .http_only(true)
-        // Lax and not Strict: a link in a mail should find its reader signed in.
+        // Lax and not Strict: a link in a mail should find its reader signed in, and an identity
+        // provider sends its people back from another site.
         .same_site(SameSite::Lax)
         .max_age(lifetime)
         .finish()

@@ -6,15 +6,18 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use shared::address::EmailAddress;
 use shared::wire::IdentityMethod;
 
 use super::answer::{self, PageError};
+use super::provider_sign_in;
 use crate::db::DbConnection;
 use crate::identity::installations::{self as identities, Refusal};
 use crate::identity::links;
 use crate::identity::oidc::{self, OidcError, Pending, Provider};
 use crate::problem::ApiError;
 use crate::server::Collector;
+use crate::store::identity_providers::IdentityProviderRow;
 use crate::store::oidc_sign_ins::{self, OidcSignInRow};
 use crate::store::sign_in_links::SignInLinkRow;
 use crate::store::{
@@ -53,10 +56,10 @@ pub async fn start(
 #[derive(Deserialize)]
 pub struct CallbackQuery {
     state: String,
-    code: Option<String>,
-    error: Option<String>,
+    pub(super) code: Option<String>,
+    pub(super) error: Option<String>,
     /// RFC 9207: who answers.
-    iss: Option<String>,
+    pub(super) iss: Option<String>,
 }
 
 /// `GET`: the provider's answer. Ends at the extension's own address, with a proof or a word.
@@ -65,25 +68,18 @@ pub struct CallbackQuery {
 /// When the sign-in is unknown or has ended.
 pub async fn callback(
     query: Query<CallbackQuery>,
+    request: HttpRequest,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
+    // One address for both: an organization registers it once.
+    if let Ok(state) = Token::parse(TokenKind::AdminSignIn, &query.state) {
+        return provider_sign_in::finish(&state, query.into_inner(), &request, &collector).await;
+    }
     let now = collector.clock.now();
     let CallbackQuery { state, code, error, iss } = query.into_inner();
     let (state, row, provider) = find_sign_in(&collector, &state).await?;
-    let refused = |refusal, detail: &str| OidcError { refusal, detail: detail.to_owned() };
-    let outcome = match (code, error) {
-        _ if iss.is_some_and(|it| it != provider.issuer) => {
-            Err(refused(Refusal::Token, "another issuer answered"))
-        }
-        (Some(code), None) => {
-            let (asker, pending) = (collector.asker.clone(), pending(&state, &row));
-            blocking(move || asker.finish(&provider, &pending, code, now)).await
-        }
-        (_, Some(error)) if error == "access_denied" => {
-            Err(refused(Refusal::Denied, "the person declined"))
-        }
-        _ => Err(refused(Refusal::Provider, "the answer has no code")),
-    };
+    let answered = CallbackQuery { state: String::new(), code, error, iss };
+    let outcome = vouched(&collector, provider, pending(&state, &row), answered, now).await;
     let email = match outcome {
         Ok(email) => email,
         Err(error) => return refuse(&collector, row, error).await,
@@ -108,7 +104,56 @@ pub async fn callback(
     }
 }
 
-async fn blocking<T: Send + 'static>(
+fn refused(refusal: Refusal, detail: &str) -> OidcError {
+    OidcError { refusal, detail: detail.to_owned() }
+}
+
+/// The address for which the provider's answer vouches.
+///
+/// # Errors
+/// [`OidcError`] when it vouches for none.
+pub(super) async fn vouched(
+    collector: &Collector,
+    provider: Provider,
+    pending: Pending,
+    answered: CallbackQuery,
+    now: DateTime<Utc>,
+) -> Result<EmailAddress, OidcError> {
+    match (answered.code, answered.error) {
+        _ if answered.iss.is_some_and(|it| it != provider.issuer) => {
+            Err(refused(Refusal::Token, "another issuer answered"))
+        }
+        (Some(code), None) => {
+            let asker = collector.asker.clone();
+            blocking(move || asker.finish(&provider, &pending, code, now)).await
+        }
+        (_, Some(error)) if error == "access_denied" => {
+            Err(refused(Refusal::Denied, "the person declined"))
+        }
+        _ => Err(refused(Refusal::Provider, "the answer has no code")),
+    }
+}
+
+/// What is asked when somebody signs in at this provider.
+///
+/// # Errors
+/// When its secret was sealed elsewhere, or the collector does not know where it is reached.
+pub(super) fn provider(
+    collector: &Collector,
+    row: IdentityProviderRow,
+) -> Result<Provider, ApiError> {
+    let public_url = collector.public_url.as_ref().ok_or(ApiError::SignInNotOffered)?;
+    let id = row.organization_id;
+    let secret = row.sealed_credential.map(|it| collector.sealer.open(id, &it)).transpose();
+    Ok(Provider {
+        issuer: row.issuer,
+        client_id: row.client_id,
+        client_secret: secret.map_err(|error| ApiError::Internal(error.into()))?,
+        callback_url: format!("{public_url}{CALLBACK_PATH}"),
+    })
+}
+
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, OidcError> + Send + 'static,
 ) -> Result<T, OidcError> {
     let done = tokio::task::spawn_blocking(work).await;
@@ -132,21 +177,13 @@ async fn find_sign_in(
 ) -> Result<(Token, OidcSignInRow, Provider), PageError> {
     let ended = || PageError::Problem(ApiError::ProofRefused(Refusal::Ended));
     let state = Token::parse(TokenKind::SignIn, state).map_err(|_| ended())?;
-    let public_url = collector.public_url.clone().ok_or_else(ended)?;
     let (id, hash, now) = (state.organization_id(), state.hash(), collector.clock.now());
     let found = collector.db.run(move |conn| {
         let row = oidc_sign_ins::find(conn, id, &hash, now)?;
         Ok::<_, StoreError>(row.zip(identity_providers::find(conn, id)?))
     });
-    let (row, provider) = found.await?.ok_or_else(ended)?;
-    let secret = provider.sealed_credential.map(|it| collector.sealer.open(id, &it)).transpose();
-    let provider = Provider {
-        issuer: provider.issuer,
-        client_id: provider.client_id,
-        client_secret: secret.map_err(|error| ApiError::Internal(error.into()))?,
-        callback_url: format!("{public_url}{CALLBACK_PATH}"),
-    };
-    Ok((state, row, provider))
+    let (row, found) = found.await?.ok_or_else(ended)?;
+    Ok((state, row, provider(collector, found)?))
 }
 
 /// Ends a sign-in: nothing was changed, the audit says why, and so does the extension to its user.

@@ -4,6 +4,7 @@
 //! from `shared::activity::assess` at the moment of reading, never from a column alone. Pages change
 //! nothing but by forms that carry a token, and only for admins, not for viewers.
 
+pub mod account;
 pub mod admins;
 pub mod all_settings;
 pub mod api_keys;
@@ -21,6 +22,7 @@ pub mod limits;
 pub mod mailings;
 pub mod overview;
 pub mod package;
+pub mod provider_sign_in;
 pub mod rollout;
 pub mod settings;
 pub mod sign_in;

@@ -4,8 +4,8 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 
 use super::StoreError;
-use super::word::{AdminRole, Word};
-use crate::db::schema::{admin_sessions, admins};
+use super::word::{AdminRole, SessionMethod, Word};
+use crate::db::schema::{admin_sessions, admins, organizations, second_factors};
 use crate::db::{AdminId, DbConnection, OrganizationId};
 use crate::tokens::TokenHash;
 
@@ -31,6 +31,8 @@ pub struct AdminRow {
     pub last_signed_in_at: Option<NaiveDateTime>,
     /// When the person was locked out.
     pub disabled_at: Option<NaiveDateTime>,
+    /// Until then the password opens a session, though the organization asks for its provider.
+    pub provider_waived_until: Option<NaiveDateTime>,
 }
 
 impl std::fmt::Debug for AdminRow {
@@ -61,6 +63,23 @@ pub fn find_by_email(conn: &mut DbConnection, email: &str) -> Result<Option<Admi
     Ok(admins::table
         .filter(admins::email.eq(email))
         .order((admins::organization_id, admins::admin_id))
+        .select(AdminRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// The admin with this id.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    admin_id: AdminId,
+) -> Result<Option<AdminRow>, StoreError> {
+    Ok(admins::table
+        .filter(admins::organization_id.eq(organization_id))
+        .filter(admins::admin_id.eq(admin_id))
         .select(AdminRow::as_select())
         .first(conn)
         .optional()?)
@@ -135,6 +154,10 @@ pub struct SessionRow {
     pub last_seen_at: NaiveDateTime,
     /// When it ends at the latest.
     pub expires_at: NaiveDateTime,
+    /// Such as `Chrome on Windows`.
+    pub browser: Option<String>,
+    /// How it was opened.
+    pub method: Word<SessionMethod>,
 }
 
 /// The sessions that are not forgotten yet, the newest first.
@@ -166,6 +189,45 @@ pub fn delete_sessions_of(
             .filter(admin_sessions::organization_id.eq(organization_id))
             .filter(admin_sessions::admin_id.eq(admin_id)),
     )
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Ends all sessions of somebody but one; how many there were.
+///
+/// # Errors
+/// When the database refuses.
+pub fn delete_other_sessions(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    admin_id: AdminId,
+    kept: &TokenHash,
+) -> Result<usize, StoreError> {
+    Ok(diesel::delete(
+        admin_sessions::table
+            .filter(admin_sessions::organization_id.eq(organization_id))
+            .filter(admin_sessions::admin_id.eq(admin_id))
+            .filter(admin_sessions::token_hash.ne(kept.as_bytes().as_slice())),
+    )
+    .execute(conn)?)
+}
+
+/// Lets somebody's password open sessions until then, whatever the organization asks for.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_provider_waived(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    admin_id: AdminId,
+    until: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::update(
+        admins::table
+            .filter(admins::organization_id.eq(organization_id))
+            .filter(admins::admin_id.eq(admin_id)),
+    )
+    .set(admins::provider_waived_until.eq(until.naive_utc()))
     .execute(conn)?;
     Ok(())
 }
@@ -210,26 +272,40 @@ pub fn update_password_hash(
     Ok(())
 }
 
-/// Opens a session until `expires_at`.
+/// A session to open.
+#[derive(Clone, Debug)]
+pub struct NewSession<'a> {
+    /// Whose.
+    pub admin: &'a AdminRow,
+    /// SHA-256 of the cookie's text.
+    pub hash: TokenHash,
+    /// Such as `Chrome on Windows`.
+    pub browser: Option<&'a str>,
+    /// How it is opened.
+    pub method: SessionMethod,
+    /// When it ends at the latest.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Opens a session.
 ///
 /// # Errors
 /// When the database refuses.
 pub fn insert_session(
     conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    admin_id: AdminId,
-    hash: &TokenHash,
+    new: &NewSession<'_>,
     now: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     diesel::insert_into(admin_sessions::table)
         .values((
-            admin_sessions::organization_id.eq(organization_id),
-            admin_sessions::token_hash.eq(hash.as_bytes().as_slice()),
-            admin_sessions::admin_id.eq(admin_id),
+            admin_sessions::organization_id.eq(new.admin.organization_id),
+            admin_sessions::token_hash.eq(new.hash.as_bytes().as_slice()),
+            admin_sessions::admin_id.eq(new.admin.admin_id),
             admin_sessions::created_at.eq(now.naive_utc()),
             admin_sessions::last_seen_at.eq(now.naive_utc()),
-            admin_sessions::expires_at.eq(expires_at.naive_utc()),
+            admin_sessions::expires_at.eq(new.expires_at.naive_utc()),
+            admin_sessions::browser.eq(new.browser),
+            admin_sessions::method.eq(Word(new.method)),
         ))
         .execute(conn)?;
     Ok(())
@@ -242,6 +318,8 @@ pub struct OpenSession {
     pub admin: AdminRow,
     /// When it was last used, to within what [`update_session_seen`] is called.
     pub last_seen_at: DateTime<Utc>,
+    /// It was opened by password, the organization asks for a second factor, and its admin has none yet.
+    pub lacks_factor: bool,
 }
 
 /// The session with this token; none once it has expired, was not used since `idle_since`, or its
@@ -256,21 +334,49 @@ pub fn find_session(
     idle_since: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Option<OpenSession>, StoreError> {
-    let found: Option<(AdminRow, NaiveDateTime)> = admin_sessions::table
+    type Found = (
+        AdminRow,
+        NaiveDateTime,
+        Word<SessionMethod>,
+        Option<NaiveDateTime>,
+        Option<NaiveDateTime>,
+    );
+    let found: Option<Found> = admin_sessions::table
         .inner_join(
             admins::table.on(admins::organization_id
                 .eq(admin_sessions::organization_id)
                 .and(admins::admin_id.eq(admin_sessions::admin_id))),
+        )
+        .inner_join(
+            organizations::table
+                .on(organizations::organization_id.eq(admin_sessions::organization_id)),
+        )
+        .left_join(
+            second_factors::table.on(second_factors::organization_id
+                .eq(admin_sessions::organization_id)
+                .and(second_factors::admin_id.eq(admin_sessions::admin_id))),
         )
         .filter(admin_sessions::organization_id.eq(organization_id))
         .filter(admin_sessions::token_hash.eq(hash.as_bytes().as_slice()))
         .filter(admin_sessions::expires_at.gt(now.naive_utc()))
         .filter(admin_sessions::last_seen_at.gt(idle_since.naive_utc()))
         .filter(admins::disabled_at.is_null())
-        .select((AdminRow::as_select(), admin_sessions::last_seen_at))
+        .select((
+            AdminRow::as_select(),
+            admin_sessions::last_seen_at,
+            admin_sessions::method,
+            organizations::second_factor_required_at,
+            second_factors::confirmed_at.nullable(),
+        ))
         .first(conn)
         .optional()?;
-    Ok(found.map(|(admin, seen_at)| OpenSession { admin, last_seen_at: seen_at.and_utc() }))
+    Ok(found.map(|(admin, seen_at, method, required_at, confirmed_at)| OpenSession {
+        admin,
+        last_seen_at: seen_at.and_utc(),
+        lacks_factor: method.0 == SessionMethod::Password
+            && required_at.is_some()
+            && confirmed_at.is_none(),
+    }))
 }
 
 /// Notes that a session was used.

@@ -41,6 +41,18 @@ pub fn find(
         .optional()?)
 }
 
+/// All organizations' providers. One of the few questions across tenants: who comes to the sign-in page
+/// does not know an organization's id.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_all(conn: &mut DbConnection) -> Result<Vec<IdentityProviderRow>, StoreError> {
+    Ok(identity_providers::table
+        .order(identity_providers::organization_id)
+        .select(IdentityProviderRow::as_select())
+        .load(conn)?)
+}
+
 /// Sets the organization's provider, in place of the one before.
 ///
 /// # Errors

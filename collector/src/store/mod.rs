@@ -21,6 +21,7 @@ pub mod identity_providers;
 pub mod mail_messages;
 pub mod mailings;
 pub mod oidc_sign_ins;
+pub mod second_factors;
 pub mod sign_in_links;
 
 pub mod webhook_deliveries;

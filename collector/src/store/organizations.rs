@@ -55,6 +55,10 @@ pub struct Organization {
     pub identity_provider: Option<String>,
     /// Since when older extensions are outdated.
     pub minimum_extension_version_at: Option<DateTime<Utc>>,
+    /// Admins who sign in by password need a second factor.
+    pub second_factor_required: bool,
+    /// Admins sign in at the provider, where there is one.
+    pub admin_provider_required: bool,
     /// The source under which the extension's facts are kept.
     pub extension_source_id: SourceId,
     /// Limits of apps, sources and licenses that differ from its own.
@@ -124,6 +128,8 @@ struct OrganizationRow {
     discovery_min_users: i32,
     discovery_min_sign_ins: i32,
     minimum_extension_version_at: Option<NaiveDateTime>,
+    second_factor_required_at: Option<NaiveDateTime>,
+    admin_provider_required_at: Option<NaiveDateTime>,
 }
 
 /// Creates an organization with its work domains and its extension source.
@@ -155,6 +161,8 @@ pub fn insert(
         discovery_min_users: 1,
         discovery_min_sign_ins: 1,
         minimum_extension_version_at: None,
+        second_factor_required_at: None,
+        admin_provider_required_at: None,
     };
     diesel::insert_into(organizations::table).values(&row).execute(conn)?;
     for domain in &new.work_domains {
@@ -382,6 +390,40 @@ pub fn update_minimum_version(
     Ok(())
 }
 
+/// Sets whether admins who sign in by password need a second factor.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_second_factor_required(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    is_required: bool,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    use organizations::dsl;
+    diesel::update(dsl::organizations.filter(dsl::organization_id.eq(organization_id)))
+        .set(dsl::second_factor_required_at.eq(is_required.then(|| now.naive_utc())))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Sets whether admins sign in at the organization's provider.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_admin_provider_required(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    is_required: bool,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    use organizations::dsl;
+    diesel::update(dsl::organizations.filter(dsl::organization_id.eq(organization_id)))
+        .set(dsl::admin_provider_required_at.eq(is_required.then(|| now.naive_utc())))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// There is an organization with this id.
 ///
 /// # Errors
@@ -466,6 +508,8 @@ pub fn find(
         help_contact: row.help_contact,
         identity_provider,
         minimum_extension_version_at: row.minimum_extension_version_at.map(|it| it.and_utc()),
+        second_factor_required: row.second_factor_required_at.is_some(),
+        admin_provider_required: row.admin_provider_required_at.is_some(),
         work_domains,
         deny_sites,
         site_rules: SiteRules::new(rules?),

@@ -189,6 +189,16 @@ pub enum SyncMode {
 }
 words!(SyncMode: Snapshot => "snapshot", Facts => "facts");
 
+/// How an admin's session was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SessionMethod {
+    /// With the password that the collector keeps a hash of.
+    Password,
+    /// At the organization's identity provider.
+    Provider,
+}
+words!(SessionMethod: Password => "password", Provider => "provider");
+
 /// Whether a line of spend counts, and whether a rule has matched it (T23, T24).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SpendState {

@@ -4,10 +4,12 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use collector::seed::{self, Seed};
 use serde_json::{Value, json};
+use tests::admin::PASSWORD;
 use tests::app::TestApp;
 use tests::browser::{Browser, Launch, Page};
 use tests::crx;
 use tests::desk::target;
+use totp_rs::{Builder, Secret};
 
 use super::admin::sign_in;
 
@@ -166,6 +168,7 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
         "/mailings",
         "/api-keys",
         "/webhooks",
+        "/account",
         "/audit",
         "/audit?action=nothing",
     ]
@@ -231,6 +234,30 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
     tab.click("#flush_seconds button")?;
     tab.wait_for("document.querySelector('#flush_seconds-error') !== null")?;
     look("/settings-refused")?;
+    // The steps of a second factor, the last of which is behind a sign-out.
+    tab.go_to(&format!("{}/account/second-factor", served.origin()))?;
+    look("/account/second-factor-begin")?;
+    tab.click("main form button")?;
+    tab.wait_for("document.querySelector('#key') !== null")?;
+    look("/account/second-factor")?;
+    let key = tab.eval("document.querySelector('#key').textContent")?;
+    let key = Secret::try_from_base32(key.as_str().unwrap_or_default().replace(' ', ""))?;
+    let device = Builder::new().with_secret(key).build()?;
+    let seconds = u64::try_from(app.collector.clock.now().timestamp())?;
+    tab.type_into("#code", &device.generate(seconds).to_string())?;
+    tab.press_enter()?;
+    tab.wait_for("document.querySelector('#codes') !== null")?;
+    look("/account/recovery-codes")?;
+    tab.go_to(&format!("{}/account", served.origin()))?;
+    look("/account/on")?;
+    tab.click("form[action='/sign-out'] button")?;
+    tab.wait_for("location.pathname === '/sign-in' && document.readyState === 'complete'")?;
+    look("/sign-in")?;
+    tab.type_into("#email", "ada@northwind.example")?;
+    tab.type_into("#password", PASSWORD)?;
+    tab.press_enter()?;
+    tab.wait_for("document.querySelector('#code') !== null")?;
+    look("/sign-in/code")?;
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }

@@ -250,3 +250,37 @@ fn a_mode_that_is_made_looser_and_stricter_is_in_force_at_the_next_heartbeat() -
     // The policy says `authenticated`, and the collector cannot make it looser.
     wait(&desk, "the policy's mode", |it| it["condition"] == "not_signed_in")
 }
+
+#[test]
+fn an_admin_signs_in_at_the_identity_provider_and_nobody_else_does() -> Result<()> {
+    let house = House::open()?;
+    let _provider = house.provider()?;
+    let browser = Browser::launch(&Launch::default())?;
+    let tab = browser.first_tab()?;
+    let sign_in = || -> Result<()> {
+        tab.go_to(&format!("{}/sign-in", house.url()))?;
+        tab.click("a[href='/sign-in/provider']")?;
+        tab.wait_for_element("input[name=email], [role=alert], h1.title")
+    };
+    sign_in()?;
+    tab.type_into("input[name=email]", MARIA.work_address)?;
+    tab.type_into("input[name=password]", "correct horse")?;
+    tab.click("button[type=submit]")?;
+    // Maria has an account at the provider, and none here.
+    tab.wait_for_element("[role=alert]")?;
+    ensure!(tab.text()?.contains("not that of an admin here"), "{}", tab.text()?);
+    tab.go_to(&format!("{}/users", house.url()))?;
+    ensure!(tab.eval("location.pathname")? == "/sign-in", "a session was opened");
+
+    let role = collector::store::word::AdminRole::Viewer;
+    house.app.add_admin(house.app.organization_id, MARIA.work_address, role);
+    // The provider knows her still.
+    sign_in()?;
+    tab.wait_for("document.title.startsWith('Overview') && document.readyState === 'complete'")?;
+    tab.go_to(&format!("{}/account", house.url()))?;
+    let text = tab.text()?;
+    for words in ["at the identity provider", "Chrome on Linux", "this session"] {
+        ensure!(text.contains(words), "{words:?} is not in {text}");
+    }
+    Ok(())
+}
