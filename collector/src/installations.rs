@@ -114,6 +114,7 @@ pub(crate) mod tests {
             minimum_extension_version_at: None,
             second_factor_required: false,
             admin_provider_required: false,
+            retention: crate::store::organizations::Retention::default(),
             work_domains: Vec::new(),
             deny_sites: Vec::new(),
             site_rules: shared::catalog::SiteRules::default(),

@@ -28,6 +28,7 @@ use crate::mail::queue::{self, Post};
 use crate::package::{self, Package};
 use crate::problem::ApiError;
 use crate::refusals::RefusalLimits;
+use crate::retention::{Deleted, Keeper};
 use crate::routes;
 use crate::seal::Sealer;
 use crate::telemetry::Metrics;
@@ -169,9 +170,11 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
         Duration::from_secs(config.sweep_seconds),
     ));
     let counts = actix_web::rt::spawn(count_regularly(collector.clone()));
+    let deletions = actix_web::rt::spawn(delete_regularly(collector.clone()));
     start(&collector, listener, config.workers)?.await?;
     sweeps.abort();
     counts.abort();
+    deletions.abort();
     // All requests are answered; nothing waits, and the writers end.
     collector.intake.close();
     Ok(())
@@ -212,6 +215,28 @@ async fn count_regularly(collector: Collector) {
             tracing::warn!(%error, "a count ended early; the next one starts anew");
         }
         tokio::time::sleep(COUNT_EVERY).await;
+    }
+}
+
+/// How often what is too old is deleted.
+const DELETE_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Deletes what is too old, again and again.
+async fn delete_regularly(collector: Collector) {
+    let mut keeper = Keeper::default();
+    loop {
+        match keeper.run(&collector).await {
+            Ok(deleted) if deleted != Deleted::default() => tracing::info!(
+                retention.n_activities = deleted.n_activities,
+                retention.n_usage_days = deleted.n_usage_days,
+                "deleted what is older than it is kept"
+            ),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "a deletion by age ended early; the next one goes on")
+            }
+        }
+        tokio::time::sleep(DELETE_EVERY).await;
     }
 }
 

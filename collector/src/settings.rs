@@ -10,7 +10,7 @@ use crate::db::DbConnection;
 use crate::store::StoreError;
 use crate::store::audit::{self, Actor, Object};
 use crate::store::discoveries::Limits;
-use crate::store::organizations::{self, Organization};
+use crate::store::organizations::{self, Organization, Retention};
 use crate::store::word::word;
 
 /// What to change; what is left out stays.
@@ -40,6 +40,10 @@ pub struct Change {
     pub second_factor_required: Option<bool>,
     /// Admins sign in at the organization's provider, where there is one.
     pub admin_provider_required: Option<bool>,
+    /// Days for which single activities are kept.
+    pub keep_activity_days: Option<u32>,
+    /// Days for which days of use are kept.
+    pub keep_usage_days: Option<u32>,
     /// Domains to add, lower-case. One that is there stays: a script may run twice.
     pub add_work_domains: Vec<String>,
     /// Domains to take away.
@@ -114,6 +118,16 @@ pub fn change(
     if let Some(is_required) = change.admin_provider_required {
         organizations::update_admin_provider_required(conn, id, is_required, now)?;
         changes.insert("admin_provider_required".to_owned(), json!(is_required));
+    }
+    if change.keep_activity_days.is_some() || change.keep_usage_days.is_some() {
+        let old = before.retention;
+        let retention = Retention {
+            activity_days: change.keep_activity_days.unwrap_or(old.activity_days),
+            usage_days: change.keep_usage_days.unwrap_or(old.usage_days),
+        };
+        organizations::update_retention(conn, id, retention)?;
+        changes.insert("keep_activity_days".to_owned(), json!(retention.activity_days));
+        changes.insert("keep_usage_days".to_owned(), json!(retention.usage_days));
     }
     if changes.is_empty() {
         return Ok(false);

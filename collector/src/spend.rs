@@ -16,7 +16,7 @@ use crate::store::audit::{self, Actor, Object};
 use crate::store::mappings::{self, Aliases};
 use crate::store::spend::{self, MatchingRuleRow, SpendLineRow};
 use crate::store::word::SpendState;
-use crate::store::{StoreError, apps};
+use crate::store::{StoreError, apps, organizations};
 use crate::triage::Triage;
 
 /// Who changes what of which organization, and when.
@@ -331,7 +331,8 @@ impl Change {
     /// An app by id, slug, site or name.
     fn app(&self, conn: &mut DbConnection, text: &str) -> Result<AppId, ApiError> {
         let (id, text) = (self.organization_id, text.trim());
-        let found = apply::resolve_apps(conn, id, &[text].into(), self.now)?;
+        let organization = organizations::find(conn, id)?.ok_or(ApiError::NotFound)?;
+        let found = apply::resolve_apps(conn, &organization, &[text].into(), self.now)?;
         match found.get(text) {
             Some(app_id) => Ok(*app_id),
             None => Ok(Triage::new(conn, id, &self.actor, self.now)?.app(text)?),

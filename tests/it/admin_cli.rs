@@ -193,6 +193,8 @@ fn settings_can_be_set_and_shown() {
         flush_seconds: 5
         heartbeat_seconds: 900
         help_contact: null
+        keep_activity_days: 90
+        keep_usage_days: 400
         minimum_extension_version: null
         mode: "disabled"
         organization: "Northwind"

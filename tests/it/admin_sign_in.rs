@@ -286,6 +286,7 @@ const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.
 async fn people_see_where_they_are_signed_in_and_sign_out_there() {
     let app = TestApp::new();
     let mut here = app.admin().await;
+    app.clock.advance(TimeDelta::minutes(1));
     let mut there = app.visitor();
     there.user_agent = Some(CHROME.to_owned());
     there.sign_in(ADA, PASSWORD).await;
@@ -296,9 +297,9 @@ async fn people_see_where_they_are_signed_in_and_sign_out_there() {
     let page = get(&mut here, "/account").await;
     expect![[r#"
         Browser | Signed in | Since | Last seen | Change
-        unknown | by password | Today, 10:10 | Today, 10:10 | Sign out
-        Chrome on Windows | by password | Today, 10:00 | Today, 10:00 | Sign out
-        unknown this session | by password | Today, 10:00 | Today, 10:10
+        unknown | by password | Today, 10:11 | Today, 10:11 | Sign out
+        Chrome on Windows | by password | Today, 10:01 | Today, 10:01 | Sign out
+        unknown this session | by password | Today, 10:00 | Today, 10:11
     "#]]
     .assert_eq(&page.rows("sessions"));
     let text = page.text();
@@ -327,7 +328,7 @@ async fn people_see_where_they_are_signed_in_and_sign_out_there() {
     assert_eq!(bob.get("/").await.header("location"), "/sign-in");
     let lines = audited(&app, "admin.session").await;
     expect![[r#"
-        admin.session_ended {"signed_in_at":"2026-11-23T09:10:00Z"}
+        admin.session_ended {"signed_in_at":"2026-11-23T09:11:00Z"}
         admin.sessions_ended {"email":"ada@northwind.example","n_ended":1,"sessions":"others"}
         admin.sessions_ended {"email":"bob@northwind.example","sessions":"all"}"#]]
     .assert_eq(&lines.join("\n"));

@@ -60,6 +60,9 @@ mod lists;
 /// Rolling out: package, keys, policies, coverage.
 mod rollout;
 
+/// What is deleted by age.
+mod retention;
+
 /// How admins sign in and stay so.
 mod admin_sign_in;
 

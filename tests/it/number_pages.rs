@@ -653,7 +653,7 @@ async fn t23_t24_t25_every_number_of_the_page_spend_leads_to_its_lines() {
     let preview = admin.submit("/spend/rules", &rule).await;
     assert!(
         preview.text().contains(
-            "3 lines without an app would be Slack’s, 1000.10 EUR and 20.00 USD. 1 of them are"
+            "3 lines without an app would be Slack’s, 1000.10 EUR and 20.00 USD. 1 of them: parts"
         ),
         "{}",
         preview.text()

@@ -72,6 +72,8 @@ pub(super) fn set(
         discovery_min_sign_ins: set.discovery_min_sign_ins,
         second_factor_required: set.require_second_factor,
         admin_provider_required: set.require_admin_provider,
+        keep_activity_days: set.keep_activity_days,
+        keep_usage_days: set.keep_usage_days,
         add_work_domains: texts(&set.work_domains),
         remove_work_domains: texts(&set.remove_work_domains),
         add_deny_sites: texts(&set.deny_sites),
@@ -118,6 +120,14 @@ fn shown(conn: &mut DbConnection, id: OrganizationId) -> Result<Answer, AdminErr
     say(&mut text, format_args!("Second factor  {}", yes(it.second_factor_required)));
     let provider = if it.admin_provider_required { "at the provider" } else { "by password too" };
     say(&mut text, format_args!("Admins         sign in {provider}"));
+    let kept = it.retention;
+    say(
+        &mut text,
+        format_args!(
+            "Kept           activities {} days, days of use {} days",
+            kept.activity_days, kept.usage_days
+        ),
+    );
     let minimum = it.minimum_extension_version.as_deref();
     say(&mut text, format_args!("Oldest wanted  {}", minimum.unwrap_or("-")));
     let json = json!({
@@ -137,6 +147,8 @@ fn shown(conn: &mut DbConnection, id: OrganizationId) -> Result<Answer, AdminErr
         "minimum_extension_version": minimum,
         "second_factor_required": it.second_factor_required,
         "admin_provider_required": it.admin_provider_required,
+        "keep_activity_days": kept.activity_days,
+        "keep_usage_days": kept.usage_days,
     });
     Ok(Answer { text, json })
 }

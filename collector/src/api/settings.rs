@@ -41,7 +41,9 @@ use crate::store::word::{Word, Words, parse_word};
     "help_contact": "it@northwind.example",
     "identity_provider": null,
     "second_factor_required": false,
-    "admin_provider_required": false
+    "admin_provider_required": false,
+    "keep_activity_days": 90,
+    "keep_usage_days": 400
 })))]
 pub struct Settings {
     organization_id: OrganizationId,
@@ -83,6 +85,10 @@ pub struct Settings {
     second_factor_required: bool,
     /// Admins sign in at the identity provider, where there is one.
     admin_provider_required: bool,
+    /// Days for which single activities are kept after they arrived. What they came to stays.
+    keep_activity_days: u32,
+    /// Days for which days of use are kept.
+    keep_usage_days: u32,
 }
 
 impl Settings {
@@ -106,6 +112,8 @@ impl Settings {
             identity_provider: it.identity_provider,
             second_factor_required: it.second_factor_required,
             admin_provider_required: it.admin_provider_required,
+            keep_activity_days: it.retention.activity_days,
+            keep_usage_days: it.retention.usage_days,
             name: it.name,
         }
     }
@@ -159,6 +167,13 @@ pub struct SettingsChange {
     /// Whether admins sign in at the identity provider; without one, passwords go on working. A password
     /// opens a session again for a while after `rollcall admin allow-password`.
     admin_provider_required: Option<bool>,
+    /// Days for which single activities are kept, 1 to 3,650. What is older then is deleted within the
+    /// hour, and for good; last used and statuses stay.
+    #[schema(minimum = 1, maximum = 3_650)]
+    keep_activity_days: Option<u32>,
+    /// Days for which days of use are kept, 1 to 3,650.
+    #[schema(minimum = 1, maximum = 3_650)]
+    keep_usage_days: Option<u32>,
     /// Domains whose addresses become work addresses; what is there stays.
     #[schema(required = false)]
     add_work_domains: Vec<String>,
@@ -226,6 +241,16 @@ impl SettingsChange {
                 remove_deny_sites: missing(&now.deny_sites, &lines()),
                 ..none
             },
+            "second_factor_required" => {
+                SettingsChange { second_factor_required: flag(name, text)?, ..none }
+            }
+            "admin_provider_required" => {
+                SettingsChange { admin_provider_required: flag(name, text)?, ..none }
+            }
+            "keep_activity_days" => {
+                SettingsChange { keep_activity_days: number(name, text)?, ..none }
+            }
+            "keep_usage_days" => SettingsChange { keep_usage_days: number(name, text)?, ..none },
             _ => return Err(ApiError::Invalid(format!("{name:?} is no setting"))),
         })
     }
@@ -247,6 +272,8 @@ impl SettingsChange {
         range("discovery_min_users", self.discovery_min_users.map(i64::from), 1, 1_000_000)?;
         let min_sign_ins = self.discovery_min_sign_ins.map(i64::from);
         range("discovery_min_sign_ins", min_sign_ins, 1, 1_000_000)?;
+        range("keep_activity_days", self.keep_activity_days.map(i64::from), 1, 3_650)?;
+        range("keep_usage_days", self.keep_usage_days.map(i64::from), 1, 3_650)?;
         let zone = |text: String| {
             text.parse::<Tz>().map_err(|_| {
                 ApiError::Invalid(format!(
@@ -279,11 +306,22 @@ impl SettingsChange {
             discovery_min_sign_ins: self.discovery_min_sign_ins,
             second_factor_required: self.second_factor_required,
             admin_provider_required: self.admin_provider_required,
+            keep_activity_days: self.keep_activity_days,
+            keep_usage_days: self.keep_usage_days,
             add_work_domains: hostnames("add_work_domains", &self.add_work_domains)?,
             remove_work_domains: hostnames("remove_work_domains", &self.remove_work_domains)?,
             add_deny_sites: hostnames("add_deny_sites", &self.add_deny_sites)?,
             remove_deny_sites: hostnames("remove_deny_sites", &self.remove_deny_sites)?,
         })
+    }
+}
+
+/// What a person chose of two.
+fn flag(name: &str, text: &str) -> Result<Option<bool>, ApiError> {
+    match text {
+        "true" => Ok(Some(true)),
+        "false" => Ok(Some(false)),
+        _ => Err(ApiError::Invalid(format!("{name} takes true or false; got {text:?}"))),
     }
 }
 

@@ -22,6 +22,8 @@ diesel::table! {
         minimum_extension_version_at -> Nullable<Timestamp>,
         second_factor_required_at -> Nullable<Timestamp>,
         admin_provider_required_at -> Nullable<Timestamp>,
+        keep_activity_days -> Integer,
+        keep_usage_days -> Integer,
     }
 }
 

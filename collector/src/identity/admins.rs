@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use shared::address::EmailAddress;
 
@@ -15,6 +15,7 @@ use super::throttle::Throttle;
 use super::tickets::{self, Step};
 use super::{factors::Proof, sessions};
 use crate::db::{AdminId, Db, DbConnection, OrganizationId};
+use crate::limits::{Buckets, Rate};
 use crate::seal::{SealError, Sealer};
 use crate::store::admins::{self, AdminRow};
 use crate::store::audit::{self, Actor, Object};
@@ -27,6 +28,16 @@ use crate::tokens::{Token, TokenHash};
 pub struct SignIns {
     verifier: Verifier,
     throttle: Arc<Throttle>,
+    at_provider: Arc<ProviderLimits>,
+}
+
+/// How often one network may make us ask an identity provider: anybody can, without an account.
+struct ProviderLimits(Buckets<Option<IpAddr>>);
+
+impl Default for ProviderLimits {
+    fn default() -> ProviderLimits {
+        ProviderLimits(Buckets::new(Rate { burst: 60, every: TimeDelta::seconds(2) }))
+    }
 }
 
 /// Why a sign-in did not happen.
@@ -71,6 +82,16 @@ pub struct Peer {
     pub ip: Option<IpAddr>,
     /// Such as `Chrome on Windows`.
     pub browser: Option<String>,
+}
+
+/// A new password of somebody who is signed in.
+pub struct PasswordChange {
+    /// The one before.
+    pub current: String,
+    /// The new one.
+    pub new: Password,
+    /// The session that goes on.
+    pub kept: TokenHash,
 }
 
 /// What comes after a right password.
@@ -185,12 +206,11 @@ impl SignIns {
         &self,
         db: &Db,
         admin: AdminRow,
-        current: String,
-        new: Password,
-        kept: TokenHash,
+        change: PasswordChange,
         peer: Peer,
         now: DateTime<Utc>,
     ) -> Result<(), SignInError> {
+        let PasswordChange { current, new, kept } = change;
         self.count_try(&admin.email, peer.ip, now)?;
         if !self.verifier.verify(current, admin.password_hash.clone()).await {
             return Err(SignInError::Refused);
@@ -201,6 +221,14 @@ impl SignIns {
         let actor = Actor { kind: ActorKind::Admin, name: admin.email.clone() };
         let change = Change { organization_id: admin.organization_id, actor, now };
         Ok(db.write(move |conn| change.set_password(conn, &admin, &hash, &kept)).await?)
+    }
+
+    /// Counts a step that asks an identity provider; an error is how long to wait.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn count_provider(&self, peer: &Peer, now: DateTime<Utc>) -> Result<(), TimeDelta> {
+        self.at_provider.0.take(peer.ip, now).map(|_| ())
     }
 
     /// Counts a try at something secret of somebody who is signed in.

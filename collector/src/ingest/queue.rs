@@ -204,6 +204,7 @@ mod tests {
             minimum_extension_version_at: None,
             second_factor_required: false,
             admin_provider_required: false,
+            retention: crate::store::organizations::Retention::default(),
             help_contact: None,
             work_domains: Vec::new(),
             deny_sites: Vec::new(),

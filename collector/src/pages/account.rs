@@ -14,6 +14,7 @@ use super::frame::CallerFrame;
 use super::sign_in;
 use super::words::{self, Calendar, Cell};
 use crate::identity::accounts::Change;
+use crate::identity::admins::{PasswordChange, SignInError};
 use crate::identity::factors::{Enrollment, FactorError};
 use crate::identity::passwords::Password;
 use crate::problem::ApiError;
@@ -201,11 +202,12 @@ pub async fn change_password(
     let PasswordForm { current, new, .. } = form.into_inner();
     let new = Password::parse(&new).map_err(|error| ApiError::Invalid(error.to_string()))?;
     let (peer, now) = (caller::peer(&request), collector.clock.now());
-    let (kept, admin) = (caller.session()?, caller.admin.clone());
+    let change = PasswordChange { current, new, kept: caller.session()? };
+    let admin = caller.admin.clone();
     let Collector { db, sign_ins, .. } = collector.as_ref();
-    match sign_ins.change_password(db, admin, current, new, kept, peer, now).await {
+    match sign_ins.change_password(db, admin, change, peer, now).await {
         Ok(()) => Ok(answer::redirect("/account?done=password")),
-        Err(crate::identity::admins::SignInError::Refused) => {
+        Err(SignInError::Refused) => {
             let text = "the current password is another one; nothing was changed";
             Err(ApiError::Invalid(text.to_owned()).into())
         }

@@ -233,6 +233,14 @@ fn groups(it: &Organization) -> Vec<Group> {
     ];
     let sites = unknown.map(|(choice, label)| (word(choice), label, choice == it.unknown_sites));
     let sites_in_force = sites.iter().find(|it| it.2).map_or("", |it| it.1).to_owned();
+    let of_two =
+        |is: bool, yes: &'static str, no: &'static str| [("true", yes, is), ("false", no, !is)];
+    let factor = of_two(it.second_factor_required, "required", "as each likes");
+    let provider =
+        of_two(it.admin_provider_required, "only at the identity provider", "by password, too");
+    let chosen = |of: &[(&'static str, &'static str, bool)]| {
+        of.iter().find(|it| it.2).map_or("", |it| it.1).to_owned()
+    };
     let seconds = |n: u32| words::duration(TimeDelta::seconds(i64::from(n)));
     vec![
         Group {
@@ -363,6 +371,58 @@ fn groups(it: &Organization) -> Vec<Group> {
                     Input::Text(it.minimum_extension_version.clone().unwrap_or_default(), 30),
                     "States of installations, at once. An outdated one goes on reporting.",
                     Some(("/installations?state=outdated", "Outdated browsers")),
+                ),
+            ],
+        },
+        Group {
+            id: "admins",
+            label: "Admins",
+            settings: vec![
+                setting(
+                    "second_factor_required",
+                    "Second factor",
+                    "Whether admins who sign in by password need a code of a device as well.",
+                    "as each likes",
+                    chosen(&factor),
+                    Input::Words(factor.to_vec()),
+                    "Who has none sets it up with the next click; API keys are not concerned.",
+                    Some(("/admins", "Who has one")),
+                ),
+                setting(
+                    "admin_provider_required",
+                    "How admins sign in",
+                    "Whether the identity provider is the only way in, where one is set up.",
+                    "by password, too",
+                    chosen(&provider),
+                    Input::Words(provider.to_vec()),
+                    "New sign-ins; open sessions go on. Should the provider fail, `rollcall admin allow-password` lets one password in for a while.",
+                    Some(("/sign-in-settings", "The identity provider")),
+                ),
+            ],
+        },
+        Group {
+            id: "kept",
+            label: "What is kept",
+            settings: vec![
+                setting(
+                    "keep_activity_days",
+                    "Days for which activities are kept",
+                    "Single sign-ins and visits, from the day on which they arrived.",
+                    "90",
+                    it.retention.activity_days.to_string(),
+                    Input::Number(it.retention.activity_days.to_string(), 1, 3_650),
+                    "What is older is deleted within the hour, for good. Last used, statuses, first and last dates and days of use stay.",
+                    None,
+                ),
+                setting(
+                    "keep_usage_days",
+                    "Days for which days of use are kept",
+                    "On which days each person used each app: what charts are made of.",
+                    "400",
+                    it.retention.usage_days.to_string(),
+                    Input::Number(it.retention.usage_days.to_string(), 1, 3_650),
+                    "What is older is deleted within the hour, for good. Charts begin later; last used and statuses stay.",
+                    None,
                 ),
             ],
         },

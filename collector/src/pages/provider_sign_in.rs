@@ -22,7 +22,7 @@ use crate::identity::admins;
 use crate::identity::installations::Refusal;
 use crate::identity::oidc::{self, Pending};
 use crate::identity::tickets::{self, Step};
-use crate::problem::ApiError;
+use crate::problem::{ApiError, rate_limited};
 use crate::refusals;
 use crate::server::Collector;
 use crate::store::audit::{self, Actor, Object};
@@ -84,6 +84,7 @@ pub async fn start(
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
     let (email, now) = (query.into_inner().email, collector.clock.now());
+    collector.sign_ins.count_provider(&caller::peer(&request), now).map_err(rate_limited)?;
     let Some(row) = find(&collector, &email).await? else {
         let text = "No organization with this work address has an identity provider.".to_owned();
         let problem = ApiError::SignInNotOffered;
@@ -164,6 +165,8 @@ pub(super) async fn finish(
         let problem = ApiError::ProofRefused(Refusal::Ended);
         return sign_in::refuse(collector, request, String::new(), text, &problem).await;
     };
+    // A ticket is good for ten minutes, in which its browser could ask the provider without an end.
+    collector.sign_ins.count_provider(&peer, now).map_err(rate_limited)?;
     let is_same: bool = expected.as_bytes().ct_eq(state.text().as_bytes()).into();
     let refused = |refusal: Refusal| {
         refuse(collector, request, id, refusal.as_str(), refusal.sentence(), None)

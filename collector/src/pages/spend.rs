@@ -60,6 +60,7 @@ struct SpendPage {
     caller: CallerFrame,
     zone: &'static str,
     lead: String,
+    left_out: Vec<(String, String)>,
     has_lines: bool,
     rates: Table,
     apps: Table,
@@ -215,22 +216,18 @@ impl Book {
         self.terms.rules.iter().map(line).collect()
     }
 
-    fn lead(&self) -> String {
+    /// What no sum counts, with where it is.
+    fn left_out(&self) -> Vec<(String, String)> {
         let totals = &self.totals;
-        let mut lead = format!("{} count.", words::count(totals.n_lines, "line"));
-        if totals.n_parts != 0 {
-            lead.push_str(&format!(
-                " {} of main items are not counted again (rule T23).",
-                words::count(totals.n_parts, "part")
-            ));
-        }
-        if totals.n_other_accounts != 0 {
-            lead.push_str(&format!(
-                " {} of other accounts are left out.",
-                words::count(totals.n_other_accounts, "line")
-            ));
-        }
-        lead
+        let all = [
+            ("part", totals.n_parts, "part", "of main items (rule T23)"),
+            ("other_account", totals.n_other_accounts, "line", "of other accounts"),
+        ];
+        let left = all.into_iter().filter(|it| it.1 != 0);
+        left.map(|(state, n, unit, of)| {
+            (format!("{} {of}", words::count(n, unit)), lines(&[("state", state)]))
+        })
+        .collect()
     }
 }
 
@@ -256,7 +253,8 @@ pub async fn show(
     answer::page(&SpendPage {
         title: "Spend",
         zone: calendar.zone_name(),
-        lead: book.lead(),
+        lead: format!("{} count.", words::count(book.totals.n_lines, "line")),
+        left_out: book.left_out(),
         has_lines: !book.lines.is_empty(),
         rates: book.rates_table(),
         apps: book.apps_table(),
@@ -596,7 +594,7 @@ pub async fn add_rule(
         format!("{} without an app would be {name}’s{sums}.", words::count(n_lines, "line"));
     if n_idle != 0 {
         lead.push_str(&format!(
-            " {} of them are parts of main items or of other accounts, which the sum leaves out.",
+            " {} of them: parts of main items or lines of other accounts, which no sum counts.",
             words::number(n_idle)
         ));
     }

@@ -253,3 +253,33 @@ pub fn list_times(
         .load(conn)?;
     Ok(rows.into_iter().map(|it| it.and_utc()).collect())
 }
+
+/// Deletes activities that arrived before a moment, of the oldest so many; how many there were. Ids are
+/// ordered by arrival, so the oldest are at the beginning of the key.
+///
+/// # Errors
+/// When the database refuses.
+pub fn delete_received_before(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<usize, StoreError> {
+    let oldest: Vec<(ActivityId, NaiveDateTime)> = activities::table
+        .filter(activities::organization_id.eq(organization_id))
+        .order(activities::activity_id)
+        .limit(limit)
+        .select((activities::activity_id, activities::received_at))
+        .load(conn)?;
+    let is_old = |it: &(ActivityId, NaiveDateTime)| it.1 < before.naive_utc();
+    let ids: Vec<ActivityId> = oldest.into_iter().filter(is_old).map(|it| it.0).collect();
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    Ok(diesel::delete(
+        activities::table
+            .filter(activities::organization_id.eq(organization_id))
+            .filter(activities::activity_id.eq_any(ids)),
+    )
+    .execute(conn)?)
+}

@@ -59,6 +59,8 @@ pub struct Organization {
     pub second_factor_required: bool,
     /// Admins sign in at the provider, where there is one.
     pub admin_provider_required: bool,
+    /// How long what happened is kept.
+    pub retention: Retention,
     /// The source under which the extension's facts are kept.
     pub extension_source_id: SourceId,
     /// Limits of apps, sources and licenses that differ from its own.
@@ -96,6 +98,22 @@ impl Organization {
     }
 }
 
+/// How long what happened is kept, in days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Single activities, since they arrived.
+    pub activity_days: u32,
+    /// Days of use.
+    pub usage_days: u32,
+}
+
+impl Default for Retention {
+    /// Those of `product.md`.
+    fn default() -> Retention {
+        Retention { activity_days: 90, usage_days: 400 }
+    }
+}
+
 /// What is needed to create an organization; the rest starts with the product's defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewOrganization {
@@ -130,6 +148,8 @@ struct OrganizationRow {
     minimum_extension_version_at: Option<NaiveDateTime>,
     second_factor_required_at: Option<NaiveDateTime>,
     admin_provider_required_at: Option<NaiveDateTime>,
+    keep_activity_days: i32,
+    keep_usage_days: i32,
 }
 
 /// Creates an organization with its work domains and its extension source.
@@ -143,6 +163,8 @@ pub fn insert(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let days = |n| TimeDelta::days(n).num_seconds();
+    let kept = |days: u32| i32::try_from(days).unwrap_or(i32::MAX);
+    let retention = Retention::default();
     // The defaults of `product.md`.
     let row = OrganizationRow {
         organization_id,
@@ -163,6 +185,8 @@ pub fn insert(
         minimum_extension_version_at: None,
         second_factor_required_at: None,
         admin_provider_required_at: None,
+        keep_activity_days: kept(retention.activity_days),
+        keep_usage_days: kept(retention.usage_days),
     };
     diesel::insert_into(organizations::table).values(&row).execute(conn)?;
     for domain in &new.work_domains {
@@ -424,6 +448,26 @@ pub fn update_admin_provider_required(
     Ok(())
 }
 
+/// Sets how long what happened is kept.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_retention(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    retention: Retention,
+) -> Result<(), StoreError> {
+    use organizations::dsl;
+    let kept = |days: u32| i32::try_from(days).unwrap_or(i32::MAX);
+    diesel::update(dsl::organizations.filter(dsl::organization_id.eq(organization_id)))
+        .set((
+            dsl::keep_activity_days.eq(kept(retention.activity_days)),
+            dsl::keep_usage_days.eq(kept(retention.usage_days)),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// There is an organization with this id.
 ///
 /// # Errors
@@ -492,15 +536,15 @@ pub fn find(
         .time_zone
         .parse()
         .map_err(|_| StoreError::Inconsistent("the organization's time zone is not known"))?;
-    let seconds = |it: i32| u32::try_from(it).unwrap_or(0);
+    let whole = |it: i32| u32::try_from(it).unwrap_or(0);
     Ok(Some(Organization {
         organization_id,
         name: row.name,
         time_zone,
         mode: row.mode.0,
         unknown_sites: row.unknown_sites.0,
-        flush_seconds: seconds(row.flush_seconds),
-        heartbeat_seconds: seconds(row.heartbeat_seconds),
+        flush_seconds: whole(row.flush_seconds),
+        heartbeat_seconds: whole(row.heartbeat_seconds),
         inactive_after: TimeDelta::seconds(row.inactive_after_seconds),
         silent_after: TimeDelta::seconds(row.silent_after_seconds),
         license_unused_after: TimeDelta::seconds(row.license_unused_after_seconds),
@@ -510,6 +554,10 @@ pub fn find(
         minimum_extension_version_at: row.minimum_extension_version_at.map(|it| it.and_utc()),
         second_factor_required: row.second_factor_required_at.is_some(),
         admin_provider_required: row.admin_provider_required_at.is_some(),
+        retention: Retention {
+            activity_days: whole(row.keep_activity_days),
+            usage_days: whole(row.keep_usage_days),
+        },
         work_domains,
         deny_sites,
         site_rules: SiteRules::new(rules?),

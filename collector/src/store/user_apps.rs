@@ -638,6 +638,50 @@ pub fn list_usage_days(
         .load(conn)?)
 }
 
+/// Which user-apps of a range of users have days of use before a day.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_with_days_before(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    first: UserId,
+    last: UserId,
+    before: NaiveDate,
+) -> Result<Vec<(UserId, AppId)>, StoreError> {
+    Ok(usage_days::table
+        .filter(usage_days::organization_id.eq(organization_id))
+        .filter(usage_days::user_id.between(first, last))
+        .filter(usage_days::used_on.lt(before))
+        .select((usage_days::user_id, usage_days::app_id))
+        .distinct()
+        .load(conn)?)
+}
+
+/// Deletes the days of use of these user-apps before a day; how many there were.
+///
+/// # Errors
+/// When the database refuses.
+pub fn delete_days_before(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    keys: &[(UserId, AppId)],
+    before: NaiveDate,
+) -> Result<usize, StoreError> {
+    let mut n_deleted = 0;
+    for (user_id, app_id) in keys {
+        n_deleted += diesel::delete(
+            usage_days::table
+                .filter(usage_days::organization_id.eq(organization_id))
+                .filter(usage_days::user_id.eq(user_id))
+                .filter(usage_days::app_id.eq(app_id))
+                .filter(usage_days::used_on.lt(before)),
+        )
+        .execute(conn)?;
+    }
+    Ok(n_deleted)
+}
+
 /// On how many days each of these user-apps was used.
 ///
 /// # Errors

@@ -254,6 +254,27 @@ pub fn list_everyone(
         .load(conn)?)
 }
 
+/// Everybody's ids, in their order.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_ids(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    page: Page<UserId>,
+) -> Result<Vec<UserId>, StoreError> {
+    let mut query = users::table
+        .filter(users::organization_id.eq(organization_id))
+        .select(users::user_id)
+        .order(users::user_id)
+        .limit(page.limit)
+        .into_boxed::<super::Backend>();
+    if let Some(after) = page.after {
+        query = query.filter(users::user_id.gt(after));
+    }
+    Ok(query.load(conn)?)
+}
+
 /// In how many apps each of these users has an account; who has none is absent.
 ///
 /// # Errors
