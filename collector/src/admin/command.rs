@@ -276,7 +276,7 @@ pub enum OrganizationCommand {
     /// Show the settings.
     Show(WhichOrganization),
     /// Change settings; browsers follow with their next heartbeat.
-    Set(SetOrganization),
+    Set(Box<SetOrganization>),
 }
 
 /// `rollcall admin organization set`.
