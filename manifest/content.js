@@ -1,5 +1,5 @@
-// Describes forms to the worker and decides nothing. Before the first focus it does no work. What is typed stays
-// here, but for facts about a submitted form and an identifier that is an address of a work domain.
+// Describes forms to the worker and decides nothing. No work before the first focus. What is typed stays here, but
+// for facts about a submitted form and an identifier that is a work address.
 (() => {
   const TEXT = "input:not([type]),input[type=text],input[type=email],input[type=tel],input[type=number],input[type=password],textarea";
   const FIELD = "input:not([type=hidden],[type=submit],[type=button],[type=image],[type=reset]),select,textarea";
@@ -12,7 +12,7 @@
   const place = (it, name) => attr(it, name, 500).replace(/^[a-z]+:\/\//i, "").replace(/[?#].*/, "").slice(0, 150);
   const isVisible = (it) => it.checkVisibility({ visibilityProperty: true, opacityProperty: true });
 
-  // Elements below a root, those in open shadow roots included.
+  // Those in open shadow roots included.
   const all = (root, selector) => [
     ...root.querySelectorAll(selector),
     ...[...root.querySelectorAll("*")].flatMap((it) => (it.shadowRoot ? all(it.shadowRoot, selector) : [])),
@@ -23,7 +23,7 @@
     return it;
   };
 
-  // Text below a root, or before an element.
+  // Text below, or before an element.
   const text = (root, most = 60, from) => {
     const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
     let found = "";
@@ -63,7 +63,7 @@
     text: text(it) || attr(it, it.localName === "input" ? "value" : "aria-label"),
   });
 
-  // What a form has inside, or outside under its name; a group of fields and buttons acts as one.
+  // A form's parts, those outside under its name too; a group of fields and buttons acts as one.
   const parts = (form, selector) => [
     ...new Set([...all(form, selector), ...[...(form.elements || [])].filter((it) => it.matches(selector))]),
   ];
@@ -107,7 +107,7 @@
     };
   };
 
-  // A password field stays one when the page shows what was typed.
+  // A password field stays one when it shows what was typed.
   const passwords = new WeakSet();
   const isPassword = (it) => it.type === "password" || passwords.has(it);
   let domains;
@@ -133,8 +133,14 @@
 
   // A page may outlive the extension.
   const send = async (message) => chrome.runtime?.id && chrome.runtime.sendMessage(message).catch(() => null);
-  const submitted = (form) =>
-    form && parts(form, TEXT).length && send({ t: "submit", sketch: { page: page(), form: describe(form) }, typed: facts(form) });
+  let last;
+  const submitted = (form) => {
+    // A click and its submit are one task.
+    if (!form || form === last || !parts(form, TEXT).length) return;
+    last = form;
+    setTimeout(() => (last = null));
+    send({ t: "submit", sketch: { page: page(), form: describe(form) }, typed: facts(form) });
+  };
 
   const target = (event) => event.composedPath()[0];
   const onSubmit = (event) => event.isTrusted && submitted(target(event));
@@ -142,7 +148,7 @@
     const pressed = event.isTrusted && closest(target(event), (it) => it.matches?.(BUTTON));
     const form = pressed && group(pressed);
     if (!form || (!form.noValidate && form.matches("form:invalid"))) return;
-    // Other buttons submit a form only where none is made for that.
+    // Other buttons submit where none is made for that.
     if (pressed.matches(SUBMIT) || !parts(form, SUBMIT).length) submitted(form);
   };
   const onKey = (event) => {
@@ -152,10 +158,10 @@
   const onFocus = (focused) => {
     if (!focused?.matches?.(`${TEXT},${BUTTON}`)) return;
     if (isPassword(focused)) passwords.add(focused);
-    // A submit inside a shadow root is not heard outside.
+    // A submit in a shadow root is not heard outside.
     const root = focused.getRootNode();
     if (root !== document) root.addEventListener("submit", onSubmit, true);
-    // The same listener is added once, however often.
+    // Added once, however often.
     document.addEventListener("click", onClick, true);
     document.addEventListener("keydown", onKey, true);
     if (!domains?.length) send({ t: "focus" }).then((answer) => (domains = answer?.domains || []));
