@@ -83,7 +83,7 @@
   });
   document.body.append(palette);
 
-  const opener = element("button", { type: "button", className: "button button-quiet button-small", textContent: "Go to…" });
+  const opener = element("button", { type: "button", className: "button button-quiet button-small opener", textContent: "Go to…" });
   opener.title = "Ctrl K, or / where a page has nothing to look through";
   opener.setAttribute("aria-keyshortcuts", "Control+K Meta+K");
   opener.addEventListener("click", open);
