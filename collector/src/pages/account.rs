@@ -378,13 +378,20 @@ pub async fn confirm_factor(
         confirmed => confirmed?,
     };
     collector.sign_ins.forgive_code(&caller.admin, &peer);
+    let lead = "The second factor is on: from now on a code follows your password.";
+    codes_page(&caller, &collector, lead, codes).await
+}
+
+/// Recovery codes, which are shown this once.
+async fn codes_page(
+    caller: &Caller,
+    collector: &Collector,
+    lead: &'static str,
+    codes: Vec<String>,
+) -> Result<HttpResponse, PageError> {
     let organization = caller.organization(&collector.db).await?;
-    answer::page(&CodesPage {
-        title: "Recovery codes",
-        caller: CallerFrame::new(&caller, &organization, PATH),
-        lead: "The second factor is on: from now on a code follows your password.",
-        codes,
-    })
+    let caller = CallerFrame::new(caller, &organization, PATH);
+    answer::page(&CodesPage { title: "Recovery codes", caller, lead, codes })
 }
 
 /// `POST`: new recovery codes in place of those before, for whoever has a code.
@@ -409,13 +416,7 @@ pub async fn renew_codes(
         .write(move |conn| change.renew_recovery_codes(conn, &sealer, &admin, &code))
         .await?;
     collector.sign_ins.forgive_code(&caller.admin, &peer);
-    let organization = caller.organization(&collector.db).await?;
-    answer::page(&CodesPage {
-        title: "Recovery codes",
-        caller: CallerFrame::new(&caller, &organization, PATH),
-        lead: "The codes that you had before work no more.",
-        codes,
-    })
+    codes_page(&caller, &collector, "The codes that you had before work no more.", codes).await
 }
 
 /// `POST`: turns the second factor off, for whoever has a code.
