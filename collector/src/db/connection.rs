@@ -46,12 +46,7 @@ pub fn connect(url: &DatabaseUrl) -> Result<DbConnection, DbError> {
         DatabaseUrl::Postgres(url) => {
             let mut conn = PgConnection::establish(url)?;
             // A statement that waits for longer than any request does only holds locks.
-            // Statements are kept prepared. A plan that was kept as well would be the one of a table
-            // that was empty when the connection was opened, and read all of it ever since.
-            conn.batch_execute(
-                "set lock_timeout = '10s'; set time zone 'UTC'; \
-                 set plan_cache_mode = force_custom_plan",
-            )?;
+            conn.batch_execute("set lock_timeout = '10s'; set time zone 'UTC'")?;
             Ok(DbConnection::Postgres(conn))
         }
         DatabaseUrl::Sqlite(path) => {

@@ -529,5 +529,6 @@ impl Statement for UpdateSequences {
             as it (installation_id, last_sequence, sequence_window, last_payload_hash)
         where installations.organization_id = ?
             and installations.installation_id = it.installation_id";
+    const PLANNED_ONCE: bool = false;
     type Row = ();
 }

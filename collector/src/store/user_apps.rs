@@ -302,6 +302,7 @@ impl Statement for LockStatuses {
         where it.organization_id = ?
         order by it.user_id, it.app_id
         for no key update of it";
+    const PLANNED_ONCE: bool = false;
     type Row = (Binary, Binary, Text, Nullable<Timestamp>);
 }
 
