@@ -1,9 +1,8 @@
 //! What numbers cost: `cargo bench -p collector --bench activity -- --help`.
 //!
-//! Five questions: how long one user-app takes to assess; whether a sweep costs what is due and not
-//! what is there; what a change of a limit does to batches that come in meanwhile; what it costs to note
-//! changes of status in the audit; and, on PostgreSQL, whether visits update rows within their pages
-//! (HOT). Run it when the machine is quiet; the ratios are what to compare.
+//! Four questions: whether a sweep costs what is due and not what is there; what a change of a limit does
+//! to batches that come in meanwhile; what it costs to note changes of status in the audit; and, on
+//! PostgreSQL, whether visits update rows within their pages (HOT). Run it when the machine is quiet; the ratios are what to compare.
 
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
@@ -31,10 +30,10 @@ use collector::store::user_apps::{self, UserAppUpdate};
 use collector::store::word::{LimitClock, UserType, Word};
 use collector::store::{StoreError, due_assessments, enrollment_keys, users};
 use collector::tokens::{Token, TokenKind};
-use shared::activity::{Facts, SourceFacts, SourceKind, Thresholds, assess};
+use shared::activity::{Facts, SourceFacts, SourceKind, assess};
 use shared::wire::{EventKind, IdentityMethod, Mode};
 
-/// Measures assessments, sweeps and changes of limits.
+/// Measures sweeps and changes of limits.
 #[derive(Debug, Parser)]
 struct Args {
     /// User-apps for the sweep; measured with a tenth of them, too.
@@ -64,7 +63,6 @@ const STEP: usize = 10_000;
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    measure_assess();
     actix_web::rt::System::new().block_on(async {
         for n in [args.user_apps / 10, args.user_apps] {
             measure_sweep(&args, n).await?;
@@ -80,32 +78,6 @@ fn main() -> Result<()> {
 
 fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_000_000, 0).unwrap_or_default()
-}
-
-fn measure_assess() {
-    let used = |kind, days| SourceFacts {
-        last_visit_at: Some(now() - TimeDelta::days(days)),
-        ..SourceFacts::new(kind)
-    };
-    let late = Some(now() + TimeDelta::days(1));
-    let one = [used(SourceKind::Extension, 3)];
-    let four = [
-        used(SourceKind::Extension, 3),
-        used(SourceKind::Sso, 5),
-        used(SourceKind::DirectIntegration, 9),
-        SourceFacts { stale_at: late, ..used(SourceKind::Directory, 1) },
-    ];
-    for (name, sources) in [("one source", &one[..]), ("four sources", &four[..])] {
-        const N: u32 = 1_000_000;
-        let started = Instant::now();
-        for n in 0..N {
-            let facts = Facts { sources: std::hint::black_box(sources), last_heartbeat_at: None };
-            let at = now() + TimeDelta::milliseconds(n.into());
-            std::hint::black_box(assess(facts, Thresholds::default(), at));
-        }
-        let each = started.elapsed().as_nanos() / u128::from(N);
-        println!("assess, {name}: {each} ns (goal: below 1,000)");
-    }
 }
 
 /// A collector on a database of its own, with user-apps in it.

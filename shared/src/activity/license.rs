@@ -6,7 +6,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, Health, Reason, SourceFacts, SourceKind, Status, Thresholds, after, decide};
+use super::{Facts, Health, Reason, Seen, SourceFacts, SourceKind, Status, Thresholds, after};
 
 /// What is known about one license of one user beyond the user-app's facts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,10 +107,11 @@ pub fn assess_license(
     unused_after: TimeDelta,
     now: DateTime<Utc>,
 ) -> LicenseAssessment {
-    let mut answer = decide_license(license, facts, thresholds, unused_after, now);
+    let seen = Seen::new(facts, thresholds);
+    let mut answer = decide_license(license, &seen, unused_after, now);
     let mut at = now;
-    while let Some(next) = next_moment(license, facts, thresholds, unused_after, at) {
-        if decide_license(license, facts, thresholds, unused_after, next) != answer {
+    while let Some(next) = next_moment(license, &seen, unused_after, at) {
+        if decide_license(license, &seen, unused_after, next) != answer {
             answer.changes_at = Some(next);
             break;
         }
@@ -121,18 +122,18 @@ pub fn assess_license(
 
 fn decide_license(
     license: LicenseFacts,
-    facts: Facts<'_>,
-    thresholds: Thresholds,
+    seen: &Seen<'_>,
     unused_after: TimeDelta,
     now: DateTime<Utc>,
 ) -> LicenseAssessment {
-    let assessment = decide(facts, thresholds, now);
+    let facts = seen.facts;
+    let answer = seen.decide(now);
     let has_passed = |at| after(at, unused_after).is_some_and(|it| it <= now);
-    let last_used_at = assessment.last_used_at;
+    let last_used_at = seen.last_used_at();
     let is_recent = last_used_at.is_some_and(|it| !has_passed(it));
-    let closed = matches!(assessment.status, Status::Inactive | Status::Removed)
-        && !matches!(assessment.reason, Reason::NoActivity | Reason::AgentSilent)
-        && !(assessment.is_used_after_offboarding && is_recent);
+    let closed = matches!(answer.status, Status::Inactive | Status::Removed)
+        && !matches!(answer.reason, Reason::NoActivity | Reason::AgentSilent)
+        && !(seen.is_used_after_offboarding() && is_recent);
     let by_use = if is_recent {
         None
     } else if let Some(used_at) = last_used_at {
@@ -195,16 +196,15 @@ fn never_used(
 
 fn next_moment(
     license: LicenseFacts,
-    facts: Facts<'_>,
-    thresholds: Thresholds,
+    seen: &Seen<'_>,
     unused_after: TimeDelta,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let passes = |at: Option<DateTime<Utc>>| after(at?, unused_after);
-    let newest_use = facts.sources.iter().filter_map(SourceFacts::last_used_at).max();
-    let newest_sign_up = facts.sources.iter().filter_map(|it| it.last_sign_up_at).max();
+    let newest_use = seen.last_used_at();
+    let newest_sign_up = seen.facts.sources.iter().filter_map(|it| it.last_sign_up_at).max();
     let own = [passes(newest_use), passes(newest_sign_up), passes(license.assigned_at)];
     let own = own.into_iter().flatten().filter(|it| now < *it).min();
-    let status = super::next_moment(facts, thresholds, now);
+    let status = seen.next_moment(now);
     own.into_iter().chain(status).min()
 }

@@ -74,17 +74,27 @@ pub struct Evidence {
 /// that says active (Z2). Without any opinion the status is unconfirmed or unknown, never inactive.
 #[must_use]
 pub fn assess(facts: Facts<'_>, thresholds: Thresholds, now: DateTime<Utc>) -> Assessment {
-    let mut answer = decide(facts, thresholds, now);
+    let seen = Seen::new(facts, thresholds);
+    let answer = seen.decide(now);
     // The answer is constant between two of these moments, so only they need to be tried.
-    let mut at = now;
-    while let Some(next) = next_moment(facts, thresholds, at) {
-        if decide(facts, thresholds, next) != answer {
-            answer.changes_at = Some(next);
+    let mut moment = seen.next_moment(now);
+    while let Some(at) = moment {
+        if seen.decide(at) != answer {
             break;
         }
-        at = next;
+        moment = seen.next_moment(at);
     }
-    answer
+    Assessment {
+        last_used_at: seen.last_used_at(),
+        last_used_by: seen.newest.map(|it| it.1),
+        is_stale: answer.is_stale,
+        status: answer.status,
+        reason: answer.reason,
+        because: answer.because,
+        is_used_after_offboarding: seen.is_used_after_offboarding(),
+        closed_by_hand_at: seen.closed_at,
+        changes_at: moment,
+    }
 }
 
 /// Assesses one user-app and says what each source contributes, the strongest first.
@@ -95,17 +105,18 @@ pub fn explain(
     now: DateTime<Utc>,
 ) -> (Assessment, Vec<Evidence>) {
     let assessment = assess(facts, thresholds, now);
-    let deciding = deciding(facts, thresholds, now).map(|it| it.key());
-    let mut evidence: Vec<(Option<Key>, Evidence)> = facts
+    let seen = Seen::new(facts, thresholds);
+    let deciding = seen.deciding(now).map(|it| it.key());
+    let mut evidence: Vec<(Option<Key>, Evidence)> = seen
         .sources
         .iter()
         .map(|source| {
-            let opinion = opinion(source, facts, thresholds, now);
+            let opinion = seen.opinion(source, now);
             let key = opinion.map(|it| it.key());
             let evidence = Evidence {
-                facts: *source,
-                last_used_at: source.last_used_at(),
-                health: source.health(now),
+                facts: *source.facts,
+                last_used_at: source.used_at,
+                health: source.facts.health(now),
                 says: opinion.map(|it| (it.status, it.reason)),
                 is_deciding: key.is_some() && key == deciding,
             };
@@ -150,107 +161,118 @@ impl Opinion {
     }
 }
 
-fn opinion(
-    source: &SourceFacts,
-    facts: Facts<'_>,
+/// What is assessed, with what no moment changes computed once.
+struct Seen<'a> {
+    facts: Facts<'a>,
     thresholds: Thresholds,
-    now: DateTime<Utc>,
-) -> Option<Opinion> {
-    let health = source.health(now);
-    if health == Health::Disconnected {
-        return None;
+    sources: Vec<SeenSource<'a>>,
+    /// The newest use and who saw it; of several the strongest kind.
+    newest: Option<(DateTime<Utc>, SourceKind)>,
+    closed_at: Option<DateTime<Utc>>,
+}
+
+struct SeenSource<'a> {
+    facts: &'a SourceFacts,
+    used_at: Option<DateTime<Utc>>,
+    /// From when on its own newest use is too old (Z39); the extension's only.
+    silent_at: Option<DateTime<Utc>>,
+    verify_at: Option<DateTime<Utc>>,
+}
+
+/// The part of an [`Assessment`] that time alone can change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Answer {
+    status: Status,
+    reason: Reason,
+    because: Option<SourceKind>,
+    is_stale: bool,
+}
+
+impl<'a> Seen<'a> {
+    fn new(facts: Facts<'a>, thresholds: Thresholds) -> Seen<'a> {
+        let source = |facts: &'a SourceFacts| {
+            let used_at = facts.last_used_at();
+            let is_extension = facts.kind == SourceKind::Extension;
+            let silent_at = used_at.filter(|_| is_extension);
+            let silent_at = silent_at.and_then(|it| after(it, thresholds.inactive_after));
+            SeenSource { facts, used_at, silent_at, verify_at: facts.verify_at() }
+        };
+        let sources: Vec<SeenSource<'a>> = facts.sources.iter().map(source).collect();
+        let newest = sources.iter().filter_map(|it| Some((it.used_at?, it.facts.kind))).max();
+        let closed_at = facts.sources.iter().filter_map(SourceFacts::closed_by_hand_at).max();
+        Seen { facts, thresholds, sources, newest, closed_at }
     }
-    let kind = source.kind;
-    let (status, reason) = if let Some(stated) = source.stated {
-        (stated.status(), Reason::Stated)
-    } else if kind == SourceKind::Extension {
-        // Of a person with several accounts in the app the newest use counts, whichever saw it.
-        let used_at = newest_seen(facts, now)?;
-        assess_extension(used_at, facts.last_heartbeat_at, thresholds, now)
-    } else if let Some(verify_at) = source.verify_at() {
-        // Absence of a token asks for a look and closes nothing (Z38).
-        let reason = if now < verify_at { Reason::TokenSeen } else { Reason::NeedsVerification };
-        (Status::Active, reason)
-    } else {
-        // A use without a word against it stays good, however old (Z34).
-        source.last_used_at()?;
-        (Status::Active, Reason::RecentActivity)
-    };
-    let reason = if health == Health::NeedsAttention { Reason::SourceStale } else { reason };
-    Some(Opinion { kind, strength: strength(source), status, reason })
-}
 
-/// `rules.md`, decision 2. Directory and import are not named there: what they state counts before the
-/// extension's silence (Z37), a date alone counts after it.
-fn strength(source: &SourceFacts) -> u8 {
-    match source.kind {
-        SourceKind::Manual => 8,
-        SourceKind::DirectIntegration => 7,
-        SourceKind::Sso => 6,
-        SourceKind::IndirectIntegration => 5,
-        SourceKind::Directory if source.stated.is_some() => 4,
-        SourceKind::Import if source.stated.is_some() => 3,
-        SourceKind::Extension => 2,
-        SourceKind::Directory => 1,
-        SourceKind::Import => 0,
+    fn last_used_at(&self) -> Option<DateTime<Utc>> {
+        self.newest.map(|it| it.0)
     }
-}
 
-fn newest_seen(facts: Facts<'_>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let is_seeing = |it: &&SourceFacts| {
-        it.kind == SourceKind::Extension && it.health(now) != Health::Disconnected
-    };
-    facts.sources.iter().filter(is_seeing).filter_map(SourceFacts::last_used_at).max()
-}
+    fn is_used_after_offboarding(&self) -> bool {
+        self.closed_at.is_some_and(|it| Some(it) < self.last_used_at())
+    }
 
-fn assess_extension(
-    used_at: DateTime<Utc>,
-    last_heartbeat_at: Option<DateTime<Utc>>,
-    thresholds: Thresholds,
-    now: DateTime<Utc>,
-) -> (Status, Reason) {
-    let limit = thresholds.inactive_after;
-    match after(used_at, limit) {
-        Some(inactive_from) if inactive_from <= now => {
-            let is_alive = last_heartbeat_at.is_some_and(|it| used_at + limit < it);
-            let reason = if is_alive { Reason::NoActivity } else { Reason::AgentSilent };
-            (Status::Inactive, reason)
+    fn decide(&self, now: DateTime<Utc>) -> Answer {
+        let is_fresh =
+            |it: &SeenSource<'_>| it.used_at.is_some() && it.facts.health(now) == Health::Connected;
+        let (status, reason, because) = match self.deciding(now) {
+            Some(it) => (it.status, it.reason, Some(it.kind)),
+            None => without_opinion(self.facts, now),
+        };
+        let is_stale = self.newest.is_some() && !self.sources.iter().any(is_fresh);
+        Answer { status, reason, because, is_stale }
+    }
+
+    fn deciding(&self, now: DateTime<Utc>) -> Option<Opinion> {
+        let opinions = self.sources.iter().filter_map(|it| self.opinion(it, now));
+        opinions.max_by_key(Opinion::key)
+    }
+
+    fn opinion(&self, source: &SeenSource<'_>, now: DateTime<Utc>) -> Option<Opinion> {
+        let health = source.facts.health(now);
+        if health == Health::Disconnected {
+            return None;
         }
-        _ => (Status::Active, Reason::RecentActivity),
+        let kind = source.facts.kind;
+        let (status, reason) = if let Some(stated) = source.facts.stated {
+            (stated.status(), Reason::Stated)
+        } else if kind == SourceKind::Extension {
+            self.extension_says(now)?
+        } else if let Some(verify_at) = source.verify_at {
+            // Absence of a token asks for a look and closes nothing (Z38).
+            let reason =
+                if now < verify_at { Reason::TokenSeen } else { Reason::NeedsVerification };
+            (Status::Active, reason)
+        } else {
+            // A use without a word against it stays good, however old (Z34).
+            source.used_at?;
+            (Status::Active, Reason::RecentActivity)
+        };
+        let reason = if health == Health::NeedsAttention { Reason::SourceStale } else { reason };
+        Some(Opinion { kind, strength: strength(source.facts), status, reason })
     }
-}
 
-/// The first second that is more than `limit` after `at` (Z39); none beyond the end of time.
-fn after(at: DateTime<Utc>, limit: TimeDelta) -> Option<DateTime<Utc>> {
-    at.checked_add_signed(limit)?.checked_add_signed(TimeDelta::seconds(1))
-}
+    /// Of a person with several accounts in the app the newest use counts, whichever saw it.
+    fn extension_says(&self, now: DateTime<Utc>) -> Option<(Status, Reason)> {
+        let is_seeing = |it: &&SeenSource<'_>| {
+            it.facts.kind == SourceKind::Extension && it.facts.health(now) != Health::Disconnected
+        };
+        let newest = self.sources.iter().filter(is_seeing).max_by_key(|it| it.used_at)?;
+        let used_at = newest.used_at?;
+        if newest.silent_at.is_none_or(|it| now < it) {
+            return Some((Status::Active, Reason::RecentActivity));
+        }
+        let limit = self.thresholds.inactive_after;
+        let is_alive = self.facts.last_heartbeat_at.is_some_and(|it| used_at + limit < it);
+        let reason = if is_alive { Reason::NoActivity } else { Reason::AgentSilent };
+        Some((Status::Inactive, reason))
+    }
 
-fn deciding(facts: Facts<'_>, thresholds: Thresholds, now: DateTime<Utc>) -> Option<Opinion> {
-    let opinions = facts.sources.iter();
-    opinions.filter_map(|it| opinion(it, facts, thresholds, now)).max_by_key(Opinion::key)
-}
-
-/// The answer without the moment of its change.
-fn decide(facts: Facts<'_>, thresholds: Thresholds, now: DateTime<Utc>) -> Assessment {
-    let newest = facts.sources.iter().filter_map(|it| Some((it.last_used_at()?, it.kind))).max();
-    let last_used_at = newest.map(|it| it.0);
-    let is_fresh =
-        |it: &SourceFacts| it.last_used_at().is_some() && it.health(now) == Health::Connected;
-    let (status, reason, because) = match deciding(facts, thresholds, now) {
-        Some(it) => (it.status, it.reason, Some(it.kind)),
-        None => without_opinion(facts, now),
-    };
-    let closed_at = facts.sources.iter().filter_map(SourceFacts::closed_by_hand_at).max();
-    Assessment {
-        last_used_at,
-        last_used_by: newest.map(|it| it.1),
-        is_stale: last_used_at.is_some() && !facts.sources.iter().any(is_fresh),
-        status,
-        reason,
-        because,
-        is_used_after_offboarding: closed_at.is_some_and(|it| Some(it) < last_used_at),
-        closed_by_hand_at: closed_at,
-        changes_at: None,
+    /// The first moment after `now` at which an answer could change with time alone.
+    fn next_moment(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let moments = self.sources.iter().flat_map(|it| {
+            [it.silent_at, it.verify_at, it.facts.stale_at, it.facts.disconnected_at]
+        });
+        moments.flatten().filter(|it| now < *it).min()
     }
 }
 
@@ -272,20 +294,25 @@ fn without_opinion(facts: Facts<'_>, now: DateTime<Utc>) -> (Status, Reason, Opt
     (Status::Unknown, Reason::NoUsageSource, None)
 }
 
-/// The first moment after `now` at which an answer could change with time alone.
-fn next_moment(
-    facts: Facts<'_>,
-    thresholds: Thresholds,
-    now: DateTime<Utc>,
-) -> Option<DateTime<Utc>> {
-    let moments = facts.sources.iter().flat_map(|it| {
-        let silent = match (it.kind, it.last_used_at()) {
-            (SourceKind::Extension, Some(used_at)) => after(used_at, thresholds.inactive_after),
-            _ => None,
-        };
-        [silent, it.verify_at(), it.stale_at, it.disconnected_at]
-    });
-    moments.flatten().filter(|it| now < *it).min()
+/// `rules.md`, decision 2. Directory and import are not named there: what they state counts before the
+/// extension's silence (Z37), a date alone counts after it.
+fn strength(source: &SourceFacts) -> u8 {
+    match source.kind {
+        SourceKind::Manual => 8,
+        SourceKind::DirectIntegration => 7,
+        SourceKind::Sso => 6,
+        SourceKind::IndirectIntegration => 5,
+        SourceKind::Directory if source.stated.is_some() => 4,
+        SourceKind::Import if source.stated.is_some() => 3,
+        SourceKind::Extension => 2,
+        SourceKind::Directory => 1,
+        SourceKind::Import => 0,
+    }
+}
+
+/// The first second that is more than `limit` after `at` (Z39); none beyond the end of time.
+fn after(at: DateTime<Utc>, limit: TimeDelta) -> Option<DateTime<Utc>> {
+    at.checked_add_signed(limit)?.checked_add_signed(TimeDelta::seconds(1))
 }
 
 #[cfg(test)]
