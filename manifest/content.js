@@ -1,29 +1,30 @@
-// Describes forms to the worker and decides nothing. No work before the first focus. What is typed stays here, but
-// for facts about a submitted form and an identifier that is a work address.
+// Describes forms and decides nothing. No work before the first focus. What is typed stays here, but for facts about
+// a submitted form and an identifier that is a work address.
 (() => {
-  const TEXT = "input:not([type]),input[type=text],input[type=email],input[type=tel],input[type=number],input[type=password],textarea";
+  const TEXT = "input:is(:not([type]),[type=text],[type=email],[type=tel],[type=number],[type=password]),textarea";
   const FIELD = "input:not([type=hidden],[type=submit],[type=button],[type=image],[type=reset]),select,textarea";
-  const SUBMIT = "button:not([type]),button[type=submit],input[type=submit],input[type=image]";
-  const BUTTON = "button,input[type=submit],input[type=image],input[type=button],[role=button]";
+  const SUBMIT = "button:not([type]),:is(button,input)[type=submit],input[type=image]";
+  const BUTTON = "button,input:is([type=submit],[type=image],[type=button]),[role=button]";
   const HEADING = "h1,h2,h3,h4,h5,h6,legend";
 
   const cut = (text, most) => (text || "").replace(/\s+/g, " ").trim().slice(0, most);
   const attr = (it, name, most = 60) => cut(it.getAttribute(name), most);
-  const place = (it, name) => attr(it, name, 500).replace(/^[a-z]+:\/\//i, "").replace(/[?#].*/, "").slice(0, 150);
+  const place = (it, name) => attr(it, name, 500).replace(/^[a-z]+:\/\/|[?#].*/gi, "").slice(0, 150);
   const isVisible = (it) => it.checkVisibility({ visibilityProperty: true, opacityProperty: true });
 
-  // Those in open shadow roots included.
-  const all = (root, selector) => [
-    ...root.querySelectorAll(selector),
-    ...[...root.querySelectorAll("*")].flatMap((it) => (it.shadowRoot ? all(it.shadowRoot, selector) : [])),
-  ];
-  const parent = (it) => it.parentElement || it.getRootNode().host;
-  const closest = (it, test) => {
-    while (it && !test(it)) it = parent(it);
-    return it;
+  // A root and the open shadow roots in it, found once an event.
+  const known = new Map();
+  const roots = (root) => {
+    if (!known.size) queueMicrotask(() => known.clear());
+    const hosts = () => [...root.querySelectorAll("*")].filter((it) => it.shadowRoot);
+    if (!known.has(root)) known.set(root, [root, ...hosts().flatMap((it) => roots(it.shadowRoot))]);
+    return known.get(root);
   };
+  const all = (root, selector) => roots(root).flatMap((it) => [...it.querySelectorAll(selector)]);
+  const parent = (it) => it.parentElement || it.getRootNode().host;
+  const closest = (it, test) => (!it || test(it) ? it : closest(parent(it), test));
 
-  // Text below, or before an element.
+  // Text in or before an element.
   const text = (root, most = 60, from) => {
     const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
     let found = "";
@@ -36,6 +37,7 @@
     return from ? found.slice(-most) : found.slice(0, most);
   };
 
+  const texts = (list) => list.map((it) => text(it, 80));
   const common = (it) => ({
     tag: it.localName,
     name: attr(it, "name"),
@@ -63,7 +65,7 @@
     text: text(it) || attr(it, it.localName === "input" ? "value" : "aria-label"),
   });
 
-  // A form's parts, those outside under its name too; a group of fields and buttons acts as one.
+  // A form's parts, also those outside it; fields with a button act as one.
   const parts = (form, selector) => [
     ...new Set([...all(form, selector), ...[...(form.elements || [])].filter((it) => it.matches(selector))]),
   ];
@@ -75,26 +77,25 @@
   const page = () => ({
     title: cut(document.title, 120),
     lang: document.documentElement.lang || null,
-    h1: all(document, "h1").slice(0, 2).map((it) => text(it, 80)),
+    h1: texts(all(document, "h1").slice(0, 2)),
     npw: all(document, "input[type=password]").length,
     url_path: location.pathname.slice(0, 120),
   });
   const describe = (form) => {
     const fields = parts(form, FIELD);
-    const ancestors = [];
+    const anc = [];
     closest(parent(form), (it) => {
       const names = cut(`${attr(it, "id")} ${attr(it, "class", 100)}`, 100);
-      return it === document.body || (names && ancestors.push(names) > 3);
+      return it === document.body || (names && anc.push(names) > 3);
     });
-    const before = all(document, HEADING).filter((it) => it.compareDocumentPosition(form) === 4);
     return {
       ...common(form),
       action: place(form, "action"),
       method: form.localName === "form" ? attr(form, "method").toLowerCase() || "get" : "",
       role: attr(form, "role"),
-      anc: ancestors,
-      heads: all(form, HEADING).slice(0, 6).map((it) => text(it, 80)),
-      before: before.slice(-2).reverse().map((it) => text(it, 80)),
+      anc,
+      heads: texts(all(form, HEADING).slice(0, 6)),
+      before: texts(all(document, HEADING).filter((it) => it.compareDocumentPosition(form) === 4).slice(-2).reverse()),
       prev: text(document, 200, form),
       text: text(form, 400),
       fields: fields.slice(0, 60).map(field),
@@ -107,7 +108,7 @@
     };
   };
 
-  // A password field stays one when it shows what was typed.
+  // Still one when it shows its text.
   const passwords = new WeakSet();
   const isPassword = (it) => it.type === "password" || passwords.has(it);
   let domains;
@@ -120,7 +121,7 @@
       others.find((it) => it.type === "email" || /username|email/.test(it.autocomplete)) ||
       others.find((it) => /user|mail|login|ident|account/i.test(it.name + it.id)) ||
       (others.length < fields.length && others.at(-1));
-    const name = identifier ? identifier.value.trim() : "";
+    const name = identifier?.value?.trim() || "";
     const domain = /^[^\s@]+@([^\s@]+\.[^\s@]+)$/.exec(name)?.[1].toLowerCase();
     const isWork = domain && domains?.includes(domain);
     return {
@@ -131,11 +132,11 @@
     };
   };
 
-  // A page may outlive the extension.
+  // Pages outlive the extension.
   const send = async (message) => chrome.runtime?.id && chrome.runtime.sendMessage(message).catch(() => null);
   let last;
   const submitted = (form) => {
-    // A click and its submit are one task.
+    // Click and submit are one task.
     if (!form || form === last || !parts(form, TEXT).length) return;
     last = form;
     setTimeout(() => (last = null));
@@ -147,8 +148,8 @@
   const onClick = (event) => {
     const pressed = event.isTrusted && closest(target(event), (it) => it.matches?.(BUTTON));
     const form = pressed && group(pressed);
-    if (!form || (!form.noValidate && form.matches("form:invalid"))) return;
-    // Other buttons submit where none is made for that.
+    if (!form || form.matches("form:not([novalidate]):invalid")) return;
+    // Others submit where none is made for it.
     if (pressed.matches(SUBMIT) || !parts(form, SUBMIT).length) submitted(form);
   };
   const onKey = (event) => {
@@ -158,10 +159,8 @@
   const onFocus = (focused) => {
     if (!focused?.matches?.(`${TEXT},${BUTTON}`)) return;
     if (isPassword(focused)) passwords.add(focused);
-    // A submit in a shadow root is not heard outside.
-    const root = focused.getRootNode();
-    if (root !== document) root.addEventListener("submit", onSubmit, true);
-    // Added once, however often.
+    // A submit in a shadow root is not heard outside. Each is added once.
+    focused.getRootNode().addEventListener("submit", onSubmit, true);
     document.addEventListener("click", onClick, true);
     document.addEventListener("keydown", onKey, true);
     if (!domains?.length) send({ t: "focus" }).then((answer) => (domains = answer?.domains || []));
