@@ -92,42 +92,44 @@ impl Index {
         }
     }
 
-    /// Adds one rule.
+    /// Adds one rule, whose pattern `write` puts behind the text that it gets.
     pub(super) fn insert(
         &mut self,
-        pattern: &str,
+        write: impl FnOnce(&mut String),
         answer: Answer,
         tenant: Tenant,
         owner: Option<u32>,
     ) {
-        let start = offset(self.text.len());
-        self.text.push_str(pattern);
-        let parts = Pattern::split(pattern);
-        let span = |part: &str| {
-            // Every part is a piece of the pattern, so the distance between the two is its place.
-            let at = start + offset(part.as_ptr() as usize - pattern.as_ptr() as usize);
-            (at, at + offset(part.len()))
-        };
-        let empty = (start, start);
+        let start = self.text.len();
+        write(&mut self.text);
+        let end = self.text.len();
+        let pattern = self.text.get(start..end).unwrap_or_default();
+        let Pattern { kind, tail, host, path } = Pattern::split(pattern);
         let count = |n: usize| u8::try_from(n).unwrap_or(u8::MAX);
-        let host = span(parts.host);
+        let n_labels = count(1 + host.bytes().filter(|it| *it == b'.').count());
+        let n_segments = match path {
+            "" => 0,
+            path => count(super::pattern::segments(path).count()),
+        };
+        // In a pattern come a star, the tail, a dot, the host, the path; the end is where they are known.
+        let path_start = end - path.len();
+        let host_start = path_start - host.len();
+        let span = |from: usize, to: usize| (offset(from), offset(to));
+        let host = span(host_start, path_start);
         let mut rule = Rule {
-            pattern: (start, start + offset(pattern.len())),
-            tail: if parts.tail.is_empty() { empty } else { span(parts.tail) },
+            pattern: span(start, end),
+            tail: span(start + 1, start + 1 + tail.len()),
             host,
-            path: if parts.path.is_empty() { empty } else { span(parts.path) },
-            n_labels: count(1 + parts.host.bytes().filter(|it| *it == b'.').count()),
-            n_segments: match parts.path {
-                "" => 0,
-                path => count(super::pattern::segments(path).count()),
-            },
-            kind: parts.kind,
+            path: span(path_start, end),
+            n_labels,
+            n_segments,
+            kind,
             answer,
             tenant,
             owner,
             next: NONE,
         };
-        let node = self.node(parts.host, host);
+        let node = self.node(host);
         // Rules of one name are kept in the order in which they are tried: longest path first, then
         // exact over tail over suffix.
         let precedes = |a: &Rule, b: &Rule| {
@@ -152,11 +154,13 @@ impl Index {
         }
     }
 
-    /// Denies a name and everything below it.
-    pub(super) fn deny(&mut self, host: &str, category: u8) {
+    /// Denies the name of this label under that name, and everything below it.
+    pub(super) fn deny(&mut self, label: &str, under: &str, category: u8) {
         let start = offset(self.text.len());
-        self.text.push_str(host);
-        let node = self.node(host, (start, start + offset(host.len())));
+        self.text.push_str(label);
+        self.text.push('.');
+        self.text.push_str(under);
+        let node = self.node((start, offset(self.text.len())));
         if let Some(it) = self.nodes.get_mut(node) {
             it.denied = Some(category);
         }
@@ -247,23 +251,22 @@ impl Index {
     }
 
     fn lookup(&self, host: &str) -> Option<&Node> {
-        self.nodes.get(self.position(host)?)
+        self.nodes.get(self.position(host, hash(host))?.ok()?)
     }
 
-    /// Where the node of a name is.
-    fn position(&self, host: &str) -> Option<usize> {
+    /// Where the node of a name is; or else the slot that is free for it. None without any slot.
+    fn position(&self, host: &str, hash: usize) -> Option<Result<usize, usize>> {
         let mask = self.slots.len().checked_sub(1)?;
-        let hash = hash(host);
         let mut at = hash & mask;
         loop {
             let slot = *self.slots.get(at)?;
             if slot == NONE {
-                return None;
+                return Some(Err(at));
             }
             if slot & !POSITION == tag(hash) {
                 let position = (slot & POSITION) as usize;
                 if self.slice(self.nodes.get(position)?.host) == host {
-                    return Some(position);
+                    return Some(Ok(position));
                 }
             }
             at = (at + 1) & mask;
@@ -271,33 +274,38 @@ impl Index {
     }
 
     /// The node of a name, made where there is none.
-    fn node(&mut self, host: &str, span: Span) -> usize {
-        if let Some(position) = self.position(host) {
-            return position;
+    fn node(&mut self, host: Span) -> usize {
+        if self.slots.len() < (self.nodes.len() + 1) * 2 {
+            self.grow();
         }
-        self.nodes.push(Node { host: span, first_rule: NONE, denied: None });
-        if self.slots.len() < self.nodes.len() * 2 {
-            self.slots = vec![NONE; (self.slots.len() * 2).max(16)];
-            for position in 0..self.nodes.len() {
-                self.place(position);
-            }
-        } else {
-            self.place(self.nodes.len() - 1);
-        }
-        self.nodes.len() - 1
+        let name = self.slice(host);
+        let hash = hash(name);
+        let slot = match self.position(name, hash) {
+            Some(Ok(position)) => return position,
+            Some(Err(slot)) => slot,
+            None => 0,
+        };
+        let position = self.nodes.len();
+        self.nodes.push(Node { host, first_rule: NONE, denied: None });
+        self.fill(slot, hash, position);
+        position
     }
 
-    /// Puts a node into the first free slot that its name may have.
-    fn place(&mut self, position: usize) {
-        let Some(node) = self.nodes.get(position) else { return };
-        let hash = hash(self.slice(node.host));
-        let mask = self.slots.len() - 1;
-        let mut at = hash & mask;
-        while self.slots.get(at).is_some_and(|it| *it != NONE) {
-            at = (at + 1) & mask;
+    fn grow(&mut self) {
+        self.slots = vec![NONE; (self.slots.len() * 2).max(16)];
+        for position in 0..self.nodes.len() {
+            let host = self.nodes.get(position).map_or((0, 0), |it| it.host);
+            let name = self.slice(host);
+            let hash = hash(name);
+            if let Some(Err(slot)) = self.position(name, hash) {
+                self.fill(slot, hash, position);
+            }
         }
+    }
+
+    fn fill(&mut self, slot: usize, hash: usize, position: usize) {
         assert!(position < POSITION as usize, "a catalog has far fewer than a million names");
-        if let Some(slot) = self.slots.get_mut(at) {
+        if let Some(slot) = self.slots.get_mut(slot) {
             *slot = tag(hash) | offset(position);
         }
     }

@@ -20,6 +20,7 @@ mod suffixes;
 mod conventions;
 mod index;
 mod own;
+mod pieces;
 mod snapshot;
 mod words;
 

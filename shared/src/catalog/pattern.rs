@@ -50,7 +50,8 @@ pub enum PatternError {
 impl<'a> Pattern<'a> {
     /// Takes a pattern apart without looking at its characters.
     pub(super) fn split(text: &'a str) -> Pattern<'a> {
-        let (host, path) = text.find('/').map_or((text, ""), |at| text.split_at(at));
+        let path_at = text.bytes().position(|it| it == b'/');
+        let (host, path) = path_at.map_or((text, ""), |at| text.split_at(at));
         if let Some(host) = host.strip_prefix("*.") {
             return Pattern { kind: Kind::Suffix, tail: "", host, path };
         }

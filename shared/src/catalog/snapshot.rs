@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::entry::{LabelConventions, PathConventions};
 use super::index::{Answer, Index, Tenant};
+use super::pieces::{cut, pieces};
 use super::suffixes::Suffixes;
 use super::{App, Audience, Catalog, Surface};
 use crate::json::{self, Value};
@@ -108,8 +109,9 @@ pub fn slug_of(name: &str) -> String {
 }
 
 /// A name without everything that a domain cannot have.
-fn squashed(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|it| it.to_ascii_lowercase()).collect()
+fn squashed(name: &str) -> impl Iterator<Item = char> {
+    let bytes = name.bytes().filter(u8::is_ascii_alphanumeric);
+    bytes.map(|it| char::from(it.to_ascii_lowercase()))
 }
 
 /// A rule as the snapshot writes it.
@@ -123,7 +125,7 @@ pub(super) fn write_rule(name: &str, pattern: &str, answer: Answer, tenant: Tena
     let short = match answer {
         Answer::Conventional(_) => {
             let domain = pattern.strip_prefix("*.").unwrap_or(pattern);
-            match domain.strip_prefix(&squashed(name)) {
+            match domain.strip_prefix(&*squashed(name).collect::<String>()) {
                 Some(".com") => ".",
                 Some(rest) if rest.starts_with('.') => rest,
                 _ => domain,
@@ -134,25 +136,39 @@ pub(super) fn write_rule(name: &str, pattern: &str, answer: Answer, tenant: Tena
     format!("{letter}{short}{tenant}")
 }
 
-/// Takes a rule of an app of this name apart.
-fn read_rule<'a>(name: &str, text: &'a str) -> Option<(Answer, Cow<'a, str>, Tenant)> {
-    let mut chars = text.chars();
-    let answer = answer(chars.next()?)?;
-    let rest = chars.as_str();
-    let (pattern, tenant) = match rest.split_once('#') {
-        None => (rest, Tenant::None),
-        Some((pattern, "l")) => (pattern, Tenant::Label),
-        Some((pattern, place)) => (pattern, Tenant::Segment(place.parse().ok()?)),
-    };
-    let pattern = match (answer, pattern) {
-        (Answer::Conventional(_), ".") => Cow::Owned(format!("*.{}.com", squashed(name))),
-        (Answer::Conventional(_), it) if it.starts_with('.') => {
-            Cow::Owned(format!("*.{}{it}", squashed(name)))
+/// A rule of an app of this name, taken apart.
+struct RuleText<'a> {
+    name: &'a str,
+    answer: Answer,
+    pattern: &'a str,
+    tenant: Tenant,
+}
+
+impl<'a> RuleText<'a> {
+    fn read(name: &'a str, text: &'a str) -> Option<RuleText<'a>> {
+        let mut chars = text.chars();
+        let answer = answer(chars.next()?)?;
+        let (pattern, tenant) = match cut(chars.as_str(), b'#') {
+            (pattern, None) => (pattern, Tenant::None),
+            (pattern, Some("l")) => (pattern, Tenant::Label),
+            (pattern, Some(place)) => (pattern, Tenant::Segment(place.parse().ok()?)),
+        };
+        Some(RuleText { name, answer, pattern, tenant })
+    }
+
+    fn write_pattern(&self, out: &mut String) {
+        if matches!(self.answer, Answer::Conventional(_)) {
+            out.push_str("*.");
+            if self.pattern.starts_with('.') {
+                out.extend(squashed(self.name));
+            }
         }
-        (Answer::Conventional(_), it) => Cow::Owned(format!("*.{it}")),
-        (_, it) => Cow::Borrowed(it),
-    };
-    Some((answer, pattern, tenant))
+        out.push_str(if self.pattern == "." { ".com" } else { self.pattern });
+    }
+
+    fn add_to(&self, index: &mut Index, owner: Option<u32>) {
+        index.insert(|out| self.write_pattern(out), self.answer, self.tenant, owner);
+    }
 }
 
 /// Names as the snapshot writes them.
@@ -185,41 +201,39 @@ impl Catalog {
         }
         let bad = |line: &str| SnapshotError::Line { got: line.chars().take(80).collect() };
 
-        let n_apps: usize = part("apps")?.texts().map(|(_, lines)| lines.lines().count()).sum();
-        let mut index = Index::with_capacity(n_apps * 3);
+        // An app with its rules takes some 24 bytes and gives with what is denied some two names.
+        let n_bytes: usize = part("apps")?.texts().map(|it| it.1.len()).sum();
+        let mut index = Index::with_capacity(n_bytes / 10);
         let mut apps = Apps::default();
         let mut categories = Vec::new();
         for (category, lines) in part("apps")?.texts() {
-            for line in lines.lines() {
+            for line in pieces(lines, b'\n').filter(|it| !it.is_empty()) {
                 let app = AppLine::read(line).ok_or_else(|| bad(line))?;
                 let owner = u32::try_from(apps.entries.len()).ok();
-                for rule in app.rules.split(' ').filter(|it| !it.is_empty()) {
-                    let (answer, pattern, tenant) =
-                        read_rule(app.name, rule).ok_or_else(|| bad(rule))?;
-                    index.insert(&pattern, answer, tenant, owner);
+                for rule in pieces(app.rules, b' ').filter(|it| !it.is_empty()) {
+                    let rule = RuleText::read(app.name, rule).ok_or_else(|| bad(rule))?;
+                    rule.add_to(&mut index, owner);
                 }
                 apps.push(line, categories.len());
             }
             categories.push(category.to_owned());
         }
-        for rule in text("rules")?.split(' ').filter(|it| !it.is_empty()) {
-            let (answer, pattern, tenant) = read_rule("", rule).ok_or_else(|| bad(rule))?;
-            index.insert(&pattern, answer, tenant, None);
+        for rule in pieces(text("rules")?, b' ').filter(|it| !it.is_empty()) {
+            let rule = RuleText::read("", rule).ok_or_else(|| bad(rule))?;
+            rule.add_to(&mut index, None);
         }
         let mut deny_words = Vec::new();
         let mut deny_categories = Vec::new();
         for (category, hosts) in part("denied")?.texts() {
             let at = u8::try_from(deny_categories.len()).map_err(|_| bad(category))?;
             deny_categories.push(category.to_owned());
-            for group in hosts.split('|') {
-                let mut labels = group.split(' ');
+            for group in pieces(hosts, b'|') {
+                let mut labels = pieces(group, b' ');
                 let rest = labels.next().ok_or_else(|| bad(group))?;
-                for label in labels {
-                    if rest == "*" {
-                        deny_words.push((label.to_owned(), at));
-                    } else {
-                        index.deny(&format!("{label}.{rest}"), at);
-                    }
+                if rest == "*" {
+                    deny_words.extend(labels.map(|it| (it.to_owned(), at)));
+                } else {
+                    labels.for_each(|it| index.deny(it, rest, at));
                 }
             }
         }
@@ -233,7 +247,7 @@ impl Catalog {
             identity_providers.push(slug.to_owned());
             for pattern in patterns.split(' ') {
                 let answer = Answer::Surface(Surface::Signin);
-                provider_index.insert(pattern, answer, Tenant::None, owner);
+                provider_index.insert(|out| out.push_str(pattern), answer, Tenant::None, owner);
             }
         }
 
@@ -334,7 +348,7 @@ struct AppLine<'a> {
 
 impl<'a> AppLine<'a> {
     fn read(line: &'a str) -> Option<AppLine<'a>> {
-        let mut fields = line.split('|').map(|it| Some(it).filter(|it| !it.is_empty()));
+        let mut fields = pieces(line, b'|').map(|it| Some(it).filter(|it| !it.is_empty()));
         let line = AppLine {
             name: fields.next().flatten()?,
             rules: fields.next().flatten().unwrap_or(USUAL_RULES),

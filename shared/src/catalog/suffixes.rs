@@ -5,14 +5,24 @@
 //! last label is a public suffix, which is what the list says about itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
+use super::pieces::{cut, pieces};
 use super::words::Words;
 use crate::hostname::Hostname;
+
+/// The list as the snapshot carries it. Its table is made when a host is asked for that no rule claims:
+/// it is a third of the text, and a browser loads that each time its service worker wakes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Suffixes {
+    text: String,
+    table: OnceLock<Table>,
+}
 
 /// Labels by parent: `uk` to `ac co gov`. `*` stands for any label, `!` marks an exception. Many parents
 /// have the same labels (`com`, `net`, `org`), so those are kept once.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Suffixes {
+struct Table {
     /// Place in `labels`, by parent.
     parents: Words<usize>,
     /// Sorted labels, each set one text.
@@ -71,19 +81,18 @@ impl List {
 }
 
 impl Suffixes {
-    /// Reads what [`List::to_text`] wrote; none where the text has another form.
+    /// Takes what [`List::to_text`] wrote; none where the text has another form.
     pub(super) fn from_text(text: &str) -> Option<Suffixes> {
-        let n_parents = text.lines().map(|it| 1 + it.matches(',').count()).sum();
-        let mut suffixes =
-            Suffixes { parents: Words::with_capacity(n_parents), labels: Vec::new() };
-        for line in text.lines() {
-            let (parents, labels) = line.split_once(' ')?;
-            for parent in parents.split(',') {
-                suffixes.parents.insert(parent, suffixes.labels.len());
+        let mut has_labels = true;
+        for it in text.bytes() {
+            match it {
+                b'\n' if !has_labels => return None,
+                b'\n' => has_labels = false,
+                b' ' => has_labels = true,
+                _ => {}
             }
-            suffixes.labels.push(labels.to_owned());
         }
-        Some(suffixes)
+        has_labels.then(|| Suffixes { text: text.to_owned(), table: OnceLock::new() })
     }
 
     /// The name under the longest public suffix; none when the host is one itself.
@@ -112,7 +121,8 @@ impl Suffixes {
     }
 
     fn rule(&self, label: &str, parent: &str) -> Option<Rule> {
-        let labels = self.labels.get(self.parents.find(parent)?)?;
+        let table = self.table.get_or_init(|| Table::read(&self.text));
+        let labels = table.labels.get(table.parents.find(parent)?)?;
         // `!` and `*` come before all letters and digits.
         let (mut has_any, mut rest) = (false, labels.as_str());
         while rest.starts_with(['!', '*']) {
@@ -124,6 +134,21 @@ impl Suffixes {
             rest = after;
         }
         (has_any || has_word(rest, label)).then_some(Rule::Suffix)
+    }
+}
+
+impl Table {
+    fn read(text: &str) -> Table {
+        let n_parents = text.bytes().filter(|it| matches!(it, b',' | b'\n')).count() + 1;
+        let mut table = Table { parents: Words::with_capacity(n_parents), labels: Vec::new() };
+        for line in pieces(text, b'\n') {
+            let (parents, Some(labels)) = cut(line, b' ') else { continue };
+            for parent in pieces(parents, b',') {
+                table.parents.insert(parent, table.labels.len());
+            }
+            table.labels.push(labels.to_owned());
+        }
+        table
     }
 }
 

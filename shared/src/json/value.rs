@@ -205,9 +205,8 @@ impl<'a> Parser<'a> {
         let mut escaped = String::new();
         loop {
             let start = self.at;
-            while !matches!(self.peek()?, b'"' | b'\\' | 0..0x20) {
-                self.at += 1;
-            }
+            let rest = self.text.as_bytes().get(start..)?;
+            self.at += rest.iter().position(|it| matches!(it, b'"' | b'\\' | 0..0x20))?;
             let plain = self.text.get(start..self.at)?;
             let is_end = self.eat(b'"');
             if is_end && escaped.is_empty() {
