@@ -15,6 +15,7 @@ pub use page::Page;
 pub use process::{Launch, can_set_policies};
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -179,6 +180,26 @@ impl Browser {
     pub fn set_managed(&self, values: &Value) -> Result<()> {
         let policies = json!({ "3rdparty": { "extensions": { EXTENSION_ID: values } } });
         self.process.set_policies(&policies)
+    }
+
+    /// CPU time that the main thread of each process of pages has taken so far, in nanoseconds, by the
+    /// process's id. As the kernel counts it: DevTools count anew with each document.
+    ///
+    /// # Errors
+    /// When the browser or the kernel does not answer.
+    pub fn main_threads_ns(&self) -> Result<BTreeMap<i64, u64>> {
+        let answer = self.command(None, "SystemInfo.getProcessInfo", json!({}))?;
+        let processes = answer["processInfo"].as_array().context("no list of processes")?;
+        let renderers = processes.iter().filter(|it| it["type"] == "renderer");
+        renderers
+            .filter_map(|it| it["id"].as_i64())
+            .map(|id| {
+                let path = format!("/proc/{id}/task/{id}/schedstat");
+                let text = std::fs::read_to_string(&path).with_context(|| path.clone())?;
+                let first = text.split(' ').next().and_then(|it| it.parse().ok());
+                Ok((id, first.with_context(|| format!("{path} has {text:?}"))?))
+            })
+            .collect()
     }
 
     /// All targets, whatever their type.

@@ -208,19 +208,6 @@ impl<'a> Page<'a> {
         Ok(self.eval(wider)? == Value::Bool(true))
     }
 
-    /// CPU time that the page's main thread has taken so far, in milliseconds.
-    ///
-    /// # Errors
-    /// When the page does not answer.
-    pub fn main_thread_ms(&self) -> Result<f64> {
-        self.command("Performance.enable", json!({ "timeDomain": "threadTicks" }))?;
-        let answer = self.command("Performance.getMetrics", json!({}))?;
-        let metrics = answer["metrics"].as_array().context("no metrics")?;
-        let time = metrics.iter().find(|it| it["name"] == "ThreadTime");
-        let seconds = time.and_then(|it| it["value"].as_f64()).context("no ThreadTime")?;
-        Ok(seconds * 1000.0)
-    }
-
     /// Saves what the whole page looks like, as PNG.
     ///
     /// # Errors
