@@ -1,0 +1,2 @@
+-- PostgreSQL counts by itself what SQLite has to be told.
+select 1;
