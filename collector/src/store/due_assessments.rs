@@ -47,14 +47,12 @@ pub fn claim(
                 .filter(due_assessments::organization_id.eq(organization_id))
                 .filter(due_on.le(now.date_naive()))
                 .filter(not_before.is_null().or(not_before.le(now.naive_utc())))
+                .filter(due_on.ge(after.due_on))
                 .filter(
-                    due_on.gt(after.due_on).or(due_on
-                        .eq(after.due_on)
-                        .and(user_id.gt(after.user_id))
-                        .or(due_on
-                            .eq(after.due_on)
-                            .and(user_id.eq(after.user_id))
-                            .and(app_id.gt(after.app_id)))),
+                    due_on
+                        .gt(after.due_on)
+                        .or(user_id.gt(after.user_id))
+                        .or(user_id.eq(after.user_id).and(app_id.gt(after.app_id))),
                 )
                 .order((due_on, user_id, app_id))
                 .limit(limit)

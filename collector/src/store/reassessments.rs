@@ -170,8 +170,9 @@ pub fn list_keys(
         query = query.filter(user_apps::app_id.eq(app_id));
     }
     if let Some((user_id, app_id)) = after {
-        let later_app = user_apps::user_id.eq(user_id).and(user_apps::app_id.gt(app_id));
-        query = query.filter(user_apps::user_id.gt(user_id).or(later_app));
+        query = query
+            .filter(user_apps::user_id.ge(user_id))
+            .filter(user_apps::user_id.gt(user_id).or(user_apps::app_id.gt(app_id)));
     }
     Ok(query.load(conn)?)
 }

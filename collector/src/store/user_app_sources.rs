@@ -368,9 +368,9 @@ pub fn list_of_source(
         .select(AccountRow::as_select())
         .into_boxed::<super::Backend>();
     if let Some((user_id, app_id)) = after {
-        let later_app =
-            user_app_sources::user_id.eq(user_id).and(user_app_sources::app_id.gt(app_id));
-        query = query.filter(user_app_sources::user_id.gt(user_id).or(later_app));
+        query = query
+            .filter(user_app_sources::user_id.ge(user_id))
+            .filter(user_app_sources::user_id.gt(user_id).or(user_app_sources::app_id.gt(app_id)));
     }
     Ok(query.load(conn)?)
 }

@@ -30,20 +30,22 @@ macro_rules! by_id {
     };
 }
 
-/// Orders a boxed query by a column that is never null, then by id, and begins after a row of both.
+/// Orders a boxed query by a column that is never null, then by id, and begins after a row of both. The
+/// bound of the column alone, which every such filter of ours has, is what an index is entered by: to an
+/// `or` SQLite reads from the start, and a whole list would cost the square of its rows.
 macro_rules! by_column {
     ($query:ident, $column:expr, $id:expr, $is_descending:expr, $after:expr) => {
         if $is_descending {
             $query = $query.order(($column.desc(), $id.desc()));
             if let Some((value, id)) = $after {
-                let same = $column.eq(value.clone()).and($id.lt(id));
-                $query = $query.filter($column.lt(value).or(same));
+                $query = $query.filter($column.le(value.clone()));
+                $query = $query.filter($column.lt(value).or($id.lt(id)));
             }
         } else {
             $query = $query.order(($column.asc(), $id.asc()));
             if let Some((value, id)) = $after {
-                let same = $column.eq(value.clone()).and($id.gt(id));
-                $query = $query.filter($column.gt(value).or(same));
+                $query = $query.filter($column.ge(value.clone()));
+                $query = $query.filter($column.gt(value).or($id.gt(id)));
             }
         }
     };

@@ -60,13 +60,13 @@ pub fn list(
         query = query.order((user_id.desc(), app_id.desc(), used_on.desc()));
         if let Some((user, app, day)) = after {
             let same_user = app_id.lt(app).or(app_id.eq(app).and(used_on.lt(day)));
-            query = query.filter(user_id.lt(user).or(user_id.eq(user).and(same_user)));
+            query = query.filter(user_id.le(user)).filter(user_id.lt(user).or(same_user));
         }
     } else {
         query = query.order((user_id, app_id, used_on));
         if let Some((user, app, day)) = after {
             let same_user = app_id.gt(app).or(app_id.eq(app).and(used_on.gt(day)));
-            query = query.filter(user_id.gt(user).or(user_id.eq(user).and(same_user)));
+            query = query.filter(user_id.ge(user)).filter(user_id.gt(user).or(same_user));
         }
     }
     Ok((query.load(conn)?, aliases))

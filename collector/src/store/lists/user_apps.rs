@@ -82,13 +82,13 @@ pub fn list(
         (Order::Id(after), false) => {
             query = query.order((user_id, app_id));
             if let Some((user, app)) = after {
-                query = query.filter(user_id.gt(user).or(user_id.eq(user).and(app_id.gt(app))));
+                query = query.filter(user_id.ge(user)).filter(user_id.gt(user).or(app_id.gt(app)));
             }
         }
         (Order::Id(after), true) => {
             query = query.order((user_id.desc(), app_id.desc()));
             if let Some((user, app)) = after {
-                query = query.filter(user_id.lt(user).or(user_id.eq(user).and(app_id.lt(app))));
+                query = query.filter(user_id.le(user)).filter(user_id.lt(user).or(app_id.lt(app)));
             }
         }
         (Order::LastUsed(after), false) => {
