@@ -30,7 +30,7 @@ pub struct Line {
     /// Whose, as an address.
     pub email: Option<String>,
     /// The installation; none for a user without any.
-    pub installation: Option<InstallationRow>,
+    pub installation: Option<Box<InstallationRow>>,
 }
 
 impl Line {
@@ -128,7 +128,7 @@ pub fn load(
         let (since, why) = explain(&row, state, &organization);
         let user_id = row.user_id;
         let email = user_id.and_then(|id| users.get(&id)).map(|it| it.email.clone());
-        lines.push(Line { state, since, why, user_id, email, installation: Some(row) });
+        lines.push(Line { state, since, why, user_id, email, installation: Some(Box::new(row)) });
     }
     lines.sort_by_key(|it| {
         let row = it.installation.as_ref();

@@ -4,6 +4,7 @@
 //! here changes what was reported, only under which app it is read.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -467,10 +468,12 @@ pub fn suggest(site: &str, own: &[AppRow]) -> Vec<String> {
     if label.is_empty() {
         return Vec::new();
     }
-    let names =
-        catalog().apps().map(|it| it.name.as_str()).chain(own.iter().map(|it| it.name.as_str()));
-    let mut near: Vec<(f64, &str)> = names
-        .map(|name| (likeness(&label, &plain(name)), name))
+    let own: Vec<(String, &str)> =
+        own.iter().map(|it| (plain(&it.name), it.name.as_str())).collect();
+    let mut near: Vec<(f64, &str)> = plain_names()
+        .iter()
+        .chain(&own)
+        .map(|(plain, name)| (likeness(&label, plain), *name))
         .filter(|(likeness, _)| NEAR <= *likeness)
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
@@ -484,12 +487,32 @@ const MAX_SUGGESTIONS: usize = 3;
 /// Shorter names are part of too many words.
 const MIN_PART: usize = 5;
 
+/// The catalog's names, plain, with the names themselves.
+fn plain_names() -> &'static [(String, &'static str)] {
+    static NAMES: OnceLock<Vec<(String, &str)>> = OnceLock::new();
+    NAMES.get_or_init(|| catalog().apps().map(|it| (plain(&it.name), it.name.as_str())).collect())
+}
+
 fn likeness(label: &str, name: &str) -> f64 {
     let is_part = MIN_PART <= name.len() && label.contains(name)
         || MIN_PART <= label.len() && name.contains(label);
+    if !is_part && most_alike(label, name) < NEAR {
+        return 0.0;
+    }
     let alike = strsim::jaro_winkler(label, name);
     // Part of a name is as good as nearly the same, and never better than the same.
     if is_part { alike.max(0.95) } else { alike }
+}
+
+/// No two texts of these lengths and first characters are more alike, by the definition of Jaro and
+/// Winkler: all of the shorter one is found in the longer one, and the first four characters are equal
+/// where the first is.
+fn most_alike(label: &str, name: &str) -> f64 {
+    let n_characters = |text: &str| u32::try_from(text.chars().count()).map_or(f64::MAX, f64::from);
+    let (a, b) = (n_characters(label), n_characters(name));
+    let jaro = (2.0 + a.min(b) / a.max(b)) / 3.0;
+    let is_same_start = label.chars().next() == name.chars().next();
+    if is_same_start { jaro + 0.4 * (1.0 - jaro) } else { jaro }
 }
 
 fn plain(text: &str) -> String {

@@ -137,7 +137,11 @@ async fn load(caller: &Caller, collector: &Collector) -> Result<Found, PageError
     let (id, now) = (caller.organization_id(), collector.clock.now());
     let found = collector.db.run(move |conn| {
         let organization = organizations::find(conn, id)?.ok_or(ApiError::NotFound)?;
-        let rows = installations::list(conn, id, Page::first(i64::MAX))?;
+        // Without a minimum nothing is outdated.
+        let rows = match organization.minimum_extension_version {
+            Some(_) => installations::list(conn, id, Page::first(i64::MAX))?,
+            None => Vec::new(),
+        };
         let is_outdated = |it: &&_| states::state(it, &organization, now) == State::Outdated;
         let n_outdated = i64::try_from(rows.iter().filter(is_outdated).count());
         Ok::<_, ApiError>(Found {
