@@ -60,7 +60,7 @@ pub fn get(url: &str, api_key: &str) -> Result<Value> {
     Ok(serde_json::from_str(&answer.body_mut().read_to_string()?)?)
 }
 
-/// What the API answers to a document.
+/// What the API answers to a document; null for an answer without one.
 ///
 /// # Errors
 /// When the collector refuses it.
@@ -72,7 +72,8 @@ pub fn post(url: &str, api_key: &str, body: &Value) -> Result<Value> {
         .header("authorization", format!("Bearer {api_key}"))
         .send_json(body)
         .with_context(|| format!("POST {url}"))?;
-    Ok(serde_json::from_str(&answer.body_mut().read_to_string()?)?)
+    let answer = answer.body_mut().read_to_string()?;
+    Ok(if answer.is_empty() { Value::Null } else { serde_json::from_str(&answer)? })
 }
 
 fn user_app(row: &Value) -> Result<UserApp> {

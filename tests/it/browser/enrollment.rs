@@ -94,3 +94,102 @@ fn the_profiles_account_names_a_browser_that_nobody_has_named() -> Result<()> {
     popup.wait_for("document.querySelector('#use-profile[hidden]') !== null")?;
     world.check_wire()
 }
+
+/// What an admin does about a token that may have been seen by others.
+#[test]
+fn a_token_that_an_admin_demands_is_taken_at_a_heartbeat_and_reports_go_on() -> Result<()> {
+    let world = World::new()?;
+    let desk = world.desk(&MARIA)?;
+    let old = newest_token(&world)?;
+    let list = format!("{}/v1/installations", world.recorder.url());
+    let installations = account::get(&list, world.app.api_key.text())?;
+    let id = installations["items"][0]["installation_id"].as_str().context("no installation")?;
+    let renewals = format!("{list}/{id}/token-renewals");
+    account::post(&renewals, world.app.write_key.text(), &Value::Null)?;
+
+    // The heartbeat that brings it; and one under it, which ends the old one.
+    let started = Instant::now();
+    let is_seen = || -> Result<bool> {
+        let items = account::get(&list, world.app.api_key.text())?;
+        Ok(items["items"][0]["renewal_demanded_at"].is_null())
+    };
+    while !is_seen()? {
+        ensure!(started.elapsed() < LIMIT, "the new token is not used");
+        desk.test_now()?;
+    }
+    let new = newest_token(&world)?;
+    ensure!(old != new, "the browser goes on under the old token");
+
+    let scenes = [scene("Slack")];
+    desk.play(&scenes, |_| ())?;
+    world.check(&desk, &scenes)?;
+    let refused = world.recorder.requests().iter().filter(|it| it.status == Some(401)).count();
+    ensure!(refused == 0, "the browser was refused {refused} times on the way");
+    ensure!(newest_token(&world)? == new, "the token changed once more");
+    let installations = account::get(&list, world.app.api_key.text())?;
+    ensure!(installations["items"].as_array().map(Vec::len) == Some(1), "{installations:#}");
+    for (token, status) in [(old, 401), (new, 200)] {
+        let url = format!("{}{}", world.recorder.url(), shared::wire::CONFIGURATION_PATH);
+        ensure!(status_for(&url, &token)? == status, "{token:.8}... gets no {status}");
+    }
+    Ok(())
+}
+
+/// Under which token the browser sent what it sent last.
+fn newest_token(world: &World) -> Result<String> {
+    let is_the_browsers = |it: &&str| it.starts_with("rci_");
+    let requests = world.recorder.requests();
+    let tokens = requests.iter().flat_map(|it| it.headers.split_whitespace());
+    Ok(tokens.filter(is_the_browsers).next_back().context("no token was sent")?.to_owned())
+}
+
+fn status_for(url: &str, token: &str) -> Result<u16> {
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let answer = agent.get(url).header("authorization", format!("Bearer {token}")).call()?;
+    Ok(answer.status().as_u16())
+}
+
+/// Chrome itself drops a value of the wrong type; what is left may be too little, or too much to believe.
+#[test]
+fn a_policy_with_wrong_types_is_said_to_be_incomplete_until_it_is_right() -> Result<()> {
+    let world = World::new()?;
+    let right = policy(&JONAS, &world.collector());
+    let mut wrong = right.clone();
+    wrong["enrollmentKey"] = 7.into();
+    wrong["mode"] = "loose".into();
+    wrong["workDomains"] = "northwind.example".into();
+    let launch = Launch::with_sites(&world.sites).extension(&built_extension()?);
+    let desk = Desk { browser: Browser::launch(&launch.managed(&wrong))? };
+    let wait_until = |wanted: &str| -> Result<Value> {
+        let started = Instant::now();
+        loop {
+            let state = desk.state()?;
+            if state["condition"] == wanted {
+                return Ok(state);
+            }
+            ensure!(started.elapsed() < LIMIT, "it does not become {wanted}: {state:#}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let state = wait_until("policy_incomplete")?;
+    ensure!(state["checks"][0] == serde_json::json!(["policy", "bad"]), "{state:#}");
+    // What is right is shown as set; what is wrong is not taken for anything.
+    let set: Vec<&str> = state["set_by_policy"]
+        .as_array()
+        .context("no settings")?
+        .iter()
+        .filter_map(|it| it[0].as_str())
+        .collect();
+    ensure!(set == ["serverUrl", "userEmail"], "{set:?}");
+    let popup = desk.browser.popup()?;
+    popup.wait_for(
+        "document.body.innerText.includes('name no valid collector and enrollment key')",
+    )?;
+    popup.close()?;
+    ensure!(world.recorder.requests().is_empty(), "something was sent under a broken policy");
+
+    desk.browser.set_managed(&right)?;
+    wait_until("reporting")?;
+    world.check_wire()
+}

@@ -1,11 +1,14 @@
 //! The person behind a browser signs in: at a real identity provider, by a mailed link, by its code.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use collector::config::Config;
 use collector::identity::keys;
+use collector::package;
 use collector::store::audit::Actor;
 use collector::store::identity_providers::{self, IdentityProviderRow};
 use collector::store::{installations, organizations};
@@ -31,7 +34,7 @@ pub(super) struct House {
     address: SocketAddr,
     pub(super) mail: MailServer,
     pub(super) sites: Sites,
-    _served: Served,
+    served: Option<Served>,
 }
 
 impl House {
@@ -49,8 +52,16 @@ impl House {
             config.mail = mail.config();
             change(config);
         });
-        let _served = app.serve_at(address);
-        Ok(House { app, address, mail, sites: Sites::start(tests::day::accounts())?, _served })
+        let served = Some(app.serve_at(address));
+        Ok(House { app, address, mail, sites: Sites::start(tests::day::accounts())?, served })
+    }
+
+    /// Starts the collector anew, with another package of the extension.
+    pub(super) fn serve_package(&mut self, path: &Path) -> Result<()> {
+        self.app.collector.package = Some(Arc::new(package::load(path)?));
+        drop(self.served.take());
+        self.served = Some(self.app.serve_at(self.address));
+        Ok(())
     }
 
     pub(super) fn url(&self) -> String {
@@ -72,7 +83,7 @@ impl House {
     }
 
     /// Maria's account at a provider, and the provider at the organization.
-    fn provider(&self) -> Result<Provider> {
+    pub(super) fn provider(&self) -> Result<Provider> {
         let callback = format!("{}/connect/oidc/callback", self.url());
         let provider = Provider::oidc(&OidcSettings {
             clients: vec![OidcClient::web("rollcall", "a client's secret", &callback)],
@@ -104,18 +115,33 @@ impl House {
         Ok(list["items"].as_array().cloned().unwrap_or_default())
     }
 
+    /// Maria asks for a link in the popup and opens it in the same browser.
+    pub(super) fn sign_in_by_link(&self, desk: &Desk) -> Result<()> {
+        let popup = desk.browser.popup()?;
+        popup.bring_to_front()?;
+        popup.type_into("#sign-in-email", MARIA.work_address)?;
+        popup.press_enter()?;
+        let mail = self.mail.next();
+        let tab = desk.browser.first_tab()?;
+        tab.go_to(&format!("{}{}", self.url(), mail.link()))?;
+        wait(desk, "the sign-in", is_reporting)?;
+        tab.wait_for("document.body.innerText.includes('You are signed in')")?;
+        popup.close()?;
+        tab.bring_to_front()
+    }
+
     /// The browser's sign-in at an app arrives as Maria's.
-    pub(super) fn check_report(&self, desk: &Desk) -> Result<()> {
-        desk.play(&[scene("Slack")], |_| ())?;
+    pub(super) fn check_report(&self, desk: &Desk, app: &str) -> Result<()> {
+        desk.play(&[scene(app)], |_| ())?;
         let started = Instant::now();
         loop {
             desk.test_now()?;
             let user_apps = account::user_apps(&self.url(), self.app.api_key.text())?;
-            if user_apps.iter().any(|it| it.user == MARIA.work_address) {
+            if user_apps.iter().any(|it| it.user == MARIA.work_address && it.app == app) {
                 return Ok(());
             }
             if LIMIT < started.elapsed() {
-                bail!("no report of Maria's in {user_apps:#?}");
+                bail!("no report of {app} and Maria in {user_apps:#?}");
             }
             std::thread::sleep(Duration::from_millis(200));
         }
@@ -137,6 +163,20 @@ pub(super) fn wait(desk: &Desk, what: &str, is_it: impl Fn(&Value) -> bool) -> R
     }
 }
 
+/// Maria signs in at the identity provider, in the window that the popup opens.
+pub(super) fn sign_in_at_provider(desk: &Desk) -> Result<()> {
+    let popup = desk.browser.popup()?;
+    popup.wait_for("document.querySelector('#sign-in-provider:not([hidden])') !== null")?;
+    popup.click("#sign-in-provider")?;
+    let window = desk.browser.attach("page", "/interaction/")?;
+    window.wait_for("document.querySelector('input[name=email]') !== null")?;
+    window.type_into("input[name=email]", MARIA.work_address)?;
+    window.type_into("input[name=password]", "correct horse")?;
+    window.press_enter()?;
+    wait(desk, "the sign-in", is_reporting)?;
+    popup.close()
+}
+
 pub(super) fn is_reporting(state: &Value) -> bool {
     state["condition"] == "reporting" && state["is_signed_in"] == true
 }
@@ -146,20 +186,13 @@ fn a_person_signs_in_at_the_identity_provider_and_out_again() -> Result<()> {
     let house = House::open()?;
     let _provider = house.provider()?;
     let desk = house.desk()?;
-    let popup = desk.browser.popup()?;
-    popup.wait_for("document.querySelector('#sign-in-provider:not([hidden])') !== null")?;
-    popup.click("#sign-in-provider")?;
-    let window = desk.browser.attach("page", "/interaction/")?;
-    window.wait_for("document.querySelector('input[name=email]') !== null")?;
-    window.type_into("input[name=email]", MARIA.work_address)?;
-    window.type_into("input[name=password]", "correct horse")?;
-    window.press_enter()?;
-    wait(&desk, "the sign-in", is_reporting)?;
+    sign_in_at_provider(&desk)?;
     let found = house.installations()?;
     ensure!(found[0]["identity_method"] == "oidc", "{found:#?}");
     ensure!(found[0]["state"] == "reporting", "{found:#?}");
-    house.check_report(&desk)?;
+    house.check_report(&desk, "Slack")?;
 
+    let popup = desk.browser.popup()?;
     popup.click("#sign-out")?;
     wait(&desk, "the sign-out", |it| it["condition"] == "not_signed_in")?;
     let found = house.installations()?;
@@ -171,18 +204,8 @@ fn a_person_signs_in_at_the_identity_provider_and_out_again() -> Result<()> {
 fn a_mailed_link_finishes_in_the_browser_that_asked() -> Result<()> {
     let house = House::open()?;
     let desk = house.desk()?;
-    let popup = desk.browser.popup()?;
-    popup.bring_to_front()?;
-    popup.type_into("#sign-in-email", MARIA.work_address)?;
-    popup.press_enter()?;
-    let mail = house.mail.next();
-    let tab = desk.browser.first_tab()?;
-    tab.go_to(&format!("{}{}", house.url(), mail.link()))?;
-    wait(&desk, "the sign-in", is_reporting)?;
-    tab.wait_for("document.body.innerText.includes('You are signed in')")?;
-    popup.close()?;
-    tab.bring_to_front()?;
-    house.check_report(&desk)
+    house.sign_in_by_link(&desk)?;
+    house.check_report(&desk, "Slack")
 }
 
 #[test]

@@ -22,6 +22,9 @@ const SETTINGS: &str = "/etc/chromium";
 /// Where in a folder of settings the policies are.
 const MANAGED: &str = "policies/managed";
 
+/// The policies of a test, there.
+const POLICY_FILE: &str = "test.json";
+
 /// What a browser starts with.
 #[derive(Default)]
 pub struct Launch {
@@ -172,11 +175,12 @@ impl Process {
         }
     }
 
-    /// Writes another policy file; the browser sees it within seconds.
+    /// Puts other policies in the place of those that it was started with; the browser sees them within
+    /// seconds.
     pub(super) fn set_policies(&self, policies: &Value) -> Result<()> {
         let folder = self.policies.as_ref().context("the browser was started without policies")?;
         let managed = folder.path().join(MANAGED);
-        Ok(std::fs::write(managed.join("late.json"), policies.to_string())?)
+        Ok(std::fs::write(managed.join(POLICY_FILE), policies.to_string())?)
     }
 
     /// Waits a little for a browser that was asked to close, then ends it.
@@ -213,7 +217,7 @@ fn write_policies(launch: &Launch) -> Result<Option<TempDir>> {
     let folder = TempDir::with_prefix("rollcall-policies-")?;
     let managed = folder.path().join(MANAGED);
     std::fs::create_dir_all(&managed)?;
-    std::fs::write(managed.join("test.json"), policies.to_string())?;
+    std::fs::write(managed.join(POLICY_FILE), policies.to_string())?;
     if let Some(text) = &launch.policy_file {
         std::fs::write(managed.join("rollcall.json"), text)?;
     }
