@@ -1,22 +1,24 @@
-//! Tokens that were refused, in the audit of the organization that they name: somebody tries, or a browser
-//! was forgotten. A token names its organization in the clear; whether it is ours is checked first, and
-//! few lines a minute are written, so that nobody can fill the audit from outside.
+//! What browsers and strangers sent and was refused, in the audit of the organization that it is about:
+//! somebody tries, or a browser was forgotten. A token names its organization in the clear; whether it is
+//! ours is checked first, and few lines a minute are written, so that nobody can fill the audit from
+//! outside.
 
 use std::net::IpAddr;
 
 use chrono::TimeDelta;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::db::{DbConnection, OrganizationId};
+use crate::db::{DbConnection, InstallationId, OrganizationId};
+use crate::identity::installations as identities;
 use crate::limits::{Buckets, Rate};
 use crate::server::Collector;
 use crate::store::audit::{self, Actor, Object};
 use crate::store::{StoreError, api_keys, enrollment_keys, installations, organizations};
 use crate::tokens::{Token, TokenKind};
 
-/// How many lines may be written.
+/// How many lines may be written about one kind of token, or one kind of refusal.
 #[derive(Debug)]
-pub struct RefusalLimits(Buckets<(OrganizationId, TokenKind)>);
+pub struct RefusalLimits(Buckets<(OrganizationId, &'static str)>);
 
 impl Default for RefusalLimits {
     fn default() -> RefusalLimits {
@@ -29,7 +31,7 @@ impl Default for RefusalLimits {
 pub async fn note(collector: &Collector, kind: TokenKind, token: Token, from: Option<IpAddr>) {
     let now = collector.clock.now();
     let organization_id = token.organization_id();
-    if collector.refusal_limits.0.take((organization_id, kind), now).is_err() {
+    if collector.refusal_limits.0.take((organization_id, kind.prefix()), now).is_err() {
         return;
     }
     let is_ours = collector.db.run(move |conn| organizations::exists(conn, organization_id)).await;
@@ -45,6 +47,45 @@ pub async fn note(collector: &Collector, kind: TokenKind, token: Token, from: Op
     });
     if let Err(error) = written.await {
         tracing::warn!(%error, "a refused token could not be noted in the audit");
+    }
+}
+
+/// Whose request was refused.
+#[derive(Debug)]
+pub enum Sender {
+    /// An enrolled browser's.
+    Installation(OrganizationId, InstallationId),
+    /// That of a browser which is to be enrolled with this key.
+    EnrollmentKey(Token),
+}
+
+/// Notes that a request was refused for what it says, although its token or key is good. Never fails it:
+/// the answer is a refusal already.
+pub async fn note_request(
+    collector: &Collector,
+    sender: Sender,
+    action: &'static str,
+    detail: Value,
+) {
+    let now = collector.clock.now();
+    let organization_id = match &sender {
+        Sender::Installation(id, _) => *id,
+        Sender::EnrollmentKey(key) => key.organization_id(),
+    };
+    if collector.refusal_limits.0.take((organization_id, action), now).is_err() {
+        return;
+    }
+    let written = collector.db.write(move |conn| {
+        let (actor, object) = match sender {
+            Sender::Installation(_, id) => (identities::actor(id), identities::object(id)),
+            Sender::EnrollmentKey(key) => {
+                (Actor::system(), about(conn, TokenKind::EnrollmentKey, &key)?.0)
+            }
+        };
+        audit::insert(conn, organization_id, &actor, action, &object, &detail, now)
+    });
+    if let Err(error) = written.await {
+        tracing::warn!(%error, "a refused request could not be noted in the audit");
     }
 }
 
@@ -72,6 +113,9 @@ fn about(
             |it| known("api_key", it.api_key_id.to_string(), it.revoked_at.is_some()),
         ),
         TokenKind::AdminSignIn => unknown("admin_sign_in"),
+        // A sign-in that ended leaves nothing behind by which it could be told from an invented one.
+        TokenKind::SignIn => unknown("sign_in"),
+        TokenKind::Link => unknown("sign_in_link"),
         _ => installations::find_by_token(conn, id, &hash)?.map_or_else(
             || unknown("installation"),
             |it| known("installation", it.installation_id.to_string(), it.revoked_at.is_some()),

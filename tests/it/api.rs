@@ -49,6 +49,9 @@ async fn a_key_that_is_unknown_expired_or_revoked_enrolls_nobody() {
         assert_eq!(answer.json::<Value>()["type"], "urn:rollcall:enrollment-key-refused");
     }
     assert_eq!(app.list("/v1/installations").await.len(), 0);
+    // What is no key at all names no organization.
+    let expected = ["token.refused expired", "token.refused revoked", "token.refused unknown"];
+    assert_eq!(app.audit_lines(), expected);
 }
 
 #[actix_web::test]
@@ -66,6 +69,16 @@ async fn a_private_identity_is_refused() {
     "#]]);
     let maria = app.installation().await;
     assert_eq!(maria.heartbeat(&heartbeat(&app, "maria@gmail.com")).await.status, 422);
+    let expected = ["installation.identity_refused not_work"; 2];
+    assert_eq!(app.audit_lines(), expected);
+    assert!(!format!("{:?}", app.audited()).contains("gmail"), "a private address stays private");
+    let known = app.list("/v1/installations").await;
+    assert_eq!((known.len(), &known[0]["email"]), (1, &json!("maria@northwind.example")));
+    // A whole office under a wrong policy fills nothing.
+    for _ in 0..30 {
+        maria.heartbeat(&heartbeat(&app, "maria@gmail.com")).await;
+    }
+    assert_eq!(app.audit_lines().len(), 10);
 }
 
 #[actix_web::test]
@@ -76,6 +89,7 @@ async fn a_browser_cannot_state_that_its_user_signed_in() {
     stated.method = IdentityMethod::Oidc;
     request.identity = Some(stated);
     assert_eq!(app.stranger().post(ENROLL_PATH, &request).await.status, 422);
+    assert_eq!(app.audit_lines(), ["installation.identity_refused stated_proof"]);
 }
 
 #[actix_web::test]

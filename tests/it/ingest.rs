@@ -163,6 +163,8 @@ async fn a_number_that_another_payload_had_is_a_conflict() {
         }
     "#]]);
     assert_eq!(activities(&app).await.len(), 1);
+    let expected = ("installation.number_reused".to_owned(), json!({ "sequence": 1 }));
+    assert_eq!(app.audited().pop(), Some(expected));
 }
 
 #[actix_web::test]
@@ -283,6 +285,24 @@ async fn a_batch_that_waited_for_the_collector_keeps_its_times() {
     let activity = &activities(&app).await[0];
     assert_eq!(activity["occurred_at"], "2026-11-23T08:55:00Z");
     assert_eq!(activity["time_flag"], Value::Null);
+}
+
+/// Days ahead, as the browser's clock has it: by its own heartbeat the collector knows how far.
+#[actix_web::test]
+async fn a_clock_that_is_a_day_off_in_either_direction_moves_no_use_to_another_day() {
+    for days in [-1, 1] {
+        let app = TestApp::new();
+        let maria = app.installation().await;
+        let off = TimeDelta::days(days);
+        let mut beat = heartbeat(&app, "maria@northwind.example");
+        beat.sent_at += off;
+        assert_eq!(maria.heartbeat(&beat).await.status, 200);
+        let sent = batch(1, monday() + off, vec![visit(SLACK, ago(5) + off)]);
+        assert_eq!(maria.batch(&sent).await.n_accepted, 1);
+        let activity = &activities(&app).await[0];
+        assert_eq!(activity["occurred_at"], "2026-11-23T08:55:00Z", "{days} days off");
+        assert_eq!(activity["time_flag"], "corrected", "{days} days off");
+    }
 }
 
 #[actix_web::test]

@@ -4,10 +4,11 @@ use chrono::TimeDelta;
 use collector::db::UserId;
 use collector::mail::queue;
 use collector::store::word::{UserStatus, UserType};
-use collector::store::{audit, mailings, users};
+use collector::store::{mailings, users};
 use expect_test::expect;
 use serde_json::Value;
 use shared::wire::{EnrollRequest, Mode, SIGN_IN_PROOFS_PATH};
+use tests::admin::Visitor;
 use tests::app::{TestApp, monday};
 use tests::factory::{batch, enrollment, visit};
 use tests::mail_server::MailServer;
@@ -38,6 +39,20 @@ fn add(app: &TestApp, email: &str, user_type: UserType) -> UserId {
     })
 }
 
+/// An admin before the list of installations, from which mail is sent.
+async fn at_installations(app: &TestApp) -> Visitor<'_> {
+    let mut admin = app.admin().await;
+    admin.get("/installations").await;
+    admin
+}
+
+/// The same admin some days later: a session ends after a week, and after hours in which nobody came.
+async fn back_at_installations(app: &TestApp) -> Visitor<'_> {
+    let mut admin = app.signed_in("ada@northwind.example").await;
+    admin.get("/installations").await;
+    admin
+}
+
 const DRAFT: [(&str, &str); 6] = [
     ("all", "1"),
     ("subject", "Please sign in"),
@@ -55,8 +70,7 @@ fn draft(n_reminders: &'static str) -> Vec<(&'static str, &'static str)> {
 async fn t28_one_action_mails_all_that_do_not_report_and_says_whom_it_skipped() {
     let server = MailServer::start().unwrap();
     let app = staffed(&server).await;
-    let mut admin = app.admin().await;
-    admin.get("/installations").await;
+    let mut admin = at_installations(&app).await;
     let preview = admin.submit("/mailings/preview", &[("action", "all")]).await;
     assert_eq!(preview.status, 200);
     expect![[r#"
@@ -89,9 +103,7 @@ async fn t28_one_action_mails_all_that_do_not_report_and_says_whom_it_skipped() 
     let again = admin.submit("/mailings/preview", &[("action", "all")]).await;
     assert!(again.text().contains("0 will be mailed, 7 will not"), "{}", again.text());
     app.clock.advance(TimeDelta::days(7));
-    // A session ends after a week, and after hours in which nobody came.
-    let mut admin = app.signed_in("ada@northwind.example").await;
-    admin.get("/installations").await;
+    let mut admin = back_at_installations(&app).await;
     let later = admin.submit("/mailings/preview", &[("action", "all")]).await;
     assert!(later.text().contains("2 will be mailed"), "{}", later.text());
 }
@@ -101,11 +113,51 @@ fn lines(rows: &str) -> String {
 }
 
 #[actix_web::test]
+async fn t28_one_or_some_can_be_mailed_and_are_invited_from_then_on() {
+    let server = MailServer::start().unwrap();
+    let app = TestApp::with_mail(&server);
+    let users = ["ada", "bob", "eve"].map(|name| {
+        add(&app, &format!("{name}@northwind.example"), UserType::Employee).to_string()
+    });
+    let rows = users.map(|it| format!("u{it}"));
+    let mut admin = at_installations(&app).await;
+    for (chosen, expected) in [(&rows[..1], "1 will be mailed"), (&rows[..2], "2 will be mailed")] {
+        let chosen = chosen.iter().map(|it| ("row", it.as_str()));
+        let form: Vec<_> = [("action", "mail")].into_iter().chain(chosen).collect();
+        let preview = admin.submit("/mailings/preview", &form).await;
+        assert!(preview.text().contains(expected), "{}", preview.text());
+    }
+    let draft = draft("0").into_iter().filter(|it| it.0 != "all");
+    let draft: Vec<_> = draft.chain([("row", rows[1].as_str())]).collect();
+    assert_eq!(admin.submit("/mailings", &draft).await.status, 303);
+    queue::deliver(&app.collector).await.unwrap();
+    assert_eq!(server.next().to, ["bob@northwind.example"]);
+    assert!(server.arrived().is_none(), "nobody else was chosen");
+    app.clock.advance(TimeDelta::hours(1));
+    let list: Value = admin.get("/installations.json").await.json();
+    let mut lines: Vec<String> = list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| {
+            let text = |field: &str| it[field].as_str().unwrap_or("-").to_owned();
+            format!("{} {} {} {}\n", text("email"), text("state"), text("since"), text("why"))
+        })
+        .collect();
+    lines.sort();
+    expect![[r#"
+        ada@northwind.example not_installed 2026-11-23T09:00:00Z Has no browser yet
+        bob@northwind.example invited 2026-11-23T09:00:00Z Was mailed, and has no browser yet
+        eve@northwind.example not_installed 2026-11-23T09:00:00Z Has no browser yet
+    "#]]
+    .assert_eq(&lines.concat());
+}
+
+#[actix_web::test]
 async fn an_invitation_signs_in_whichever_free_browser_opens_it_and_only_the_first() {
     let server = MailServer::start().unwrap();
     let app = staffed(&server).await;
-    let mut admin = app.admin().await;
-    admin.get("/installations").await;
+    let mut admin = at_installations(&app).await;
     admin.submit("/mailings", &draft("0")).await;
     queue::deliver(&app.collector).await.unwrap();
     let mail = server.next();
@@ -122,9 +174,7 @@ async fn an_invitation_signs_in_whichever_free_browser_opens_it_and_only_the_fir
     let refused = second.post(SIGN_IN_PROOFS_PATH, &proof).await;
     assert_eq!(refused.status, 403);
     assert_eq!(refused.json::<Value>()["type"], "urn:rollcall:proof-refused:ended");
-    let id = app.organization_id;
-    let newest = app.with_database(|conn| audit::list_newest(conn, id, 1).unwrap());
-    assert_eq!(newest[0].action, "installation.sign_in_refused");
+    assert_eq!(app.last_audit_line(), "installation.sign_in_refused ended");
     let free = app.list("/v1/installations?limit=10").await;
     assert_eq!(free.last().unwrap()["state"], "installed_unauthenticated");
     assert_eq!(free.last().unwrap()["state_reason"], "Nobody has signed in yet");
@@ -134,8 +184,7 @@ async fn an_invitation_signs_in_whichever_free_browser_opens_it_and_only_the_fir
 async fn who_opts_out_gets_no_more_invitations() {
     let server = MailServer::start().unwrap();
     let app = staffed(&server).await;
-    let mut admin = app.admin().await;
-    admin.get("/installations").await;
+    let mut admin = at_installations(&app).await;
     admin.submit("/mailings", &draft("0")).await;
     queue::deliver(&app.collector).await.unwrap();
     let mail = server.next();
@@ -154,9 +203,7 @@ async fn who_opts_out_gets_no_more_invitations() {
     let out = app.with_database(|conn| mailings::list_opt_outs(conn, id).unwrap());
     assert_eq!(out, mail.to);
     app.clock.advance(TimeDelta::days(30));
-    // A session ends after a week, and after hours in which nobody came.
-    let mut admin = app.signed_in("ada@northwind.example").await;
-    admin.get("/installations").await;
+    let mut admin = back_at_installations(&app).await;
     let preview = admin.submit("/mailings/preview", &[("action", "all")]).await;
     assert!(preview.text().contains("wants no invitations"), "{}", preview.text());
 }
@@ -165,8 +212,7 @@ async fn who_opts_out_gets_no_more_invitations() {
 async fn reminders_come_weekly_to_who_still_does_not_report_and_end() {
     let server = MailServer::start().unwrap();
     let app = staffed(&server).await;
-    let mut admin = app.admin().await;
-    admin.get("/installations").await;
+    let mut admin = at_installations(&app).await;
     admin.submit("/mailings", &draft("2")).await;
     let deliver = || queue::deliver(&app.collector);
     deliver().await.unwrap();
@@ -192,8 +238,7 @@ async fn a_mail_that_bounces_or_waits_is_listed_as_such_and_survives_a_restart()
     let app = TestApp::with_mail(&server);
     add(&app, "bounce@northwind.example", UserType::Employee);
     add(&app, "busy@northwind.example", UserType::Employee);
-    let mut admin = app.admin().await;
-    admin.get("/installations").await;
+    let mut admin = at_installations(&app).await;
     let sent = admin.submit("/mailings", &draft("0")).await;
     let page = sent.header("location").to_owned();
     assert_eq!(queue::deliver(&app.collector).await.unwrap(), 2);
@@ -204,9 +249,7 @@ async fn a_mail_that_bounces_or_waits_is_listed_as_such_and_survives_a_restart()
         app.clock.advance(TimeDelta::hours(8));
         queue::deliver(&app.collector).await.unwrap();
     }
-    // A session ends after a week, and after hours in which nobody came.
-    let mut admin = app.signed_in("ada@northwind.example").await;
-    admin.get("/installations").await;
+    let mut admin = back_at_installations(&app).await;
     let text = admin.get(&page).await.text();
     assert!(text.contains("1 failed, 1 bounced"), "{text}");
 }
@@ -215,8 +258,7 @@ async fn a_mail_that_bounces_or_waits_is_listed_as_such_and_survives_a_restart()
 async fn line_breaks_in_a_draft_are_refused_with_the_field_that_has_them() {
     let server = MailServer::start().unwrap();
     let app = staffed(&server).await;
-    let mut admin = app.admin().await;
-    admin.get("/installations").await;
+    let mut admin = at_installations(&app).await;
     for (field, value) in [
         ("subject", "Hello\r\nBcc: eve@evil.example"),
         ("sender_name", "IT\nBcc: eve@evil.example"),
@@ -227,6 +269,9 @@ async fn line_breaks_in_a_draft_are_refused_with_the_field_that_has_them() {
         fields.push((field, value));
         let answer = admin.submit("/mailings", &fields).await;
         assert_eq!(answer.status, 422, "{field}");
+        let line = app.last_audit_line();
+        assert!(line.starts_with("mailing.refused the "), "{field}: {line}");
+        assert!(!line.contains("evil"), "{field}: {line}");
     }
     queue::deliver(&app.collector).await.unwrap();
     assert!(server.arrived().is_none());
@@ -267,8 +312,7 @@ async fn every_state_has_its_count_its_link_and_its_export() {
 async fn an_admin_revokes_a_browser_or_asks_for_a_new_sign_in() {
     let server = MailServer::start().unwrap();
     let app = staffed(&server).await;
-    let mut admin = app.admin().await;
-    admin.get("/installations").await;
+    let mut admin = at_installations(&app).await;
     let items = app.list("/v1/installations").await;
     let row = |n: usize| format!("i{}", items[n]["installation_id"].as_str().unwrap());
     let (first, second) = (row(0), row(1));

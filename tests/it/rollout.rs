@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use collector::db::DbConnection;
 use collector::package::{self, PackageError};
 use collector::store::word::{UserStatus, UserType};
-use collector::store::{Page, audit, installations, users};
+use collector::store::{Page, installations, users};
 use collector::tokens::{Token, TokenKind};
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -24,14 +24,6 @@ fn serving(version: &str) -> TestApp {
     std::fs::write(folder.path().join("rollcall.crx"), crx::signed(&manifest(version))).unwrap();
     let path = folder.path().to_owned();
     TestApp::with(|config| config.extension = Some(path))
-}
-
-fn audited(app: &TestApp) -> Vec<(String, Value)> {
-    let id = app.organization_id;
-    let entries = app.with_database(|conn| audit::list_newest(conn, id, 100).unwrap());
-    let entry =
-        |it: &audit::AuditEntryRow| (it.action.clone(), serde_json::from_str(&it.detail).unwrap());
-    entries.iter().rev().map(entry).collect()
 }
 
 // --- the package ----------------------------------------------------------------------------------
@@ -131,7 +123,7 @@ async fn a_rotated_key_enrolls_beside_its_successor_until_it_ends() {
     assert_eq!(states, ["expired", "valid"]);
     let again = app.writer().post(&path, &json!({ "overlap_days": 7 })).await;
     assert_eq!(again.status, 409, "{}", again.text());
-    let actions: Vec<String> = audited(&app).into_iter().map(|it| it.0).collect();
+    let actions: Vec<String> = app.audited().into_iter().map(|it| it.0).collect();
     expect![[r#"
         [
             "enrollment_key.created",
@@ -358,7 +350,7 @@ async fn a_demanded_token_comes_with_the_next_heartbeat_and_a_lost_answer_loses_
         (None, None, None)
     );
     assert_eq!(app.list("/v1/installations").await.len(), 1, "nobody had to enroll again");
-    let actions: Vec<String> = audited(&app).into_iter().map(|it| it.0).collect();
+    let actions: Vec<String> = app.audited().into_iter().map(|it| it.0).collect();
     let expected = ["installation.token_demanded", "installation.token_renewed"];
     assert_eq!(actions[..2], expected, "{actions:?}");
 }
@@ -396,7 +388,7 @@ async fn a_forged_token_leaves_a_line_in_the_audit_of_the_organization_that_it_n
     assert_eq!(caller.heartbeat(&heartbeat(&app, MARIA)).await.status, 401);
     assert_eq!(app.caller(forged(TokenKind::ApiKey).text()).get("/v1/users").await.status, 401);
     assert_eq!(enroll(&app, forged(TokenKind::EnrollmentKey).text()).await, 401);
-    let lines = audited(&app);
+    let lines = app.audited();
     assert_eq!(lines.len(), 3, "{lines:?}");
     for (action, detail) in &lines {
         assert_eq!((action.as_str(), &detail["reason"]), ("token.refused", &json!("unknown")));
@@ -411,20 +403,20 @@ async fn a_forged_token_leaves_a_line_in_the_audit_of_the_organization_that_it_n
         installations::revoke(conn, id, row.installation_id, "ada", monday()).unwrap();
     });
     assert_eq!(maria.heartbeat(&heartbeat(&app, MARIA)).await.status, 401);
-    assert_eq!(audited(&app).last().unwrap().1["reason"], "revoked");
+    assert_eq!(app.audited().last().unwrap().1["reason"], "revoked");
     for _ in 0..30 {
         app.caller(forged(TokenKind::Installation).text()).heartbeat(&heartbeat(&app, MARIA)).await;
     }
-    assert_eq!(audited(&app).len(), 12, "ten of one kind, then one a minute");
+    assert_eq!(app.audited().len(), 12, "ten of one kind, then one a minute");
     app.clock.advance(TimeDelta::minutes(1));
     caller.heartbeat(&heartbeat(&app, MARIA)).await;
-    assert_eq!(audited(&app).len(), 13);
+    assert_eq!(app.audited().len(), 13);
 
     // Of an organization that is not there, nothing is known, and nothing is broken.
     let nobody = collector::db::OrganizationId::from_bytes([9; 16]);
     let stray = Token::generate(TokenKind::Installation, nobody);
     assert_eq!(app.caller(stray.text()).heartbeat(&heartbeat(&app, MARIA)).await.status, 401);
-    assert_eq!(audited(&app).len(), 13);
+    assert_eq!(app.audited().len(), 13);
 }
 
 // --- coverage -------------------------------------------------------------------------------------

@@ -2,10 +2,13 @@
 //! everything that must not work.
 
 use chrono::TimeDelta;
+use collector::db::OrganizationId;
+use collector::identity::links;
 use collector::mail::queue;
 use collector::store::identity_providers::{self, IdentityProviderRow};
 use collector::store::word::{UserStatus, UserType};
-use collector::store::{audit, installations, mail_messages, organizations, users};
+use collector::store::{installations, mail_messages, organizations, users};
+use collector::tokens::{Token, TokenKind};
 use expect_test::expect;
 use serde_json::{Value, json};
 use shared::wire::{
@@ -30,18 +33,6 @@ async fn stranger(app: &TestApp) -> Caller<'_> {
 async fn prove(installation: &Caller<'_>, proof: &str) -> (u16, Value) {
     let answer = installation.post(SIGN_IN_PROOFS_PATH, &json!({ "proof": proof })).await;
     (answer.status, answer.json())
-}
-
-/// Actions and details of the audit since the enrollment, oldest first.
-fn audited(app: &TestApp) -> Vec<String> {
-    let id = app.organization_id;
-    let entries = app.with_database(|conn| audit::list_newest(conn, id, 100).unwrap());
-    let lines = entries.iter().rev().map(|it| {
-        let detail: Value = serde_json::from_str(&it.detail).unwrap();
-        let reason = detail["reason"].as_str().map(|it| format!(" {it}")).unwrap_or_default();
-        format!("{}{reason}", it.action)
-    });
-    lines.collect()
 }
 
 /// Whose installations they are, oldest first.
@@ -92,7 +83,7 @@ async fn a_mailed_link_signs_its_installation_in_once() {
             "installation.sign_in_refused ended",
         ]
     "#]]
-    .assert_debug_eq(&audited(&app));
+    .assert_debug_eq(&app.audit_lines());
 }
 
 #[actix_web::test]
@@ -239,7 +230,7 @@ async fn asking_for_a_link_never_tells_whether_an_address_exists() {
     let asker = stranger(&app).await;
     let answer = asker.post(SIGN_IN_MAILS_PATH, &json!({ "email": "maria@gmail.com" })).await;
     assert_eq!(answer.status, 422);
-    assert_eq!(audited(&app).last().unwrap(), "installation.sign_in_refused not_work");
+    assert_eq!(app.last_audit_line(), "installation.sign_in_refused not_work");
 }
 
 #[actix_web::test]
@@ -284,8 +275,93 @@ async fn line_breaks_in_an_address_get_nowhere() {
         "<maria@northwind.example>",
     ] {
         assert_eq!(ask(&app, &maria, email).await, 422, "{email:?}");
+        assert_eq!(app.last_audit_line(), "installation.sign_in_refused invalid", "{email:?}");
     }
     assert!(server.arrived().is_none());
+}
+
+/// A link for Maria that nobody asked for: an invitation.
+fn invitation(app: &TestApp) -> Token {
+    let id = app.organization_id;
+    app.with_database(|conn| links::create(conn, id, MARIA, None, app.clock.now()).unwrap())
+}
+
+#[actix_web::test]
+async fn a_proof_that_is_forged_stolen_used_or_too_old_is_refused_noted_and_changes_nothing() {
+    let server = MailServer::start().unwrap();
+    let app = TestApp::with_mail(&server);
+    let (maria, second, thief) = (stranger(&app).await, stranger(&app).await, stranger(&app).await);
+    ask(&app, &maria, MARIA).await;
+    let asked = server.next();
+    let used = invitation(&app);
+    assert_eq!(prove(&second, used.text()).await.0, 200);
+    let (id, elsewhere) = (app.organization_id, OrganizationId::from_bytes([9; 16]));
+    let forged = |kind, id| Token::generate(kind, id).text().to_owned();
+    let code = links::code(&Token::parse(TokenKind::Link, asked.token()).unwrap());
+    let attacks = [
+        ("a forged link", forged(TokenKind::Link, id), "ended"),
+        ("a forged proof of the provider", forged(TokenKind::Proof, id), "ended"),
+        ("a link of another organization", forged(TokenKind::Link, elsewhere), "ended"),
+        ("a link that somebody used", used.text().to_owned(), "ended"),
+        ("a link that somebody else asked for", asked.token().to_owned(), "elsewhere"),
+        ("its code", code.clone(), "wrong_code"),
+        ("another kind of token", thief.token().to_owned(), "wrong_code"),
+    ];
+    let before = owners(&app).await;
+    for (what, proof, expected) in attacks {
+        let (status, answer) = prove(&thief, &proof).await;
+        let kind = format!("urn:rollcall:proof-refused:{expected}");
+        assert_eq!((status, answer["type"].as_str()), (403, Some(kind.as_str())), "{what}");
+        let line = format!("installation.sign_in_refused {expected}");
+        assert_eq!(app.last_audit_line(), line, "{what}");
+        assert_eq!(owners(&app).await, before, "{what}");
+    }
+    assert!(!format!("{:?}", app.audited()).contains(asked.token()), "a secret in the audit");
+    // None of it harmed the one for whom it is.
+    assert_eq!(prove(&maria, &code).await.0, 200);
+
+    let late = invitation(&app);
+    app.clock.advance(TimeDelta::days(2));
+    let before = owners(&app).await;
+    assert_eq!(prove(&thief, late.text()).await.1["type"], "urn:rollcall:proof-refused:ended");
+    assert_eq!(app.last_audit_line(), "installation.sign_in_refused ended");
+    assert_eq!(owners(&app).await, before);
+}
+
+#[actix_web::test]
+async fn two_browsers_that_open_one_link_at_once_are_one_signed_in_and_one_refused() {
+    let app = TestApp::new();
+    for round in 0..8 {
+        let (one, other) = (stranger(&app).await, stranger(&app).await);
+        let link = invitation(&app);
+        let answers = tokio::join!(prove(&one, link.text()), prove(&other, link.text()));
+        let mut statuses = [answers.0.0, answers.1.0];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 403], "round {round}: {answers:?}");
+        let refused = if answers.0.0 == 403 { answers.0.1 } else { answers.1.1 };
+        assert_eq!(refused["type"], "urn:rollcall:proof-refused:ended");
+        let lines = app.audit_lines();
+        let mut newest: Vec<&str> = lines.iter().rev().take(2).map(String::as_str).collect();
+        newest.sort_unstable();
+        let expected = ["installation.sign_in_refused ended", "installation.signed_in"];
+        assert_eq!(newest, expected, "round {round}");
+        let owners = owners(&app).await;
+        let n_signed_in = owners.iter().filter(|it| it.starts_with(MARIA)).count();
+        assert_eq!((n_signed_in, owners.len()), (round + 1, 2 * round + 2), "{owners:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_forged_link_opens_no_page_and_leaves_a_line() {
+    let app = TestApp::new();
+    let forged = Token::generate(TokenKind::Link, app.organization_id);
+    let path = format!("{}{}", shared::wire::LINK_PATH, forged.text());
+    assert_eq!(app.visitor().get(&path).await.status, 404);
+    assert_eq!(app.last_audit_line(), "token.refused unknown");
+    let answer = app.visitor().submit("/connect/opt-outs", &[("link", forged.text())]).await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(app.audit_lines().len(), 2);
+    assert!(!format!("{:?}", app.audited()).contains(forged.text()));
 }
 
 // --- signing out, and what ends a sign-in ---------------------------------------------------------
@@ -330,7 +406,7 @@ async fn who_has_left_is_signed_out_at_the_next_heartbeat() {
     let answer: Value = maria.heartbeat(&beat).await.ok();
     assert_eq!(answer.get("identity"), None);
     assert_eq!(maria.try_batch(&batch(1, monday(), vec![])).await.status, 403);
-    assert_eq!(audited(&app).last().unwrap(), "installation.user_left");
+    assert_eq!(app.last_audit_line(), "installation.user_left");
 }
 
 #[actix_web::test]
@@ -494,7 +570,7 @@ async fn a_proof_is_of_no_use_to_another_installation() {
     forger.say(claims(&forger, &start, json!({})));
     let proof = finish(&app, &start).await.unwrap();
     assert_eq!(prove(&thief, &proof).await.0, 403);
-    assert_eq!(audited(&app).last().unwrap(), "installation.sign_in_refused elsewhere");
+    assert_eq!(app.last_audit_line(), "installation.sign_in_refused elsewhere");
     assert_eq!(
         owners(&app).await,
         ["- - installed_unauthenticated", "- - installed_unauthenticated"]
@@ -532,7 +608,7 @@ async fn what_a_provider_must_not_say_signs_nobody_in() {
         forger.say(claims(&forger, &start, other));
         assert_eq!(finish(&app, &start).await.unwrap_err(), expected, "{what}");
         let line = format!("installation.sign_in_refused {expected}");
-        assert_eq!(*audited(&app).last().unwrap(), line, "{what}");
+        assert_eq!(app.last_audit_line(), line, "{what}");
         let again = finish(&app, &start).await.unwrap_err();
         assert_eq!(again, "403 ", "{what}: a state that was refused is used up");
     }
@@ -586,8 +662,41 @@ async fn a_sign_in_never_redirects_to_a_place_of_the_callers_choice() {
     for redirect_url in ["https://evil.example/", "https://chromiumapp.org/", "javascript:alert(1)"]
     {
         let body = json!({ "redirect_url": redirect_url });
-        assert_eq!(maria.post(SIGN_INS_PATH, &body).await.status, 422, "{redirect_url}");
+        let answer = maria.post(SIGN_INS_PATH, &body).await;
+        assert_eq!(answer.status, 422, "{redirect_url}");
+        assert!(answer.text().contains("https://EXTENSION_ID.chromiumapp.org/"));
+        assert_eq!(app.last_audit_line(), "installation.sign_in_refused redirect_url");
     }
+}
+
+#[actix_web::test]
+async fn a_state_that_is_forged_used_or_too_old_leaves_a_line_and_goes_nowhere() {
+    let forger = Forger::start().unwrap();
+    let app = TestApp::new();
+    set_provider(&app, &forger);
+    let maria = stranger(&app).await;
+    let check = async |what: &str, path: String| {
+        let n_before = app.audit_lines().len();
+        let answer = app.visitor().get(&path).await;
+        assert_eq!((answer.status, answer.header("location")), (403, ""), "{what}");
+        assert!(answer.text().contains("has ended"), "{what}: {}", answer.text());
+        assert_eq!(app.audit_lines().len(), n_before + 1, "{what}");
+        assert_eq!(app.last_audit_line(), "token.refused unknown", "{what}");
+    };
+    let forged = Token::generate(TokenKind::SignIn, app.organization_id);
+    check("forged, at our door", format!("/connect/oidc?state={}", forged.text())).await;
+    let callback = |state: &str| format!("/connect/oidc/callback?state={state}&code=a-code");
+    check("forged, from the provider", callback(forged.text())).await;
+
+    let start = begin(&app, &maria).await;
+    forger.say(claims(&forger, &start, json!({})));
+    let proof = finish(&app, &start).await.unwrap();
+    assert_eq!(prove(&maria, &proof).await.0, 200);
+    check("used", callback(&start.state)).await;
+    let start = begin(&app, &maria).await;
+    app.clock.advance(TimeDelta::minutes(10));
+    check("too old", callback(&start.state)).await;
+    assert_eq!(owners(&app).await, ["maria@northwind.example oidc reporting"]);
 }
 
 #[actix_web::test]

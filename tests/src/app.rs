@@ -14,10 +14,10 @@ use collector::db::{self, DatabaseUrl, DbConnection, OrganizationId};
 use collector::server::{self, Collector};
 use collector::store::api_keys::{self, Scope};
 use collector::store::organizations::NewOrganization;
-use collector::store::{enrollment_keys, organizations};
+use collector::store::{audit, enrollment_keys, organizations};
 use collector::tokens::{Token, TokenKind};
+use serde_json::Value;
 use shared::wire::Mode;
-
 use tempfile::TempDir;
 
 use crate::admin::HOST;
@@ -155,6 +155,36 @@ impl TestApp {
     pub fn with_database<T>(&self, change: impl FnOnce(&mut DbConnection) -> T) -> T {
         let mut conn = db::connect(self.database.url()).expect("the database is there");
         db::write(&mut conn, |conn| Ok::<_, db::DbError>(change(conn))).expect("it commits")
+    }
+
+    /// Actions and details of the audit, oldest first.
+    ///
+    /// # Panics
+    /// When a detail is no JSON.
+    #[must_use]
+    pub fn audited(&self) -> Vec<(String, Value)> {
+        let entries =
+            self.with_database(|conn| audit::list_newest(conn, self.organization_id, 100));
+        let entry = |it: audit::AuditEntryRow| {
+            (it.action, serde_json::from_str(&it.detail).expect("a detail is JSON"))
+        };
+        entries.expect("the audit is there").into_iter().rev().map(entry).collect()
+    }
+
+    /// The same as lines: the action, and the reason where there is one.
+    #[must_use]
+    pub fn audit_lines(&self) -> Vec<String> {
+        let line = |(action, detail): (String, Value)| match detail["reason"].as_str() {
+            Some(reason) => format!("{action} {reason}"),
+            None => action,
+        };
+        self.audited().into_iter().map(line).collect()
+    }
+
+    /// The newest of [`TestApp::audit_lines`].
+    #[must_use]
+    pub fn last_audit_line(&self) -> String {
+        self.audit_lines().pop().unwrap_or_default()
     }
 
     /// Serves the app on loopback, on a port that is free.

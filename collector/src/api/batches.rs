@@ -1,12 +1,14 @@
 //! Events, in numbered batches.
 
 use actix_web::{HttpResponse, web};
+use serde_json::json;
 use shared::wire::BatchResponse;
 
 use crate::catalog;
 use crate::extract::{Body, Installation};
 use crate::ingest::{Outcome, read};
 use crate::problem::ApiError;
+use crate::refusals::{self, Sender};
 use crate::server::Collector;
 use crate::telemetry::Metrics;
 
@@ -65,7 +67,14 @@ async fn take(
     match outcome {
         Outcome::Committed => count(&collector.metrics, &answer),
         Outcome::Duplicate => answer.duplicate = true,
-        Outcome::Reused => return Err(ApiError::SequenceReused { sequence }),
+        Outcome::Reused => {
+            // A profile was copied, or somebody else has its token.
+            let id = caller.organization.organization_id;
+            let sender = Sender::Installation(id, caller.installation_id);
+            let (action, detail) = ("installation.number_reused", json!({ "sequence": sequence }));
+            refusals::note_request(collector, sender, action, detail).await;
+            return Err(ApiError::SequenceReused { sequence });
+        }
         Outcome::Revoked => {
             collector.callers.forget(&installation.token_hash);
             return Err(ApiError::TokenRefused);

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
 use shared::wire::{EnrollRequest, EnrollResponse, Identity, IdentityMethod, InstallationFacts};
 
 use crate::callers::is_proof;
@@ -11,11 +12,11 @@ use crate::db::{DbConnection, InstallationId, UserId};
 use crate::extract::Json;
 use crate::limits::{Buckets, Rate};
 use crate::problem::{ApiError, rate_limited};
-use crate::refusals;
+use crate::refusals::{self, Sender};
 use crate::server::Collector;
 use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
-use crate::store::word::{IdentityChange, Word};
+use crate::store::word::{IdentityChange, Word, word};
 use crate::store::{enrollment_keys, installations, organizations, users};
 use crate::tokens::{Token, TokenHash, TokenKind};
 
@@ -66,6 +67,7 @@ pub async fn create(
     limits.tries.take((ip, *key.hash().as_bytes()), now).map_err(rate_limited)?;
     check_facts(&enroll.installation)?;
     let shown = key.clone();
+    let method = enroll.identity.as_ref().map(|it| it.method);
     let enrolled =
         collector.db.write(move |conn| insert(conn, &shown.hash(), &shown, &enroll, now)).await;
     match enrolled {
@@ -73,6 +75,10 @@ pub async fn create(
         Err(ApiError::EnrollmentKeyRefused) => {
             let error = refuse();
             refusals::note(&collector, TokenKind::EnrollmentKey, key, ip).await;
+            Err(error)
+        }
+        Err(error @ ApiError::IdentityRefused(_)) => {
+            note_identity(&collector, Sender::EnrollmentKey(key), method).await;
             Err(error)
         }
         Err(error) => Err(error),
@@ -163,6 +169,17 @@ pub(super) fn accept_identity(
     let address = identity.email.as_str();
     let user_id = users::find_or_insert(conn, organization.organization_id, address, now)?;
     Ok((user_id, identity.method))
+}
+
+/// Notes that [`accept_identity`] took no identity. The address is not kept: it may be a private one.
+pub(super) async fn note_identity(
+    collector: &Collector,
+    sender: Sender,
+    method: Option<IdentityMethod>,
+) {
+    let reason = if method.is_some_and(is_proof) { "stated_proof" } else { "not_work" };
+    let detail = json!({ "method": method.map(word), "reason": reason });
+    refusals::note_request(collector, sender, "installation.identity_refused", detail).await;
 }
 
 /// What an installation says about itself is short and printable, since people read it in lists.

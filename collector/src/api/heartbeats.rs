@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use shared::wire::{Heartbeat, HeartbeatResponse, Identity};
 
 use super::configuration::configuration_of;
-use super::enroll::{accept_identity, check_facts};
+use super::enroll::{accept_identity, check_facts, note_identity};
 use super::sign_ins::find_live;
 use crate::callers::is_proof;
 use crate::db::DbConnection;
@@ -13,6 +13,7 @@ use crate::extract::{Installation, Json};
 use crate::identity::installations as identities;
 use crate::identity::keys::{self, Renewal};
 use crate::problem::ApiError;
+use crate::refusals::Sender;
 use crate::server::Collector;
 use crate::store::audit::Actor;
 use crate::store::installations::{self, HeartbeatUpdate, InstallationRow};
@@ -40,7 +41,8 @@ pub async fn create(
     let organization_id = installation.caller.organization.organization_id;
     let (hash, mode) = (installation.token_hash, heartbeat.mode);
     let sealer = collector.sealer.clone();
-    let (organization, identity, renewal) = collector
+    let method = heartbeat.identity.as_ref().map(|it| it.method);
+    let noted = collector
         .db
         .write(move |conn| {
             // Read anew: what was changed a moment ago, here or at another collector, is in force.
@@ -51,7 +53,12 @@ pub async fn create(
             let identity = note(conn, &organization, row, &heartbeat, now)?;
             Ok::<_, ApiError>((organization, identity, renewal))
         })
-        .await?;
+        .await;
+    if let Err(ApiError::IdentityRefused(_)) = &noted {
+        let sender = Sender::Installation(organization_id, installation.caller.installation_id);
+        note_identity(&collector, sender, method).await;
+    }
+    let (organization, identity, renewal) = noted?;
     let mode = mode.stricter(organization.mode);
     if organization != *installation.caller.organization {
         collector.callers.forget_all();

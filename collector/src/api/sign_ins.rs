@@ -9,17 +9,18 @@ use shared::wire::{
 };
 
 use crate::db::{DbConnection, InstallationId, OrganizationId};
-use crate::extract::{Installation, Json};
+use crate::extract::{Body, Installation, Json, parse_json};
 use crate::identity::installations::{self as identities, Refusal};
 use crate::identity::{links, oidc};
 use crate::limits::{Buckets, Rate};
 use crate::mail::queue;
 use crate::problem::{ApiError, rate_limited};
+use crate::refusals::{self, Sender};
 use crate::server::Collector;
 use crate::store::installations::{self, InstallationRow};
 use crate::store::oidc_sign_ins::{self, OidcSignInRow};
 use crate::store::organizations::{self, Organization};
-use crate::store::word::{IdentityChange, MailKind};
+use crate::store::word::{IdentityChange, MailKind, word};
 use crate::store::{StoreError, audit, identity_providers, mail_messages, users};
 use crate::tokens::{Token, TokenHash, TokenKind};
 
@@ -77,6 +78,7 @@ pub async fn start(
     let now = collector.clock.now();
     collector.count_try(&installation, now)?;
     if !oidc::is_redirect_url(&request.redirect_url) {
+        note_refused(&collector, &installation, IdentityMethod::Oidc, "redirect_url").await;
         let detail = "redirect_url is not https://EXTENSION_ID.chromiumapp.org/";
         return Err(ApiError::Invalid(detail.to_owned()));
     }
@@ -123,9 +125,15 @@ pub async fn start(
 pub async fn mail(
     collector: web::Data<Collector>,
     installation: Installation,
-    Json(request): Json<SignInMailRequest>,
+    Body(bytes): Body,
 ) -> Result<HttpResponse, ApiError> {
     let now = collector.clock.now();
+    let request = parse_json::<SignInMailRequest>(&bytes);
+    if let Err(ApiError::Invalid(_)) = &request {
+        // The extension sends nothing but addresses; somebody else may try more.
+        note_refused(&collector, &installation, IdentityMethod::MagicLink, "invalid").await;
+    }
+    let request = request?;
     if !collector.post.is_set_up() || collector.public_url.is_none() {
         return Err(ApiError::SignInNotOffered);
     }
@@ -155,6 +163,20 @@ pub async fn mail(
     }
     collector.post.wake();
     Ok(HttpResponse::Accepted().json(json!({})))
+}
+
+/// Notes what only somebody else than the extension sends.
+async fn note_refused(
+    collector: &Collector,
+    installation: &Installation,
+    method: IdentityMethod,
+    reason: &'static str,
+) {
+    let caller = &installation.caller;
+    let organization_id = caller.organization.organization_id;
+    let sender = Sender::Installation(organization_id, caller.installation_id);
+    let detail = json!({ "method": word(method), "reason": reason });
+    refusals::note_request(collector, sender, identities::SIGN_IN_REFUSED, detail).await;
 }
 
 fn ask_for_link(

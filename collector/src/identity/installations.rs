@@ -104,6 +104,9 @@ pub fn actor(installation_id: InstallationId) -> Actor {
     Actor { kind: ActorKind::Installation, name: installation_id.to_string() }
 }
 
+/// What the audit calls a refusal.
+pub const SIGN_IN_REFUSED: &str = "installation.sign_in_refused";
+
 /// Notes a refusal.
 ///
 /// # Errors
@@ -121,7 +124,7 @@ pub fn note_refusal(
         conn,
         organization_id,
         &actor(installation_id),
-        "installation.sign_in_refused",
+        SIGN_IN_REFUSED,
         &object(installation_id),
         &detail,
         now,

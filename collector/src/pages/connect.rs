@@ -10,12 +10,13 @@ use shared::address::EmailAddress;
 use shared::wire::IdentityMethod;
 
 use super::answer::{self, PageError};
-use super::provider_sign_in;
+use super::{caller, provider_sign_in};
 use crate::db::DbConnection;
 use crate::identity::installations::{self as identities, Refusal};
 use crate::identity::links;
 use crate::identity::oidc::{self, OidcError, Pending, Provider};
 use crate::problem::ApiError;
+use crate::refusals;
 use crate::server::Collector;
 use crate::store::identity_providers::IdentityProviderRow;
 use crate::store::oidc_sign_ins::{self, OidcSignInRow};
@@ -40,9 +41,10 @@ pub struct StartQuery {
 /// When the sign-in is unknown or has ended; whatever else is wrong, the extension is told.
 pub async fn start(
     query: Query<StartQuery>,
+    request: HttpRequest,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
-    let (state, row, provider) = find_sign_in(&collector, &query.state).await?;
+    let (state, row, provider) = find_sign_in(&collector, &request, &query.state).await?;
     let pending = pending(&state, &row);
     let asker = collector.asker.clone();
     let url = blocking(move || asker.authorize_url(&provider, &pending)).await;
@@ -77,7 +79,7 @@ pub async fn callback(
     }
     let now = collector.clock.now();
     let CallbackQuery { state, code, error, iss } = query.into_inner();
-    let (state, row, provider) = find_sign_in(&collector, &state).await?;
+    let (state, row, provider) = find_sign_in(&collector, &request, &state).await?;
     let answered = CallbackQuery { state: String::new(), code, error, iss };
     let outcome = vouched(&collector, provider, pending(&state, &row), answered, now).await;
     let email = match outcome {
@@ -173,6 +175,7 @@ fn pending(state: &Token, row: &OidcSignInRow) -> Pending {
 
 async fn find_sign_in(
     collector: &Collector,
+    request: &HttpRequest,
     state: &str,
 ) -> Result<(Token, OidcSignInRow, Provider), PageError> {
     let ended = || PageError::Problem(ApiError::ProofRefused(Refusal::Ended));
@@ -182,7 +185,10 @@ async fn find_sign_in(
         let row = oidc_sign_ins::find(conn, id, &hash, now)?;
         Ok::<_, StoreError>(row.zip(identity_providers::find(conn, id)?))
     });
-    let (row, found) = found.await?.ok_or_else(ended)?;
+    let Some((row, found)) = found.await? else {
+        refusals::note(collector, TokenKind::SignIn, state, caller::peer(request).ip).await;
+        return Err(ended());
+    };
     Ok((state, row, provider(collector, found)?))
 }
 
@@ -249,13 +255,17 @@ const MAX_LOOKS: u8 = 5;
 pub async fn show_link(
     path: Path<String>,
     query: Query<LookQuery>,
+    request: HttpRequest,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
     let link = Token::parse(TokenKind::Link, &path).map_err(|_| ApiError::NotFound)?;
     let now = collector.clock.now();
-    let code = links::code(&link);
-    let found = collector.db.run(move |conn| find_link(conn, &link, code, now)).await?;
-    let (mut page, is_open) = found.ok_or(ApiError::NotFound)?;
+    let (code, shown) = (links::code(&link), link.clone());
+    let found = collector.db.run(move |conn| find_link(conn, &shown, code, now)).await?;
+    let Some((mut page, is_open)) = found else {
+        refusals::note(&collector, TokenKind::Link, link, caller::peer(&request).ip).await;
+        return Err(ApiError::NotFound.into());
+    };
     if is_open && query.looked < MAX_LOOKS {
         page.again = Some(format!("?looked={}", query.looked + 1));
     }
@@ -311,16 +321,16 @@ pub struct OptOutForm {
 /// [`ApiError::NotFound`] for a link that we did not make.
 pub async fn opt_out(
     form: Form<OptOutForm>,
-    _request: HttpRequest,
+    request: HttpRequest,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
     let link = Token::parse(TokenKind::Link, &form.link).map_err(|_| ApiError::NotFound)?;
     let now = collector.clock.now();
+    let (id, hash) = (link.organization_id(), link.hash());
     let page = collector
         .db
         .write(move |conn| {
-            let id = link.organization_id();
-            let found = sign_in_links::find(conn, id, &link.hash())?;
+            let found = sign_in_links::find(conn, id, &hash)?;
             let row = found.ok_or(PageError::Problem(ApiError::NotFound))?;
             mailings::insert_opt_out(conn, id, &row.email, now)?;
             let organization = organizations::find(conn, id)?;
@@ -334,6 +344,9 @@ pub async fn opt_out(
                 opt_out: None,
             })
         })
-        .await?;
-    answer::page(&page)
+        .await;
+    if let Err(PageError::Problem(ApiError::NotFound)) = &page {
+        refusals::note(&collector, TokenKind::Link, link, caller::peer(&request).ip).await;
+    }
+    answer::page(&page?)
 }

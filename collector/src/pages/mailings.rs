@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use actix_web::web::{Data, Form, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
+use serde_json::json;
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
@@ -17,6 +18,7 @@ use crate::mail::letters;
 use crate::problem::ApiError;
 use crate::roster::Roster;
 use crate::server::Collector;
+use crate::store::audit::{self, Object};
 use crate::store::word::{MailState, word};
 use crate::store::{StoreError, mail_messages, mailings, organizations};
 
@@ -116,6 +118,7 @@ pub async fn create(
     let (choice, keys) = choose(&chosen, &form, &roster);
     let recipients = recipients(&caller, &collector, &roster, &choice, &draft).await?;
     if let Err(problem) = draft.check() {
+        note_refused(&caller, &collector, &problem).await?;
         let page = preview_page(&caller, &collector, &roster, draft, &choice, keys, recipients);
         let refused = ApiError::Invalid(problem.clone());
         return answer::refusal(&PreviewPage { problem: Some(problem), ..page }, &refused);
@@ -128,6 +131,21 @@ pub async fn create(
         .map_err(|error: StoreError| PageError::from(error))?;
     collector.post.wake();
     Ok(answer::redirect_to(&format!("{PATH}/{mailing_id}")))
+}
+
+/// A form takes no line break in a subject, a name or an address: whoever sends one tries something.
+async fn note_refused(
+    caller: &Caller,
+    collector: &Collector,
+    problem: &str,
+) -> Result<(), PageError> {
+    let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
+    let object = Object { kind: "organization", id: id.to_string() };
+    let detail = json!({ "reason": problem });
+    let noted = collector.db.write(move |conn| {
+        audit::insert(conn, id, &actor, "mailing.refused", &object, &detail, now)
+    });
+    Ok(noted.await?)
 }
 
 fn field<'a>(form: &'a [(String, String)], wanted: &str) -> Option<&'a str> {
