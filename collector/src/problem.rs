@@ -201,11 +201,9 @@ impl ApiError {
             ApiError::Invalid(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "urn:rollcall:invalid", "Request not valid")
             }
-            ApiError::IdentityRefused(_) => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "urn:rollcall:identity-refused",
-                "Identity refused",
-            ),
+            ApiError::IdentityRefused(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, code::IDENTITY_REFUSED, "Identity refused")
+            }
             ApiError::RateLimited { .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, "urn:rollcall:rate-limited", "Too many requests")
             }

@@ -70,6 +70,8 @@ pub struct Contact {
     pub clock_off_s: i64,
     /// Why there is no point in trying.
     pub refusal: Option<Refusal>,
+    /// The collector took no identity such as policy or link state, the last time that it heard one.
+    pub is_identity_refused: bool,
     /// How often a refused token made this browser enroll again under the key in force.
     pub n_reenrolled: u32,
     /// Retries.
@@ -89,6 +91,7 @@ json::record!(Contact = Contact::default() => {
     heartbeat_seconds: optional,
     clock_off_s: optional,
     refusal: optional,
+    is_identity_refused: optional,
     n_reenrolled: optional,
     back_offs: optional,
 });
@@ -108,6 +111,7 @@ impl Default for Contact {
             heartbeat_seconds: 900,
             clock_off_s: 0,
             refusal: None,
+            is_identity_refused: false,
             n_reenrolled: 0,
             back_offs: Vec::new(),
         }

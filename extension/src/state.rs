@@ -93,6 +93,8 @@ pub enum Condition {
     KeyRefused,
     /// The collector revoked this installation.
     Revoked,
+    /// The collector does not take the address that policy or link name.
+    IdentityRefused,
     /// Being enrolled.
     Enrolling,
     /// Nobody answers at the collector's address.
@@ -117,6 +119,7 @@ json::words!(pub Condition {
     PolicyIncomplete: "policy_incomplete",
     KeyRefused: "key_refused",
     Revoked: "revoked",
+    IdentityRefused: "identity_refused",
     Enrolling: "enrolling",
     Unreachable: "unreachable",
     ClockWrong: "clock_wrong",

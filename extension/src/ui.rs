@@ -478,6 +478,7 @@ mod tests {
             Condition::PolicyIncomplete,
             Condition::KeyRefused,
             Condition::Revoked,
+            Condition::IdentityRefused,
             Condition::Enrolling,
             Condition::Unreachable,
             Condition::ClockWrong,

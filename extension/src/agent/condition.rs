@@ -17,7 +17,9 @@ impl Agent {
         let enrolled = self.enrolled();
         let source = self.source();
         let stated = source.as_ref().and_then(|it| it.identity.as_ref());
-        let identity = self.contact.identity.as_ref().or(stated);
+        let known = self.contact.identity.as_ref();
+        let is_refused = self.contact.is_identity_refused;
+        let identity = if is_refused { stated.or(known) } else { known.or(stated) };
         State {
             condition: self.condition(now),
             organization: configuration
@@ -72,6 +74,9 @@ impl Agent {
         if self.contact.unreachable_since.is_some() {
             return Condition::Unreachable;
         }
+        if self.contact.is_identity_refused {
+            return Condition::IdentityRefused;
+        }
         if self.enrolled().is_none() {
             return Condition::Enrolling;
         }
@@ -120,6 +125,7 @@ impl Agent {
             (
                 Check::SignIn,
                 match self.mode() {
+                    _ if self.contact.is_identity_refused => Outcome::Bad,
                     Some(Mode::Unauthenticated) => Outcome::Good,
                     Some(_) => good_or(self.is_signed_in(), Outcome::Bad),
                     None => Outcome::Waiting,

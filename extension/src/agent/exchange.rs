@@ -270,6 +270,7 @@ impl Agent {
         }
         self.outbox.renumber();
         self.contact.back_offs.clear();
+        self.contact.is_identity_refused = false;
         self.contact.clock_off_s = (response.server_time - now).num_seconds();
         self.contact.heartbeat_at = Some(now);
         self.contact.configuration_version = None;
@@ -295,6 +296,7 @@ impl Agent {
 
     fn heartbeat_succeeded(&mut self, response: HeartbeatResponse, now: DateTime<Utc>) -> bool {
         let contact = &mut self.contact;
+        contact.is_identity_refused = false;
         contact.clock_off_s = (response.server_time - now).num_seconds();
         contact.heartbeat_seconds = within(response.heartbeat_seconds);
         contact.flush_seconds = within(response.flush_seconds);
@@ -408,6 +410,8 @@ impl Agent {
                 self.contact.mode = Some(Mode::Authenticated);
                 self.contact.identity = None;
             }
+            // Tried again: the organization may add the domain.
+            (422, code::IDENTITY_REFUSED) => self.contact.is_identity_refused = true,
             (403, code::REPORTING_DISABLED) => self.contact.mode = Some(Mode::Disabled),
             (413, _) if purpose == Purpose::Batch => {
                 self.outbox.too_large();

@@ -266,6 +266,7 @@ impl Agent {
             self.contact.n_reenrolled = 0;
         }
         self.contact.back_offs.clear();
+        self.contact.is_identity_refused = false;
         self.contact.heartbeat_at = Some(now);
         self.touch(Key::Contact);
         if self.source().is_none() && self.session.is_policy_known {

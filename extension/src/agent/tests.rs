@@ -644,6 +644,30 @@ fn a_refused_key_stops_until_there_is_another() {
 }
 
 #[test]
+fn an_address_that_the_collector_does_not_take_is_said_and_tried_again() {
+    let mut browser = Browser::start(false);
+    let wrong = POLICY.replace("maria@northwind.example", "maria@gmail.com");
+    browser.act(Cause::PolicyRead(wrong.clone()));
+    browser.refuse(422, code::IDENTITY_REFUSED);
+    let state = browser.state();
+    assert_eq!(state.condition, Condition::IdentityRefused);
+    assert_eq!(state.user.as_deref(), Some("maria@gmail.com"));
+    // The organization adds the domain.
+    browser.pass(3600);
+    browser.serve(&configuration());
+    assert_eq!(browser.condition(), Condition::Reporting);
+
+    // Another policy is tried at once.
+    let other = POLICY.replace("maria@northwind.example", "jonas@gmail.com");
+    browser.act(Cause::PolicyRead(other));
+    browser.refuse(422, code::IDENTITY_REFUSED);
+    assert_eq!(browser.condition(), Condition::IdentityRefused);
+    browser.act(Cause::PolicyRead(POLICY.to_owned()));
+    browser.serve(&configuration());
+    assert_eq!(browser.condition(), Condition::Reporting);
+}
+
+#[test]
 fn a_revoked_token_makes_it_enroll_once_more_and_then_stop() {
     let mut browser = Browser::reporting();
     browser.pass(900);

@@ -34,6 +34,8 @@ pub mod code {
     pub const SIGN_IN_NOT_OFFERED: &str = "urn:rollcall:sign-in-not-offered";
     /// 403: what the proof of a sign-in lacks; a stable word follows, such as `ended` or `elsewhere`.
     pub const PROOF_REFUSED: &str = "urn:rollcall:proof-refused:";
+    /// 422: an identity that this organization does not take.
+    pub const IDENTITY_REFUSED: &str = "urn:rollcall:identity-refused";
     /// 409: the batch's number was used before with another payload; enroll again.
     pub const SEQUENCE_REUSED: &str = "urn:rollcall:sequence-reused";
     /// 429: more than the collector takes; `Retry-After` says when.
