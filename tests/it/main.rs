@@ -59,6 +59,8 @@ mod webhooks;
 mod lists;
 /// Rolling out: package, keys, policies, coverage.
 mod rollout;
+/// The files of the rollout, read as each system reads them.
+mod rollout_files;
 
 /// What is deleted by age.
 mod retention;
