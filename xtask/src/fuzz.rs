@@ -8,15 +8,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::postgres::Server;
 use crate::{command, system, workspace};
 
 /// What invents the requests. The field's tool; Python, so that it stays out of the product.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
-/// Send invented requests, from the OpenAPI document, with an admin's key, a reader's key and none. Fails
-/// on an answer of 500 and on a status or a media type that the document does not have.
+/// Send invented requests, from the OpenAPI document, with an admin's key, a reader's key and none, to a
+/// collector on SQLite and to one on PostgreSQL. Fails on an answer of 500 and on a status or a media type
+/// that the document does not have.
 #[derive(clap::Args)]
 pub(crate) struct Fuzz {
+    /// Only on this database.
+    #[arg(long)]
+    database: Option<Database>,
     /// Invented requests per operation and kind of test.
     #[arg(long, default_value_t = 40)]
     examples: u32,
@@ -25,17 +30,52 @@ pub(crate) struct Fuzz {
     seed: u64,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Database {
+    Sqlite,
+    Postgres,
+}
+
 impl Fuzz {
     pub(crate) fn run(self) -> Result<()> {
-        system::ensure(&[&system::C_COMPILER, &system::LIBPQ, &system::PYTHON])?;
-        println!("[1/4] Building the collector.");
-        command::run(command::cargo().args(["build", "--locked", "--bin", "rollcall"]))?;
+        system::ensure(&[&system::C_COMPILER, &system::LIBPQ, &system::POSTGRES, &system::PYTHON])?;
+        println!("[1/3] Building the collector.");
+        // The whole workspace, as the tests build it: one set of features, compiled once.
+        let build = ["build", "--locked", "--workspace", "--bin", "rollcall"];
+        command::run(command::cargo().args(build))?;
         let folder = workspace::target().join("fuzz");
-        println!("[2/4] {SCHEMATHESIS} in {}.", folder.join("venv").display());
+        println!("[2/3] {SCHEMATHESIS} in {}.", folder.join("venv").display());
         let program = install(&folder)?;
-        println!("[3/4] A new database with invented people.");
-        let collector = Collector::start(&folder)?;
-        println!("[4/4] Requests to {}.", collector.url);
+        println!("[3/3] Requests to a new database with invented people.");
+        let mut refused = Vec::new();
+        for database in [Database::Sqlite, Database::Postgres] {
+            if self.database.is_none_or(|it| it == database) {
+                refused.extend(self.ask_all(&program, &folder, database)?);
+            }
+        }
+        if !refused.is_empty() {
+            bail!("answers that the document does not have: {}", refused.join(", "));
+        }
+        Ok(())
+    }
+
+    /// Asks a collector on this database with every key, and names those with which it answered
+    /// something that is not documented.
+    fn ask_all(&self, program: &Path, folder: &Path, database: Database) -> Result<Vec<String>> {
+        let data = folder.join("data");
+        if data.exists() {
+            fs::remove_dir_all(&data)?;
+        }
+        fs::create_dir_all(&data)?;
+        let server = match database {
+            Database::Sqlite => None,
+            Database::Postgres => Some(Server::start()?),
+        };
+        let url = server.as_ref().map_or_else(
+            || format!("sqlite:{}", data.join("rollcall.sqlite").display()),
+            Server::url,
+        );
+        let collector = Collector::start(&data, url)?;
         let keys = [
             ("an admin's key", Some(collector.key("admin")?)),
             ("a reader's key", Some(collector.key("read")?)),
@@ -43,15 +83,13 @@ impl Fuzz {
         ];
         let mut refused = Vec::new();
         for (who, key) in keys {
-            println!("\n--- With {who}");
-            if !self.ask(&program, &collector.url, key.as_deref())? {
-                refused.push(who);
+            let what = format!("{database:?} with {who}");
+            println!("\n--- {what}");
+            if !self.ask(program, &collector.url, key.as_deref())? {
+                refused.push(what);
             }
         }
-        if !refused.is_empty() {
-            bail!("answers that the document does not have, with {}", refused.join(" and "));
-        }
-        Ok(())
+        Ok(refused)
     }
 
     /// Whether every answer was as documented.
@@ -59,7 +97,7 @@ impl Fuzz {
         let mut ask = Command::new(program);
         ask.arg("run").arg(format!("{url}/openapi.json"));
         ask.args(["--url", url, "--no-color", "--continue-on-failure"]);
-        ask.args(["--phases", "examples,coverage,fuzzing"]);
+        ask.args(["--phases", "examples,coverage,fuzzing,stateful"]);
         ask.args([
             "--checks",
             // Bodies are held to their schemas by `tests/it/openapi.rs`, which knows that rows with
@@ -101,19 +139,13 @@ struct Collector {
 }
 
 impl Collector {
-    fn start(folder: &Path) -> Result<Collector> {
-        let data = folder.join("data");
-        if data.exists() {
-            fs::remove_dir_all(&data)?;
-        }
-        fs::create_dir_all(&data)?;
+    fn start(data: &Path, database: String) -> Result<Collector> {
         let program = workspace::target().join("debug/rollcall");
-        let database = format!("sqlite:{}", data.join("rollcall.sqlite").display());
         // Free a moment ago, which is all that can be had.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let rollcall = || {
             let mut rollcall = Command::new(&program);
-            rollcall.env("DATABASE_URL", &database).current_dir(&data).stdin(Stdio::null());
+            rollcall.env("DATABASE_URL", &database).current_dir(data).stdin(Stdio::null());
             rollcall
         };
         command::output(rollcall().args(["migrate"]))?;
