@@ -7,44 +7,31 @@ use serde_json::{Value, json};
 use tests::admin::Visitor;
 use tests::answer::Answer;
 use tests::app::{TestApp, monday};
-use tests::factory::{batch, visit};
+use tests::factory::{batch, record, visit};
 
 const SLACK: &str = "app.slack.com";
-
-async fn source(app: &TestApp, kind: &str) -> String {
-    let new = json!({ "kind": kind, "name": format!("Our {kind}") });
-    let made: Value = app.writer().post("/v1/sources", &new).await.ok();
-    format!("/sources/{}", made["source_id"].as_str().unwrap())
-}
-
-async fn feed(app: &TestApp, source: &str, records: Value) {
-    let facts = json!({ "records": records });
-    let answer: Value = app.writer().post(&format!("/v1{source}/facts"), &facts).await.ok();
-    assert_eq!(answer["n_rejected"], 0, "{answer:#}");
-}
-
-fn record(user: &str, with: Value) -> Value {
-    let mut record = json!({ "app": "slack", "email": format!("{user}@northwind.example") });
-    record.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
-    record
-}
 
 async fn visited(app: &TestApp) {
     let now = app.clock.now();
     app.installation().await.batch(&batch(1, now, vec![visit(SLACK, now)])).await;
 }
 
+/// The page of what the API has at this path.
+fn page_of(path: &str) -> &str {
+    path.strip_prefix("/v1").unwrap()
+}
+
 /// Three people with a license of Slack that costs 7.25 EUR a month: one uses it, one did long ago, one
 /// never has. Two were bought.
 async fn licensed(app: &TestApp) -> String {
-    let direct = source(app, "direct_integration").await;
+    let direct = app.source("direct_integration", "Our direct_integration").await;
     let used = |day: &str| json!({ "last_used": day, "licenses": ["Pro"] });
     let records = json!([
         record("maria", used("2026-11-20")),
         record("ben", used("2026-08-01")),
         record("eve", json!({ "licenses": ["Pro"] })),
     ]);
-    feed(app, &direct, records).await;
+    app.feed(&direct, records).await;
     let terms = json!({
         "app": "slack", "name": "Pro", "n_purchased": 2, "unit_price": "7.25", "currency": "EUR",
         "billing_months": 1,
@@ -93,9 +80,9 @@ async fn check_counts(visitor: &mut Visitor<'_>, page: &Answer, begins: &str, se
 async fn z2_z10_behind_every_status_is_a_page_with_every_source_and_limit() {
     let app = TestApp::new();
     visited(&app).await;
-    let sso = source(&app, "sso").await;
+    let sso = app.source("sso", "Our sso").await;
     let stated = json!({ "status": "active", "last_used": "2026-11-01", "role": "owner" });
-    feed(&app, &sso, json!([record("maria", stated)])).await;
+    app.feed(&sso, json!([record("maria", stated)])).await;
     let mut admin = app.admin().await;
     let list = get(&mut admin, "/user-apps").await;
     let page = get(&mut admin, &link(&list, "/user-apps/")).await;
@@ -269,7 +256,7 @@ async fn z39_a_limit_shows_what_it_would_flip_before_it_is_saved() {
 #[actix_web::test]
 async fn a_limit_that_cannot_be_is_refused_in_words() {
     let app = TestApp::new();
-    let sso = source(&app, "sso").await;
+    let sso = app.source("sso", "Our sso").await;
     let id = sso.rsplit('/').next().unwrap();
     let mut admin = app.admin().await;
     let mut said = Vec::new();
@@ -300,7 +287,7 @@ async fn a_limit_that_cannot_be_is_refused_in_words() {
 #[actix_web::test]
 async fn z23_z28_z31_dates_are_uploaded_and_every_row_gets_a_verdict() {
     let app = TestApp::new();
-    let direct = source(&app, "direct_integration").await;
+    let direct = app.source("direct_integration", "Our direct_integration").await;
     let used = |time: &str| json!({ "last_used": time });
     let records = json!([
         record("a-equal", used("2026-11-20T15:00:00Z")),
@@ -308,7 +295,7 @@ async fn z23_z28_z31_dates_are_uploaded_and_every_row_gets_a_verdict() {
         record("c-no-raw", json!({})),
         record("maria", used("2026-11-20T15:00:00Z")),
     ]);
-    feed(&app, &direct, records).await;
+    app.feed(&direct, records).await;
     visited(&app).await;
     let mut admin = app.admin().await;
     let page = get(&mut admin, "/validation").await;
@@ -360,9 +347,10 @@ async fn z23_z28_z31_dates_are_uploaded_and_every_row_gets_a_verdict() {
 #[actix_web::test]
 async fn t6_t7_t8_a_source_says_what_its_silence_means() {
     let app = TestApp::new();
-    let direct = licensed(&app).await;
+    let source = licensed(&app).await;
+    let direct = page_of(&source);
     let mut admin = app.admin().await;
-    let page = get(&mut admin, &direct).await;
+    let page = get(&mut admin, direct).await;
     expect![[r#"
         What | How many | Meaning
         Accounts | 3 | That it has named.
@@ -384,23 +372,23 @@ async fn t6_t7_t8_a_source_says_what_its_silence_means() {
     let mut admin = app.signed_in("ada@northwind.example").await;
     let list = get(&mut admin, "/sources").await;
     assert!(list.rows("sources").contains("Needs attention"), "{}", list.rows("sources"));
-    let late = get(&mut admin, &direct).await.rows("effect");
+    let late = get(&mut admin, direct).await.rows("effect");
     assert!(late.contains("Licenses not proven to be unused | 1 |"), "{late}");
 
     assert_eq!(
         admin.submit(&format!("{direct}/connection"), &[("is_connected", "false")]).await.status,
         303
     );
-    let gone = get(&mut admin, &direct).await;
+    let gone = get(&mut admin, direct).await;
     assert!(gone.text().contains("It has no opinion any more."));
     assert!(gone.rows("effect").contains("Unsure statuses | 2 |"), "{}", gone.rows("effect"));
     // The extension fills the gap.
     visited(&app).await;
-    let filled = get(&mut admin, &direct).await.rows("effect");
+    let filled = get(&mut admin, direct).await.rows("effect");
     assert!(filled.contains("Unsure statuses | 1 |"), "{filled}");
     let fields = [("is_connected", "true")];
     assert_eq!(admin.submit(&format!("{direct}/connection"), &fields).await.status, 303);
-    let back = get(&mut admin, &direct).await;
+    let back = get(&mut admin, direct).await;
     assert!(back.text().contains("Needs attention"), "{}", back.text());
 }
 
@@ -531,7 +519,8 @@ async fn a_table_that_cannot_be_read_is_refused_as_a_whole_and_leaves_nothing_op
 #[actix_web::test]
 async fn z34_a_snapshot_that_removes_too_much_waits_for_a_person() {
     let app = TestApp::new();
-    let import = source(&app, "import").await;
+    let source = app.source("import", "Our import").await;
+    let import = page_of(&source);
     let id = import.rsplit('/').next().unwrap().to_owned();
     let people: String = (0..5).map(|n| format!("user{n}@northwind.example,slack\n")).collect();
     let mut admin = app.admin().await;
@@ -564,7 +553,7 @@ async fn z34_a_snapshot_that_removes_too_much_waits_for_a_person() {
     assert_eq!(admin.submit(&form, &[("confirm_removals", "4")]).await.status, 409);
 
     admin.upload("/imports", &fields, one).await;
-    let page = get(&mut admin, &import).await;
+    let page = get(&mut admin, import).await;
     let form = page.text().split("/uploads/").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let form = format!("{import}/uploads/{form}");
     assert_eq!(admin.submit(&form, &[("confirm_removals", "4")]).await.header("location"), import);
@@ -576,7 +565,7 @@ async fn z34_a_snapshot_that_removes_too_much_waits_for_a_person() {
 #[actix_web::test]
 async fn t30_a_users_page_shows_what_is_in_use_and_offboarding_shows_everything() {
     let app = TestApp::new();
-    let direct = source(&app, "direct_integration").await;
+    let direct = app.source("direct_integration", "Our direct_integration").await;
     let stated = |app: &str, status: Value| {
         let mut record = record("maria", json!({ "app": app }));
         if !status.is_null() {
@@ -590,7 +579,7 @@ async fn t30_a_users_page_shows_what_is_in_use_and_offboarding_shows_everything(
         stated("asana", json!("removed")),
         stated("zoom", Value::Null),
     ]);
-    feed(&app, &direct, records).await;
+    app.feed(&direct, records).await;
     let mut admin = app.admin().await;
     let list = get(&mut admin, "/users").await;
     let path = link(&list, "/users/").split('?').next().unwrap().to_owned();

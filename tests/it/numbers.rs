@@ -5,27 +5,9 @@ use collector::activity::{reassess_requested, sweep};
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 use tests::app::{TestApp, monday};
-use tests::factory::{batch, email, heartbeat, sign_in, visit};
+use tests::factory::{batch, email, heartbeat, record, sign_in, visit};
 
 const SLACK: &str = "app.slack.com";
-
-async fn source(app: &TestApp, kind: &str) -> String {
-    let new = json!({ "kind": kind, "name": kind });
-    let made: Value = app.writer().post("/v1/sources", &new).await.ok();
-    format!("/v1/sources/{}", made["source_id"].as_str().unwrap())
-}
-
-async fn feed(app: &TestApp, source: &str, records: Value) {
-    let facts = json!({ "records": records });
-    let answer: Value = app.writer().post(&format!("{source}/facts"), &facts).await.ok();
-    assert_eq!(answer["n_rejected"], 0, "{answer:#}");
-}
-
-fn record(user: &str, with: Value) -> Value {
-    let mut record = json!({ "app": "slack", "email": format!("{user}@northwind.example") });
-    record.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
-    record
-}
 
 async fn get(app: &TestApp, path: &str) -> Value {
     app.reader().get(path).await.ok()
@@ -48,14 +30,14 @@ async fn user_app(app: &TestApp) -> String {
 
 /// Four people with a license of Slack: used lately, long ago, never, and by nobody knows whom.
 async fn licensed(app: &TestApp) -> String {
-    let direct = source(app, "direct_integration").await;
+    let direct = app.source("direct_integration", "direct_integration").await;
     let with = |last_used: &str, licenses: &[&str]| json!({ "last_used": last_used, "licenses": licenses });
     let records = json!([
         record("maria", with("2026-11-20", &["Pro", "Guest", "Canvas"])),
         record("ben", with("2026-08-01", &["Pro"])),
         record("eve", json!({ "licenses": ["Pro"] })),
     ]);
-    feed(app, &direct, records).await;
+    app.feed(&direct, records).await;
     let terms = json!({
         "app": "slack", "name": "Pro", "n_purchased": 2, "unit_price": "7.25", "currency": "EUR",
         "billing_months": 1,
@@ -161,7 +143,7 @@ async fn t7_licenses_of_a_late_source_say_so_until_it_syncs() {
     assert_eq!(reason().await, "no_use");
     app.clock.advance(TimeDelta::days(4));
     assert_eq!(reason().await, "source_stale");
-    feed(&app, &direct, json!([record("eve", json!({}))])).await;
+    app.feed(&direct, json!([record("eve", json!({}))])).await;
     assert_eq!(reason().await, "no_use");
     app.writer().patch(&direct, &json!({ "is_connected": false })).await;
     assert_eq!(reason().await, "source_disconnected");
@@ -170,8 +152,8 @@ async fn t7_licenses_of_a_late_source_say_so_until_it_syncs() {
 #[actix_web::test]
 async fn t9_t13_t19_without_a_source_nothing_is_zero() {
     let app = TestApp::new();
-    let import = source(&app, "import").await;
-    feed(&app, &import, json!([record("ben", json!({}))])).await;
+    let import = app.source("import", "import").await;
+    app.feed(&import, json!([record("ben", json!({}))])).await;
     let counts = get(&app, "/v1/apps/slack/counts").await;
     let shown = ["licenses", "n_licensed", "license_note", "n_active", "active_note", "coverage"];
     expect![[r#"licenses=null n_licensed=null license_note="no license source" n_active=null active_note="no source reports use" coverage="partial""#]].assert_eq(&pick(&counts, &shown));
@@ -179,7 +161,7 @@ async fn t9_t13_t19_without_a_source_nothing_is_zero() {
     let counts = get(&app, "/v1/apps/slack/counts").await;
     assert_eq!(pick(&counts, &["n_active", "licenses"]), "n_active=1 licenses=null");
     // A source that lists everybody makes the coverage complete.
-    let direct = source(&app, "direct_integration").await;
+    let direct = app.source("direct_integration", "direct_integration").await;
     let all = "email,app\nben@northwind.example,slack\n";
     let path = format!("{direct}/csv?mode=snapshot");
     let _: Value = app.writer().post_csv(&path, all.as_bytes()).await.ok();
@@ -189,13 +171,12 @@ async fn t9_t13_t19_without_a_source_nothing_is_zero() {
 #[actix_web::test]
 async fn t10_used_unused_and_unknown_add_up_to_assigned() {
     let app = TestApp::new();
-    let direct = source(&app, "direct_integration").await;
-    feed(&app, &direct, json!([record("ben", json!({ "licenses": ["Pro"] }))])).await;
+    let direct = app.source("direct_integration", "direct_integration").await;
+    app.feed(&direct, json!([record("ben", json!({ "licenses": ["Pro"] }))])).await;
     let pro = &app.list("/v1/licenses").await[0];
     let fields = ["n_assigned", "n_used", "n_unused", "n_unknown"];
     assert_eq!(pick(pro, &fields), "n_assigned=1 n_used=0 n_unused=0 n_unknown=1");
-    feed(
-        &app,
+    app.feed(
         &direct,
         json!([record("eve", json!({ "last_used": "2026-11-20", "licenses": ["Pro"] }))]),
     )
@@ -207,8 +188,8 @@ async fn t10_used_unused_and_unknown_add_up_to_assigned() {
 #[actix_web::test]
 async fn t11_t12_usage_is_days_of_the_zone_or_no_usage_source() {
     let app = TestApp::new();
-    let directory = source(&app, "directory").await;
-    feed(&app, &directory, json!([record("maria", json!({}))])).await;
+    let directory = app.source("directory", "directory").await;
+    app.feed(&directory, json!([record("maria", json!({}))])).await;
     let id = user_app(&app).await;
     let usage = get(&app, &format!("/v1/user-apps/{id}/usage")).await;
     assert_eq!(pick(&usage, &["usage_days", "note"]), r#"usage_days=null note="no usage source""#);
@@ -245,9 +226,9 @@ async fn t15_apps_with_password_sign_ins_are_listed_with_users_and_share() {
 #[actix_web::test]
 async fn t20_t21_users_are_addresses_and_add_up_by_type() {
     let app = TestApp::new();
-    let direct = source(&app, "direct_integration").await;
+    let direct = app.source("direct_integration", "direct_integration").await;
     let guest = json!({ "app": "slack", "email": "guest@agency.example" });
-    feed(&app, &direct, json!([guest, record("ben", json!({})), record("eve", json!({}))])).await;
+    app.feed(&direct, json!([guest, record("ben", json!({})), record("eve", json!({}))])).await;
     let counts = get(&app, "/v1/reports/users-by-type").await;
     let expected = json!({
         "n_users": 3, "n_employees": 2, "by_type": { "employee": 2, "external": 1 },
@@ -306,7 +287,7 @@ async fn t23_t24_t25_spend_is_counted_once_and_matched_by_rules() {
 #[actix_web::test]
 async fn t30_z12_lists_take_any_of_several_statuses() {
     let app = TestApp::new();
-    let direct = source(&app, "direct_integration").await;
+    let direct = app.source("direct_integration", "direct_integration").await;
     let stated = |status: &str| json!({ "status": status });
     let records = json!([
         record("a", stated("active")),
@@ -314,7 +295,7 @@ async fn t30_z12_lists_take_any_of_several_statuses() {
         record("c", stated("removed")),
         record("d", json!({})),
     ]);
-    feed(&app, &direct, records).await;
+    app.feed(&direct, records).await;
     let n = |filter: &'static str| {
         let app = &app;
         async move { app.list(&format!("/v1/user-apps?app=slack{filter}")).await.len() }
@@ -333,9 +314,8 @@ async fn t30_z12_lists_take_any_of_several_statuses() {
 async fn z2_z10_a_status_names_every_source_with_its_date_and_the_primary_one() {
     let app = TestApp::new();
     visited(&app).await;
-    let sso = source(&app, "sso").await;
-    feed(
-        &app,
+    let sso = app.source("sso", "sso").await;
+    app.feed(
         &sso,
         json!([record("maria", json!({ "status": "active", "last_used": "2026-11-01" }))]),
     )
@@ -393,14 +373,14 @@ async fn z2_z10_a_status_names_every_source_with_its_date_and_the_primary_one() 
 #[actix_web::test]
 async fn z11_z36_a_status_set_by_hand_stays_and_use_after_it_raises_an_alert() {
     let app = TestApp::new();
-    let direct = source(&app, "direct_integration").await;
-    feed(&app, &direct, json!([record("maria", json!({ "status": "active" }))])).await;
+    let direct = app.source("direct_integration", "direct_integration").await;
+    app.feed(&direct, json!([record("maria", json!({ "status": "active" }))])).await;
     let id = user_app(&app).await;
     let request = json!({ "user_apps": [id, "nobody"], "status": "inactive", "by": "workflow" });
     let answer: Value = app.writer().put("/v1/user-apps/statuses", &request).await.ok();
     assert_eq!(answer, json!({ "n_changed": 1, "unknown": ["nobody"] }));
     app.clock.advance(TimeDelta::hours(1));
-    feed(&app, &direct, json!([record("maria", json!({ "status": "active" }))])).await;
+    app.feed(&direct, json!([record("maria", json!({ "status": "active" }))])).await;
     let shown = || async {
         let it = app.list("/v1/user-apps").await[0].clone();
         pick(&it, &["status", "because", "is_used_after_offboarding"])
@@ -447,8 +427,8 @@ async fn z16_z18_there_is_one_date_in_the_list_and_a_log_with_daily_counts_behin
 #[actix_web::test]
 async fn z21_a_user_app_without_use_has_no_date() {
     let app = TestApp::new();
-    let direct = source(&app, "direct_integration").await;
-    feed(&app, &direct, json!([record("ben", json!({ "licenses": ["Pro"] }))])).await;
+    let direct = app.source("direct_integration", "direct_integration").await;
+    app.feed(&direct, json!([record("ben", json!({ "licenses": ["Pro"] }))])).await;
     assert_eq!(app.list("/v1/user-apps").await[0]["last_used_at"], Value::Null);
     let csv = csv(&app, "/v1/license-assignments?format=csv&fields=user,use,last_used_at").await;
     assert!(csv.contains("ben@northwind.example,unknown,\n"), "{csv}");
@@ -473,7 +453,7 @@ fn check_validation(answer: &Value, expected: Expect) {
 #[actix_web::test]
 async fn z23_z24_z25_z26_z27_what_we_show_is_checked_against_what_sources_sent() {
     let app = TestApp::new();
-    let direct = source(&app, "direct_integration").await;
+    let direct = app.source("direct_integration", "direct_integration").await;
     let used = |day: &str| json!({ "last_used": day });
     let records = json!([
         record("a-same", used("2026-11-20")),
@@ -481,7 +461,7 @@ async fn z23_z24_z25_z26_z27_what_we_show_is_checked_against_what_sources_sent()
         record("c-stale", used("2026-11-20")),
         record("d-none", json!({})),
     ]);
-    feed(&app, &direct, records).await;
+    app.feed(&direct, records).await;
     visited(&app).await;
     // As if our own processing had failed.
     let set = |user: &str, at: Option<&str>| {
@@ -513,7 +493,7 @@ async fn z23_z24_z25_z26_z27_what_we_show_is_checked_against_what_sources_sent()
 #[actix_web::test]
 async fn z28_z29_z30_z31_the_customers_own_dates_are_checked_too() {
     let app = TestApp::new();
-    let direct = source(&app, "direct_integration").await;
+    let direct = app.source("direct_integration", "direct_integration").await;
     let used = |time: &str| json!({ "last_used": time });
     let records = json!([
         record("a-equal", used("2026-11-20T15:00:00Z")),
@@ -522,7 +502,7 @@ async fn z28_z29_z30_z31_the_customers_own_dates_are_checked_too() {
         record("d-no-row", used("2026-11-20T15:00:00Z")),
         record("maria", used("2026-11-20T15:00:00Z")),
     ]);
-    feed(&app, &direct, records).await;
+    app.feed(&direct, records).await;
     visited(&app).await;
     let client = "Email,Last_used\n\
         a-equal@northwind.example,2026-11-20\n\
@@ -552,10 +532,10 @@ async fn z28_z29_z30_z31_the_customers_own_dates_are_checked_too() {
 #[actix_web::test]
 async fn z33_people_who_do_not_use_an_app_are_found_per_source() {
     let app = TestApp::new();
-    let sso = source(&app, "sso").await;
+    let sso = app.source("sso", "sso").await;
     let records =
         json!([record("maria", json!({ "last_used": "2026-09-01" })), record("ben", json!({})),]);
-    feed(&app, &sso, records).await;
+    app.feed(&sso, records).await;
     visited(&app).await;
     let since = "&not_used_since=2026-10-01T00:00:00Z";
     assert_eq!(app.list(&format!("/v1/user-apps?app=slack{since}")).await.len(), 1, "ben");
@@ -643,9 +623,9 @@ async fn a_license_of_its_own_limit_says_where_it_was_set_and_what_it_would_cost
 #[actix_web::test]
 async fn a_cheaper_license_of_the_same_group_is_a_duplicate_and_an_ended_one_is_nobodys() {
     let app = TestApp::new();
-    let direct = source(&app, "direct_integration").await;
+    let direct = app.source("direct_integration", "direct_integration").await;
     let both = json!({ "last_used": "2026-11-20", "licenses": ["Pro", "Business+"] });
-    feed(&app, &direct, json!([record("maria", both)])).await;
+    app.feed(&direct, json!([record("maria", both)])).await;
     for (name, price) in [("Pro", "7.25"), ("Business+", "12.50")] {
         let terms = json!({ "app": "slack", "name": name, "unit_price": price, "currency": "EUR", "tier_group": "seat" });
         let _: Value = app.writer().put("/v1/licenses", &terms).await.ok();
@@ -698,8 +678,8 @@ async fn limits_and_prices_that_cannot_be_are_refused_with_what_can() {
 #[actix_web::test]
 async fn z39_only_a_browser_that_kept_its_heartbeat_proves_that_a_license_is_unused() {
     let app = TestApp::new();
-    let directory = source(&app, "directory").await;
-    feed(&app, &directory, json!([record("maria", json!({ "licenses": ["Pro"] }))])).await;
+    let directory = app.source("directory", "directory").await;
+    app.feed(&directory, json!([record("maria", json!({ "licenses": ["Pro"] }))])).await;
     let maria = app.installation().await;
     maria.batch(&batch(1, monday(), vec![visit(SLACK, monday())])).await;
     app.clock.advance(TimeDelta::days(31));

@@ -4,19 +4,12 @@ use chrono::TimeDelta;
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 use tests::app::{TestApp, monday};
-use tests::factory::{batch, sign_up, visit};
+use tests::factory::{batch, record, sign_up, visit};
 
 /// A source of this kind and profile; its path.
 async fn source(app: &TestApp, kind: &str, profile: &str) -> String {
     let new = json!({ "kind": kind, "name": format!("{kind} {profile}"), "profile": profile });
-    let made: Value = app.writer().post("/v1/sources", &new).await.ok();
-    format!("/v1/sources/{}", made["source_id"].as_str().unwrap())
-}
-
-/// Adds facts that are all accepted.
-async fn feed(app: &TestApp, source: &str, records: Value) {
-    let answer = add(app, source, records).await;
-    assert_eq!(answer["n_rejected"], 0, "{answer:#}");
+    app.source_with(&new).await
 }
 
 async fn add(app: &TestApp, source: &str, records: Value) -> Value {
@@ -52,9 +45,7 @@ async fn status(app: &TestApp) -> String {
 }
 
 fn maria(with: Value) -> Value {
-    let mut record = json!({ "app": "slack", "email": "maria@northwind.example" });
-    record.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
-    record
+    record("maria", with)
 }
 
 fn codes(answer: &Value) -> String {
@@ -74,7 +65,7 @@ fn codes(answer: &Value) -> String {
 async fn t6_t8_a_disconnected_source_is_named_until_the_extension_fills_the_gap() {
     let app = TestApp::new();
     let okta = source(&app, "sso", "okta").await;
-    feed(&app, &okta, json!([maria(json!({ "last_used": "2026-11-20T08:00:00Z" }))])).await;
+    app.feed(&okta, json!([maria(json!({ "last_used": "2026-11-20T08:00:00Z" }))])).await;
     assert_eq!(status(&app).await, "active recent_activity sso 2026-11-20T08:00:00Z");
 
     let changed: Value = app.writer().patch(&okta, &json!({ "is_connected": false })).await.ok();
@@ -94,7 +85,7 @@ async fn t7_a_source_without_a_sync_needs_attention_until_the_next_one() {
     let app = TestApp::new();
     let okta = source(&app, "sso", "okta").await;
     let record = json!([maria(json!({ "status": "ACTIVE" }))]);
-    feed(&app, &okta, record.clone()).await;
+    app.feed(&okta, record.clone()).await;
     let health = || async { app.list("/v1/sources").await[1]["health"].clone() };
     app.clock.advance(TimeDelta::days(3));
     assert_eq!(
@@ -104,7 +95,7 @@ async fn t7_a_source_without_a_sync_needs_attention_until_the_next_one() {
     app.clock.advance(TimeDelta::seconds(1));
     assert_eq!(health().await, "needs_attention");
     assert_eq!(status(&app).await, "active source_stale sso -");
-    feed(&app, &okta, record).await;
+    app.feed(&okta, record).await;
     assert_eq!(
         (health().await, status(&app).await),
         ("connected".into(), "active stated sso -".into())
@@ -118,12 +109,12 @@ async fn z35_an_expired_token_closes_the_account_and_a_later_sign_in_opens_it_ag
     let at = |kind: &str, time: &str| {
         json!([maria(json!({ "activities": [{ "type": kind, "at": time }] }))])
     };
-    feed(&app, &sso, at("sign_in", "2026-11-01T08:00:00Z")).await;
-    feed(&app, &sso, at("token_expired", "2026-11-10T08:00:00Z")).await;
+    app.feed(&sso, at("sign_in", "2026-11-01T08:00:00Z")).await;
+    app.feed(&sso, at("token_expired", "2026-11-10T08:00:00Z")).await;
     assert_eq!(status(&app).await, "inactive stated sso 2026-11-01T08:00:00Z");
-    feed(&app, &sso, at("sign_in", "2026-11-12T08:00:00Z")).await;
+    app.feed(&sso, at("sign_in", "2026-11-12T08:00:00Z")).await;
     assert_eq!(status(&app).await, "active recent_activity sso 2026-11-12T08:00:00Z");
-    feed(&app, &sso, at("removed", "2026-11-13T08:00:00Z")).await;
+    app.feed(&sso, at("removed", "2026-11-13T08:00:00Z")).await;
     assert_eq!(status(&app).await, "removed stated sso 2026-11-12T08:00:00Z");
 }
 
@@ -133,10 +124,10 @@ async fn z37_a_status_of_okta_decides_over_the_silence_of_the_extension() {
     let okta = source(&app, "sso", "okta").await;
     let browser = app.installation().await;
     browser.batch(&batch(1, monday(), vec![visit("app.slack.com", monday())])).await;
-    feed(&app, &okta, json!([maria(json!({ "status": "PROVISIONED" }))])).await;
+    app.feed(&okta, json!([maria(json!({ "status": "PROVISIONED" }))])).await;
     app.clock.advance(TimeDelta::days(2));
     assert_eq!(status(&app).await, "active stated sso 2026-11-23T09:00:00Z");
-    feed(&app, &okta, json!([maria(json!({ "status": "SUSPENDED" }))])).await;
+    app.feed(&okta, json!([maria(json!({ "status": "SUSPENDED" }))])).await;
     assert_eq!(status(&app).await, "inactive stated sso 2026-11-23T09:00:00Z");
 }
 
@@ -147,7 +138,7 @@ async fn z38_a_week_without_a_google_token_asks_for_verification() {
     let settings = json!({ "sync_limit_seconds": 30 * 86_400 });
     app.writer().patch(&google, &settings).await;
     let token = json!({ "activities": [{ "type": "authorize", "at": "2026-11-23T09:00:00Z" }] });
-    feed(&app, &google, json!([maria(token)])).await;
+    app.feed(&google, json!([maria(token)])).await;
     assert_eq!(status(&app).await, "active token_seen sso -");
     app.clock.advance(TimeDelta::days(7));
     assert_eq!(status(&app).await, "active token_seen sso -");
@@ -162,13 +153,13 @@ async fn z20_z22_an_older_value_of_a_source_never_lowers_last_used() {
     let app = TestApp::new();
     let direct = source(&app, "direct_integration", "generic").await;
     let last_used = |time: &str| json!([maria(json!({ "last_used": time }))]);
-    feed(&app, &direct, last_used("2026-11-20T08:00:00Z")).await;
-    feed(&app, &direct, last_used("2026-11-10T08:00:00Z")).await;
+    app.feed(&direct, last_used("2026-11-20T08:00:00Z")).await;
+    app.feed(&direct, last_used("2026-11-10T08:00:00Z")).await;
     assert_eq!(
         status(&app).await,
         "active recent_activity direct_integration 2026-11-20T08:00:00Z"
     );
-    feed(&app, &direct, last_used("2026-11-21T08:00:00Z")).await;
+    app.feed(&direct, last_used("2026-11-21T08:00:00Z")).await;
     assert_eq!(
         status(&app).await,
         "active recent_activity direct_integration 2026-11-21T08:00:00Z"
@@ -185,9 +176,9 @@ async fn z32_z17_a_type_that_nobody_knows_is_a_sign_in_and_keeps_its_word() {
         { "type": "visit", "at": "2026-11-20T10:00:00+02:00" },
     ]);
     let record = json!([maria(json!({ "activities": activities }))]);
-    feed(&app, &direct, record.clone()).await;
+    app.feed(&direct, record.clone()).await;
     // Sent again, they count once.
-    feed(&app, &direct, record).await;
+    app.feed(&direct, record).await;
     let id = app.list("/v1/user-apps").await[0]["user_app"].as_str().unwrap().to_owned();
     let log = app.list(&format!("/v1/activities?sort=-occurred_at&user_app={id}")).await;
     let shown: String = log
@@ -224,7 +215,7 @@ async fn z1_an_address_of_another_domain_is_an_externals() {
     let app = TestApp::new();
     let direct = source(&app, "direct_integration", "generic").await;
     let guest = json!({ "app": "slack", "email": "guest@agency.example" });
-    feed(&app, &direct, json!([guest, maria(json!({}))])).await;
+    app.feed(&direct, json!([guest, maria(json!({}))])).await;
     let users = app.list("/v1/users").await;
     let types: Vec<_> = users.iter().map(|it| (it["email"].clone(), it["type"].clone())).collect();
     assert!(types.contains(&("guest@agency.example".into(), "external".into())), "{types:?}");
@@ -235,9 +226,9 @@ async fn z1_an_address_of_another_domain_is_an_externals() {
 async fn t22_the_name_in_an_app_comes_from_its_source_and_changes_nobody_elses() {
     let app = TestApp::new();
     let direct = source(&app, "direct_integration", "generic").await;
-    feed(&app, &direct, json!([maria(json!({ "display_name": "Masha" }))])).await;
+    app.feed(&direct, json!([maria(json!({ "display_name": "Masha" }))])).await;
     let jira = json!({ "app": "notion", "email": "maria@northwind.example" });
-    feed(&app, &direct, json!([jira])).await;
+    app.feed(&direct, json!([jira])).await;
     let names: Vec<_> =
         app.list("/v1/user-apps").await.iter().map(|it| it["display_name"].clone()).collect();
     assert!(names.contains(&"Masha".into()) && names.contains(&"maria@northwind.example".into()));
@@ -256,15 +247,15 @@ async fn t22_the_best_source_names_the_person_and_no_name_follows_the_other() {
         (person, app.list("/v1/user-apps?app=slack").await[0]["display_name"].clone())
     };
     let name = |it: &str| json!([maria(json!({ "display_name": it }))]);
-    feed(&app, &sso, name("M. Lopez")).await;
+    app.feed(&sso, name("M. Lopez")).await;
     assert_eq!(names().await, ("M. Lopez".into(), "maria@northwind.example".into()));
-    feed(&app, &direct, name("Masha")).await;
-    feed(&app, &directory, name("Maria Lopez")).await;
+    app.feed(&direct, name("Masha")).await;
+    app.feed(&directory, name("Maria Lopez")).await;
     assert_eq!(names().await, ("Maria Lopez".into(), "Masha".into()));
-    feed(&app, &sso, name("Lopez, M.")).await;
-    feed(&app, &direct, name("Mascha")).await;
+    app.feed(&sso, name("Lopez, M.")).await;
+    app.feed(&direct, name("Mascha")).await;
     assert_eq!(names().await, ("Maria Lopez".into(), "Mascha".into()));
-    feed(&app, &directory, name("Maria L. Gomez")).await;
+    app.feed(&directory, name("Maria L. Gomez")).await;
     assert_eq!(names().await, ("Maria L. Gomez".into(), "Mascha".into()));
 }
 
@@ -490,7 +481,7 @@ async fn t14_a_sign_up_of_the_extension_stays_unconfirmed_until_a_source_reports
     browser.batch(&batch(1, monday(), vec![sign_up("app.slack.com", monday())])).await;
     assert_eq!(status(&app).await, "unconfirmed sign_up_only extension -");
     let direct = source(&app, "direct_integration", "generic").await;
-    feed(&app, &direct, json!([maria(json!({ "last_used": "2026-11-23T09:00:00Z" }))])).await;
+    app.feed(&direct, json!([maria(json!({ "last_used": "2026-11-23T09:00:00Z" }))])).await;
     assert_eq!(
         status(&app).await,
         "active recent_activity direct_integration 2026-11-23T09:00:00Z"

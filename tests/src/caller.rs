@@ -9,7 +9,7 @@ use collector::tokens::{Token, TokenKind};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::wire::{
     BATCHES_PATH, BatchResponse, ENROLL_PATH, EnrollRequest, EnrollResponse, HEARTBEATS_PATH,
     Heartbeat,
@@ -75,6 +75,24 @@ impl TestApp {
     /// Maria's installation.
     pub async fn installation(&self) -> Caller<'_> {
         self.installation_of("maria@northwind.example").await
+    }
+
+    /// A new source of this kind and name; its path in the API.
+    pub async fn source(&self, kind: &str, name: &str) -> String {
+        self.source_with(&json!({ "kind": kind, "name": name })).await
+    }
+
+    /// A new source as the API takes it; its path there.
+    pub async fn source_with(&self, new: &Value) -> String {
+        let made: Value = self.writer().post("/v1/sources", new).await.ok();
+        format!("/v1/sources/{}", made["source_id"].as_str().expect("a source has an id"))
+    }
+
+    /// Adds facts to a source that are all accepted.
+    pub async fn feed(&self, source: &str, records: Value) {
+        let facts = json!({ "records": records });
+        let answer: Value = self.writer().post(&format!("{source}/facts"), &facts).await.ok();
+        assert_eq!(answer["n_rejected"], 0, "{answer:#}");
     }
 
     /// The items of a list of the API.

@@ -1,6 +1,7 @@
 //! Values for tests: functions of what matters; the rest is changed by struct update.
 
 use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 use shared::address::EmailAddress;
 use shared::wire::{
     Batch, EnrollRequest, Event, EventKind, Heartbeat, Identity, IdentityMethod, InstallationFacts,
@@ -53,6 +54,15 @@ pub fn heartbeat(app: &TestApp, address: &str) -> Heartbeat {
         identity: Some(identity(address)),
         n_queued: 0,
     }
+}
+
+/// What a source says of a person's account at Slack, and more.
+#[must_use]
+pub fn record(user: &str, more: Value) -> Value {
+    let mut record = json!({ "app": "slack", "email": format!("{user}@northwind.example") });
+    let fields = record.as_object_mut().expect("a record is an object");
+    fields.extend(more.as_object().expect("fields are an object").clone());
+    record
 }
 
 /// A batch sent at `sent_at`.
