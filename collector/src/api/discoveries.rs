@@ -240,13 +240,23 @@ pub async fn create_app(
     writer: Writer,
     Json(request): Json<NewApp>,
 ) -> Result<HttpResponse, ApiError> {
+    let NewApp { name, category, rules } = request;
+    map(&collector, writer, rules, move |triage| triage.create_app(&name, &category)).await
+}
+
+/// Makes sites an app's, which `app` finds or makes.
+async fn map(
+    collector: &Collector,
+    writer: Writer,
+    rules: Vec<String>,
+    app: impl FnOnce(&mut Triage<'_>) -> Result<AppId, TriageError> + Send + 'static,
+) -> Result<HttpResponse, ApiError> {
     let now = collector.clock.now();
     let create = move |conn: &mut DbConnection| {
         let mut triage = Triage::new(conn, writer.organization_id, &writer.actor, now)?;
-        let app_id = triage.create_app(&request.name, &request.category)?;
-        let rules = request.rules.iter().map(|it| triage::parse_rule(it));
-        let rules = rules.collect::<Result<Vec<_>, _>>()?;
-        triage.map(app_id, &rules)?;
+        let app_id = app(&mut triage)?;
+        let rules = rules.iter().map(|it| triage::parse_rule(it));
+        triage.map(app_id, &rules.collect::<Result<Vec<_>, _>>()?)?;
         Ok::<_, TriageError>(app_id)
     };
     let app_id = collector.db.write(create).await?;
@@ -279,18 +289,8 @@ pub async fn create_mappings(
     writer: Writer,
     Json(request): Json<NewMappings>,
 ) -> Result<HttpResponse, ApiError> {
-    let now = collector.clock.now();
-    let create = move |conn: &mut DbConnection| {
-        let mut triage = Triage::new(conn, writer.organization_id, &writer.actor, now)?;
-        let app_id = triage.app(&request.app)?;
-        let rules = request.rules.iter().map(|it| triage::parse_rule(it));
-        let rules = rules.collect::<Result<Vec<_>, _>>()?;
-        triage.map(app_id, &rules)?;
-        Ok::<_, TriageError>(app_id)
-    };
-    let app_id = collector.db.write(create).await?;
-    collector.callers.forget_all();
-    Ok(HttpResponse::Created().json(AppAnswer { app_id: Some(app_id) }))
+    let NewMappings { app, rules } = request;
+    map(&collector, writer, rules, move |triage| triage.app(&app)).await
 }
 
 /// This site is that app.
