@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::licenses::AssignmentItem;
 use super::openapi::{words, words_or_null};
-use super::user_apps::parse_user_app;
+use super::user_apps::answer_about;
 use crate::activity::{self, UserAppKey};
 use crate::db::{DbConnection, LicenseId, SourceId, UserId};
 use crate::extract::Reader;
@@ -129,13 +129,7 @@ pub async fn show_user_app(
     reader: Reader,
     id: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let key = parse_user_app(&id).ok_or(ApiError::NotFound)?;
-    let (now, callers) = (collector.clock.now(), collector.callers.clone());
-    let explanation = collector.db.run(move |conn| {
-        let organization = callers.organization(conn, reader.organization_id)?;
-        explain_user_app(conn, &organization, key, now)
-    });
-    Ok(HttpResponse::Ok().json(explanation.await?))
+    answer_about(&collector, reader, &id, explain_user_app).await
 }
 
 /// Everything behind the status of one user-app.

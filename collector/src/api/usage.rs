@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::find_app;
 use super::licenses::CountsItem;
-use super::user_apps::parse_user_app;
+use super::user_apps::answer_about;
 use crate::activity::{self, UserAppKey, assess_rows};
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
 use crate::extract::Reader;
@@ -96,13 +96,7 @@ pub async fn show_user_app(
     reader: Reader,
     id: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let key = parse_user_app(&id).ok_or(ApiError::NotFound)?;
-    let (now, callers) = (collector.clock.now(), collector.callers.clone());
-    let usage = collector.db.run(move |conn| {
-        let organization = callers.organization(conn, reader.organization_id)?;
-        usage_of_user_app(conn, &organization, key, now)
-    });
-    Ok(HttpResponse::Ok().json(usage.await?))
+    answer_about(&collector, reader, &id, usage_of_user_app).await
 }
 
 fn usage_of_user_app(

@@ -310,6 +310,25 @@ pub(crate) fn parse_user_app(text: &str) -> Option<UserAppKey> {
     Some((user.parse().ok()?, app.parse().ok()?))
 }
 
+/// Answers with a document about one user-app.
+///
+/// # Errors
+/// [`ApiError::NotFound`] for what is no id of one; else those of `read`.
+pub(super) async fn answer_about<T: Serialize + Send + 'static>(
+    collector: &Collector,
+    reader: Reader,
+    id: &str,
+    read: fn(&mut DbConnection, &Organization, UserAppKey, DateTime<Utc>) -> Result<T, ApiError>,
+) -> Result<HttpResponse, ApiError> {
+    let key = parse_user_app(id).ok_or(ApiError::NotFound)?;
+    let (now, callers) = (collector.clock.now(), collector.callers.clone());
+    let document = collector.db.run(move |conn| {
+        let organization = callers.organization(conn, reader.organization_id)?;
+        read(conn, &organization, key, now)
+    });
+    Ok(HttpResponse::Ok().json(document.await?))
+}
+
 fn describe(
     conn: &mut DbConnection,
     organization: &Organization,
