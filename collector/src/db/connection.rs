@@ -35,7 +35,18 @@ macro_rules! by_backend {
     };
 }
 
-pub(crate) use {by_backend, with_backend};
+/// The first row of a query, if any, locked until the transaction ends: `first_locked!(conn, query)`.
+/// Only PostgreSQL has row locks; on SQLite the transaction holds the write lock of the whole file.
+macro_rules! first_locked {
+    ($conn:expr, $query:expr) => {
+        $crate::db::by_backend!($conn,
+            postgres: c => $query.for_no_key_update().first(c).optional()?,
+            sqlite: c => $query.first(c).optional()?,
+        )
+    };
+}
+
+pub(crate) use {by_backend, first_locked, with_backend};
 
 /// Opens one connection.
 ///

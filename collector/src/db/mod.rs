@@ -18,7 +18,7 @@ use diesel::r2d2::{ManageConnection, Pool};
 use tokio::sync::Semaphore;
 
 pub use connection::{DbConnection, connect, write};
-pub(crate) use connection::{by_backend, with_backend};
+pub(crate) use connection::{by_backend, first_locked, with_backend};
 pub use ids::{
     ActivityId, AdminId, ApiKeyId, AppId, AuditEntryId, EnrollmentKeyId, InstallationId, LicenseId,
     MailMessageId, MailingId, MatchingRuleId, OrganizationId, ReassessmentId, SourceId,

@@ -8,7 +8,7 @@ use shared::activity::{Health, SourceFacts, SourceKind};
 use super::StoreError;
 use super::word::Word;
 use crate::db::schema::{source_apps, sources};
-use crate::db::{AppId, DbConnection, OrganizationId, SourceId, by_backend, with_backend};
+use crate::db::{AppId, DbConnection, OrganizationId, SourceId, first_locked, with_backend};
 
 /// One source with its settings.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
@@ -218,19 +218,12 @@ pub fn lock(
     organization_id: OrganizationId,
     source_id: SourceId,
 ) -> Result<Option<SourceRow>, StoreError> {
-    // Written once, typed for each backend: only PostgreSQL has row locks.
-    macro_rules! query {
-        () => {
-            sources::table
-                .filter(sources::organization_id.eq(organization_id))
-                .filter(sources::source_id.eq(source_id))
-                .select(SourceRow::as_select())
-        };
-    }
-    Ok(by_backend!(conn,
-        postgres: c => query!().for_no_key_update().first(c).optional()?,
-        // The transaction holds the write lock of the whole file.
-        sqlite: c => query!().first(c).optional()?,
+    Ok(first_locked!(
+        conn,
+        sources::table
+            .filter(sources::organization_id.eq(organization_id))
+            .filter(sources::source_id.eq(source_id))
+            .select(SourceRow::as_select())
     ))
 }
 

@@ -6,7 +6,9 @@ use diesel::prelude::*;
 use super::StoreError;
 use super::word::{SyncMode, SyncState, Word};
 use crate::db::schema::{sync_pages, sync_sessions};
-use crate::db::{DbConnection, OrganizationId, SourceId, SyncSessionId, by_backend, with_backend};
+use crate::db::{
+    DbConnection, OrganizationId, SourceId, SyncSessionId, first_locked, with_backend,
+};
 
 /// One upload.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -107,19 +109,13 @@ pub fn lock(
     source_id: SourceId,
     sync_session_id: SyncSessionId,
 ) -> Result<Option<SyncSessionRow>, StoreError> {
-    // Written once, typed for each backend: only PostgreSQL has row locks.
-    macro_rules! query {
-        () => {
-            sync_sessions::table
-                .filter(sync_sessions::organization_id.eq(organization_id))
-                .filter(sync_sessions::sync_session_id.eq(sync_session_id))
-                .filter(sync_sessions::source_id.eq(source_id))
-                .select(SyncSessionRow::as_select())
-        };
-    }
-    Ok(by_backend!(conn,
-        postgres: c => query!().for_no_key_update().first(c).optional()?,
-        sqlite: c => query!().first(c).optional()?,
+    Ok(first_locked!(
+        conn,
+        sync_sessions::table
+            .filter(sync_sessions::organization_id.eq(organization_id))
+            .filter(sync_sessions::sync_session_id.eq(sync_session_id))
+            .filter(sync_sessions::source_id.eq(source_id))
+            .select(SyncSessionRow::as_select())
     ))
 }
 
