@@ -29,6 +29,7 @@ pub mod simulation;
 pub mod sources;
 pub mod spend;
 pub mod triage;
+pub mod user_kinds;
 pub mod validation;
 
 pub mod callers;

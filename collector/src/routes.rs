@@ -71,6 +71,7 @@ pub fn configure(app: &mut ServiceConfig) {
                 .service(at("/apps/{app}/closure").route(post().to(pages::apps::close)))
                 .service(at("/users").route(get().to(pages::users::list)))
                 .service(at("/users/{user}").route(get().to(pages::users::show)))
+                .service(at("/users/{user}/kind").route(post().to(pages::users::set_kind)))
                 .service(at("/user-apps").route(get().to(pages::user_apps::list)))
                 .service(at("/user-apps/{user_app}").route(get().to(pages::explain::show)))
                 .configure(number_pages)
@@ -265,6 +266,7 @@ fn administration_routes(app: &mut ServiceConfig) {
 /// Numbers and what explains them.
 fn number_routes(app: &mut ServiceConfig) {
     app.service(at("/v1/user-apps/statuses").route(put().to(api::statuses::put)))
+        .service(at("/v1/users/kinds").route(put().to(api::user_kinds::put)))
         .service(
             at("/v1/user-apps/{user_app}/explain").route(get().to(api::explain::show_user_app)),
         )

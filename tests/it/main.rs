@@ -80,6 +80,9 @@ mod reporting;
 /// The command line of admins.
 mod admin_cli;
 
+/// What kind of user somebody is, and who has left.
+mod users;
+
 /// Invented data.
 mod seed;
 

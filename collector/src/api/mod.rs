@@ -24,6 +24,7 @@ pub mod thresholds;
 pub mod usage;
 pub mod usage_days;
 pub mod user_apps;
+pub mod user_kinds;
 pub mod users;
 pub mod validation;
 

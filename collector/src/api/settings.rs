@@ -12,13 +12,14 @@ use utoipa::ToSchema;
 use super::openapi::words;
 use crate::db::OrganizationId;
 use crate::extract::{Json, Reader, Writer};
+use crate::lists::one_of;
 use crate::package::{ExtensionVersion, ExtensionVersionError};
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::settings::{self, Change};
 use crate::store::StoreError;
 use crate::store::organizations::{self, Organization};
-use crate::store::word::{Word, Words, parse_word};
+use crate::store::word::Word;
 
 /// The settings. What has a limit of its own is in the list of thresholds.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -328,13 +329,6 @@ fn flag(name: &str, text: &str) -> Result<Option<bool>, ApiError> {
 fn number<T: std::str::FromStr>(name: &str, text: &str) -> Result<Option<T>, ApiError> {
     let number = text.parse().map(Some);
     number.map_err(|_| ApiError::Invalid(format!("{name} takes a whole number; got {text:?}")))
-}
-
-fn one_of<T: Words>(name: &str, text: Option<&str>) -> Result<Option<T>, ApiError> {
-    let Some(text) = text else { return Ok(None) };
-    let words = crate::lists::words_of::<T>().join(", ");
-    let unknown = || ApiError::Invalid(format!("{name} takes {words}; got {text:?}"));
-    parse_word(text).map(Some).ok_or_else(unknown)
 }
 
 fn hostnames(name: &str, texts: &[String]) -> Result<Vec<String>, ApiError> {

@@ -25,7 +25,7 @@ use crate::server::Collector;
 use crate::store::lists::user_apps::{self as list_user_apps, Order};
 use crate::store::organizations::Organization;
 use crate::store::user_apps::UserAppRow;
-use crate::store::word::Word;
+use crate::store::word::{UserStatus, Word};
 use crate::store::{
     Page, StoreError, apps, license_assignments, mappings, user_app_sources, user_apps, users,
 };
@@ -107,6 +107,11 @@ static USER_APPS: ListSpec = ListSpec {
             about: "Of these users: addresses or ids.",
         },
         Filter {
+            name: "user_status",
+            takes: Takes::Words(words_of::<UserStatus>),
+            about: "Of users who are still there, or have left: `past` with `status=active` is who still has access (Z4).",
+        },
+        Filter {
             name: "app",
             takes: Takes::Texts("slack"),
             about: "Of these apps: slugs, discovered sites or ids.",
@@ -186,6 +191,7 @@ pub async fn list(
         let organization = callers.organization(conn, organization_id)?;
         let filter = list_user_apps::Filter {
             users: find_users(conn, organization_id, ask)?,
+            user_statuses: ask.words("user_status"),
             apps: find_apps(conn, organization_id, ask)?,
             statuses: wanted.statuses.clone().map(|it| (it, now)),
             last_used_after: ask.instant("last_used_after"),

@@ -16,4 +16,4 @@ pub use ask::{Ask, Format, Sort};
 pub use cursor::{Key, bytes_of};
 pub use rows::{List, Part, answer, etag_matches, fill, pick};
 pub(crate) use spec::list_params;
-pub use spec::{Filter, ListSpec, Takes, field_names, words_of};
+pub use spec::{Filter, ListSpec, Takes, field_names, one_of, words_of};

@@ -9,7 +9,8 @@ use utoipa::openapi::schema::{
 };
 use utoipa::openapi::{RefOr, Required};
 
-use crate::store::word::Words;
+use crate::problem::ApiError;
+use crate::store::word::{Words, parse_word};
 
 /// Most rows in one part.
 pub(super) const MAX_LIMIT: i64 = 1_000;
@@ -61,6 +62,17 @@ pub enum Takes {
 #[must_use]
 pub fn words_of<T: Words>() -> Vec<&'static str> {
     T::WORDS.iter().map(|(_, word)| *word).collect()
+}
+
+/// The value of a word that was sent under this name; none where none was.
+///
+/// # Errors
+/// [`ApiError::Invalid`] with the words that are allowed.
+pub fn one_of<T: Words>(name: &str, text: Option<&str>) -> Result<Option<T>, ApiError> {
+    let Some(text) = text else { return Ok(None) };
+    let words = words_of::<T>().join(", ");
+    let unknown = || ApiError::Invalid(format!("{name} takes {words}; got {text:?}"));
+    parse_word(text).map(Some).ok_or_else(unknown)
 }
 
 impl ListSpec {

@@ -18,12 +18,13 @@ use super::installations::{MISSING_PATH, REPORTING_PATH};
 use super::user_apps::{self as rows, Link, Share};
 use super::words::{self, Address, Calendar, Cell, Moment};
 use crate::db::{AppId, UserId};
-use crate::figures::Counts;
+use crate::figures::{Counts, UserFigures};
 use crate::installations::{self as states, State};
 use crate::server::Collector;
 use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
 use crate::store::users::UserRow;
+use crate::store::word::UserStatus;
 use crate::store::{StoreError, installations, users};
 
 /// Rows in one table; the rest is counted and said.
@@ -242,7 +243,15 @@ impl View<'_> {
         });
         let coverage = self.counts.coverage;
         let low = if coverage.is_low() { coverage.n_missing() } else { 0 };
+        let has_access =
+            |it: &&UserFigures| it.user.status.0 == UserStatus::Past && it.tally.n_active != 0;
         let lines = [
+            (
+                count(self.counts.users.values().filter(has_access).count()),
+                "people who have left and still have active accounts",
+                "each account is access, and perhaps money".to_owned(),
+                "/users?status=past&sort=active",
+            ),
             (
                 count(low),
                 "employees without a browser that reports",

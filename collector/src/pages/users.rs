@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use actix_web::HttpResponse;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Form, Path, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 use serde_json::json;
@@ -22,12 +22,14 @@ use super::words::{self, Address, Calendar, Cell};
 use crate::db::UserId;
 use crate::figures::{Tally, UserFigures};
 use crate::installations::{self as states, State};
+use crate::lists::one_of;
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
 use crate::store::word::{UserStatus, word};
 use crate::store::{StoreError, installations, user_apps, users};
+use crate::user_kinds::{self, Kind};
 
 const SORTS: [(&str, &str); 4] = [
     ("last_used", "last used first"),
@@ -57,6 +59,16 @@ const ACCOUNT_STATUSES: [(&str, &str); 6] = [
     ("removed", "removed"),
     ("any", "any status"),
 ];
+
+/// What one user can be.
+const KINDS: [(&str, &str); 4] = [
+    ("employee", "Employee"),
+    ("external", "External: client, vendor or freelancer"),
+    ("service", "Service: an account of a machine"),
+    ("group", "Group: a shared address"),
+];
+
+const PRESENCE: [(&str, &str); 2] = [("current", "Still there"), ("past", "Has left")];
 
 const VIEWS: [(&str, &str); 2] = [("", "Accounts"), ("offboarding", "Offboarding")];
 
@@ -277,6 +289,8 @@ struct UserPage {
     lines: Vec<Line>,
     n_lines: String,
     installations: Vec<InstallationLine>,
+    kinds: Vec<Choice>,
+    current: Vec<Choice>,
 }
 
 /// One way to look at a user's accounts.
@@ -369,6 +383,8 @@ pub async fn show(
         path,
         lines,
         installations: browsers.iter().map(|it| line_of(it, &organization, &calendar)).collect(),
+        kinds: filters::choices(&KINDS, self::word(user.user_type.0)),
+        current: filters::choices(&PRESENCE, self::word(user.status.0)),
         caller: CallerFrame::new(&caller, &organization, "/users"),
     })
 }
@@ -414,4 +430,44 @@ mod tests {
             assert!(TYPES.iter().any(|(kind, _)| *kind == word(it)), "{it:?}");
         }
     }
+}
+
+/// What the form on a user's page says.
+#[derive(Deserialize)]
+pub struct KindForm {
+    form_token: String,
+    #[serde(rename = "type")]
+    user_type: String,
+    status: String,
+}
+
+/// `POST`: says what kind of user it is, and whether the person is still there.
+///
+/// # Errors
+/// When the form is not ours, the person may not, or there is no such user.
+pub async fn set_kind(
+    caller: Caller,
+    path: Path<String>,
+    form: Form<KindForm>,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    caller.check_change(&request, &form.form_token)?;
+    let user_id: UserId = path.parse().map_err(|_| ApiError::NotFound)?;
+    let kind = Kind {
+        user_type: one_of("type", Some(&form.user_type))?,
+        status: one_of("status", Some(&form.status))?,
+    };
+    let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
+    let write = collector.db.write(move |conn| {
+        let user = users::find_all(conn, id, &[user_id])?.remove(&user_id);
+        let user = user.ok_or(ApiError::NotFound)?;
+        user_kinds::set(conn, id, &user, kind, &actor, now)?;
+        Ok::<_, ApiError>(
+            user.status.0 != UserStatus::Past && kind.status == Some(UserStatus::Past),
+        )
+    });
+    // Who leaves leaves accounts (Z6).
+    let view = if write.await? { "?view=offboarding" } else { "" };
+    Ok(answer::redirect_to(&format!("/users/{user_id}{view}")))
 }

@@ -37,6 +37,12 @@ impl UserRow {
         self.status.0 == UserStatus::Current
             && matches!(self.user_type.0, UserType::Employee | UserType::External)
     }
+
+    /// An account of a machine: no person misses its browser (Z15).
+    #[must_use]
+    pub fn is_machine(&self) -> bool {
+        self.user_type.0 == UserType::Service
+    }
 }
 
 /// Adds a user, unless another writer has done so in the meantime. Without another sign, a work address

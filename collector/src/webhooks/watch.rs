@@ -1,17 +1,19 @@
 //! What comes about with time alone and is written down nowhere: licenses that turn unused, installations
 //! that turn silent. Only for organizations that ask, a look every quarter of an hour.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use shared::activity::license::LicenseUse;
 
-use crate::db::{DbConnection, OrganizationId};
+use crate::db::{DbConnection, OrganizationId, UserId};
 use crate::installations::{self, State};
 use crate::licenses;
 use crate::server::Collector;
+use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
+use crate::store::users::{self, UserRow};
 use crate::store::webhook_events::NewEvent;
 use crate::store::webhook_watches::{self, Look};
 use crate::store::word::{WebhookEventKind, word};
@@ -112,8 +114,17 @@ fn silent_installations(
 ) -> Result<Found, StoreError> {
     let id = organization.organization_id;
     let quiet = crate::store::installations::list_quiet(conn, id, now - organization.silent_after)?;
-    let silent =
-        quiet.into_iter().filter(|it| installations::state(it, organization, now) == State::Silent);
+    let users: Vec<UserId> = quiet.iter().filter_map(|it| it.user_id).collect();
+    let mut machines = BTreeSet::new();
+    for users in users.chunks(1_000) {
+        let found = users::find_all(conn, id, users)?;
+        machines.extend(found.into_values().filter(UserRow::is_machine).map(|it| it.user_id));
+    }
+    // Nobody waits for a machine's browser (Z15).
+    let is_awaited = |it: &InstallationRow| it.user_id.is_none_or(|it| !machines.contains(&it));
+    let silent = quiet.into_iter().filter(|it| {
+        is_awaited(it) && installations::state(it, organization, now) == State::Silent
+    });
     Ok(silent
         .map(|it| {
             let data = json!({

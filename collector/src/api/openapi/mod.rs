@@ -22,8 +22,8 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use super::{
     activities, api_keys, apps, audit, batches, catalog, configuration, discoveries, enroll,
     enrollment_keys, explain, health, heartbeats, installations, licenses, reports, rollout,
-    settings, sign_ins, sources, spend, statuses, thresholds, usage, usage_days, user_apps, users,
-    validation, webhooks,
+    settings, sign_ins, sources, spend, statuses, thresholds, usage, usage_days, user_apps,
+    user_kinds, users, validation, webhooks,
 };
 use crate::lists::{etag_matches, words_of};
 use crate::problem::ApiError;
@@ -44,6 +44,7 @@ use crate::store::word::Words;
         usage::show_user_app,
         usage::show_app,
         users::list,
+        user_kinds::put,
         apps::list,
         apps::close,
         apps::reopen,

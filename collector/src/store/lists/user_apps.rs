@@ -5,10 +5,10 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use shared::activity::Status;
 
-use crate::db::schema::user_apps;
+use crate::db::schema::{user_apps, users};
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
 use crate::store::user_apps::{UserAppRow, widen};
-use crate::store::word::Word;
+use crate::store::word::{UserStatus, Word};
 use crate::store::{StoreError, mappings};
 
 /// Which user-apps.
@@ -16,6 +16,8 @@ use crate::store::{StoreError, mappings};
 pub struct Filter {
     /// Of any of these users.
     pub users: Option<Vec<UserId>>,
+    /// Of users who are still there, or have left.
+    pub user_statuses: Option<Vec<UserStatus>>,
     /// Of any of these apps.
     pub apps: Option<Vec<AppId>>,
     /// Those that may have any of these statuses now: what is stored may be older, so a row that is due
@@ -60,6 +62,14 @@ pub fn list(
         .into_boxed::<crate::store::Backend>();
     if let Some(users) = &filter.users {
         query = query.filter(user_id.eq_any(users.clone()));
+    }
+    if let Some(statuses) = &filter.user_statuses {
+        let statuses: Vec<Word<UserStatus>> = statuses.iter().copied().map(Word).collect();
+        let such = users::table
+            .filter(users::organization_id.eq(organization_id))
+            .filter(users::status.eq_any(statuses))
+            .select(users::user_id);
+        query = query.filter(user_id.eq_any(such));
     }
     if let Some(apps) = &filter.apps {
         let apps: Vec<AppId> = apps.iter().map(|it| aliases.resolve(*it)).collect();
