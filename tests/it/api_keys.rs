@@ -215,6 +215,7 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
     ]);
     for (operation, id, body) in [
         ("put /v1/user-apps/statuses", "", r#"{"user_apps":["{user_app}"],"status":"inactive"}"#),
+        ("put /v1/users/kinds", "", r#"{"users":["maria@northwind.example"],"type":"external"}"#),
         ("put /v1/licenses", "license_id", r#"{"app":"slack","name":"Pro","n_purchased":2}"#),
         (
             "put /v1/license-assignments",

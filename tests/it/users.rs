@@ -162,7 +162,8 @@ async fn what_no_kind_is_changes_nobody() {
         422 type takes employee, external, service, group; got "robot"
         422 status takes current, past; got "gone"
         422 1001 users were sent, at most 1000 are allowed
-    "#]].assert_eq(&told);
+    "#]]
+    .assert_eq(&told);
     let by_reader = json!({ "users": ["maria@northwind.example"], "type": "group" });
     assert_eq!(app.reader().put("/v1/users/kinds", &by_reader).await.status, 403);
     let mut viewer = app.viewer().await;
