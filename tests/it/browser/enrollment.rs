@@ -139,8 +139,8 @@ fn a_token_that_an_admin_demands_is_taken_at_a_heartbeat_and_reports_go_on() -> 
 fn newest_token(world: &World) -> Result<String> {
     let is_the_browsers = |it: &&str| it.starts_with("rci_");
     let requests = world.recorder.requests();
-    let tokens = requests.iter().flat_map(|it| it.headers.split_whitespace());
-    Ok(tokens.filter(is_the_browsers).next_back().context("no token was sent")?.to_owned())
+    let mut tokens = requests.iter().flat_map(|it| it.headers.split_whitespace());
+    Ok(tokens.rfind(is_the_browsers).context("no token was sent")?.to_owned())
 }
 
 fn status_for(url: &str, token: &str) -> Result<u16> {
