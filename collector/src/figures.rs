@@ -24,6 +24,7 @@ use crate::store::organizations::{self, Organization};
 use crate::store::users::UserRow;
 use crate::store::word::AppKind;
 use crate::store::{Page, StoreError, discoveries, installations, user_apps, users};
+use crate::veil::Veil;
 
 /// An organization with fewer user-apps and usage days than this is counted at each look: that takes
 /// some milliseconds.
@@ -110,7 +111,7 @@ impl AppFigures {
 /// One user in figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserFigures {
-    /// The user.
+    /// The user, as shown.
     pub user: UserRow,
     /// The user's accounts.
     pub tally: Tally,
@@ -146,6 +147,8 @@ pub struct Counts {
     pub coverage: Coverage,
     /// All accounts.
     pub tally: Tally,
+    /// Its people are shown by pseudonyms.
+    is_veiled: bool,
     n_rows: usize,
     took: Duration,
 }
@@ -182,12 +185,12 @@ impl Figures {
         organization: &Organization,
         now: DateTime<Utc>,
     ) -> Result<Arc<Counts>, StoreError> {
-        if let Some(known) = self.known_large(organization.organization_id) {
+        if let Some(known) = self.known_large(organization) {
             return Ok(known);
         }
         let _guard = self.counting.lock().await;
         // Somebody else may have counted while we waited.
-        if let Some(known) = self.known_large(organization.organization_id) {
+        if let Some(known) = self.known_large(organization) {
             return Ok(known);
         }
         self.count(db, organization, now).await
@@ -215,8 +218,11 @@ impl Figures {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
-    fn known_large(&self, id: OrganizationId) -> Option<Arc<Counts>> {
-        self.known(id).filter(|it| MOST_LIVE_ROWS < it.n_rows)
+    /// Counts of a large organization, unless people are shown otherwise since.
+    fn known_large(&self, organization: &Organization) -> Option<Arc<Counts>> {
+        let known = self.known(organization.organization_id)?;
+        let is_veiled = organization.pseudonymize_people;
+        (MOST_LIVE_ROWS < known.n_rows && known.is_veiled == is_veiled).then_some(known)
     }
 
     async fn count(
@@ -292,6 +298,7 @@ impl Counter {
             installations: BTreeMap::new(),
             coverage: Coverage::default(),
             tally: Tally::default(),
+            is_veiled: false,
             n_rows: 0,
             took: Duration::ZERO,
         };
@@ -336,7 +343,10 @@ impl Counter {
             self.load_apps(conn)?;
         }
         let id = self.organization.organization_id;
-        let users = figures::list_users(conn, id, after, USERS_PER_PART)?;
+        let veil = Veil::of(conn, id)?;
+        self.counts.is_veiled |= veil.is_drawn();
+        let mut users = figures::list_users(conn, id, after, USERS_PER_PART)?;
+        users.iter_mut().for_each(|it| veil.cover_user(it));
         let ends = users.first().zip(users.last()).map(|(a, b)| (a.user_id, b.user_id));
         let Some((first, last)) = ends else { return Ok(Part::SignIns { after: None }) };
         let rows = figures::list_user_apps(conn, id, first, last)?;

@@ -113,6 +113,7 @@ pub(crate) mod tests {
             identity_provider: None,
             minimum_extension_version_at: None,
             second_factor_required: false,
+            pseudonymize_people: false,
             admin_provider_required: false,
             retention: crate::store::organizations::Retention::default(),
             work_domains: Vec::new(),

@@ -31,6 +31,7 @@ pub mod spend;
 pub mod triage;
 pub mod user_kinds;
 pub mod validation;
+pub mod veil;
 
 pub mod callers;
 pub mod identity;

@@ -14,8 +14,9 @@ use crate::store::StoreError;
 use crate::store::license_assignments::{self, AssignmentRow};
 use crate::store::licenses::{self, LicenseRow};
 use crate::store::organizations::Organization;
-use crate::store::users::{self, UserRow};
+use crate::store::users::UserRow;
 use crate::store::word::{LimitClock, LimitScope, UserStatus};
+use crate::veil;
 
 /// One license in one person's hand, assessed.
 #[derive(Clone, Debug)]
@@ -85,7 +86,7 @@ pub fn assess_all(
     let user_ids: Vec<UserId> = user_ids.into_iter().collect();
     let mut people = HashMap::new();
     for ids in user_ids.chunks(MAX_IDS) {
-        people.extend(users::find_all(conn, organization_id, ids)?);
+        people.extend(veil::find_all(conn, organization_id, ids)?);
     }
     let key = |it: &AssignmentRow| Some((it.user_id, by_id.get(&it.license_id)?.app_id));
     let keys: BTreeSet<UserAppKey> = rows.iter().filter_map(key).collect();

@@ -15,6 +15,7 @@ use crate::store::sources::{self, SourceRow};
 use crate::store::users::UserRow;
 use crate::store::word::{IdentityChange, UserStatus, UserType};
 use crate::store::{Page, StoreError, mail_messages, users};
+use crate::veil::Veil;
 
 /// One installation, or one user without any.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ pub struct Line {
     pub why: String,
     /// Whose.
     pub user_id: Option<UserId>,
-    /// Whose, as an address.
+    /// Whose: the address as it is shown.
     pub email: Option<String>,
     /// The installation; none for a user without any.
     pub installation: Option<Box<InstallationRow>>,
@@ -94,12 +95,14 @@ pub struct Roster {
     pub organization: Organization,
     /// Installations in the order of their last contact, then users without any by address.
     pub lines: Vec<Line>,
-    /// All users.
+    /// All users, with the addresses that mail goes to.
     pub users: HashMap<UserId, UserRow>,
     /// When each user was last invited.
     pub invited_at: HashMap<UserId, DateTime<Utc>>,
     /// A source beside the extension says who there is.
     pub is_listed: bool,
+    /// What hides people.
+    pub veil: Veil,
 }
 
 /// Reads the roster; none where the organization is gone.
@@ -118,6 +121,7 @@ pub fn load(
     let is_listed = lists_people(conn, organization_id)?;
     let users: HashMap<UserId, UserRow> = everyone.into_iter().map(|it| (it.user_id, it)).collect();
 
+    let veil = Veil::of(conn, organization_id)?;
     let mut installed = HashSet::new();
     let mut lines: Vec<Line> = Vec::with_capacity(rows.len());
     for row in rows {
@@ -127,7 +131,7 @@ pub fn load(
         }
         let (since, why) = explain(&row, state, &organization);
         let user_id = row.user_id;
-        let email = user_id.and_then(|id| users.get(&id)).map(|it| it.email.clone());
+        let email = user_id.and_then(|id| users.get(&id)).map(|it| veil.cover(&it.email));
         lines.push(Line { state, since, why, user_id, email, installation: Some(Box::new(row)) });
     }
     lines.sort_by_key(|it| {
@@ -137,11 +141,11 @@ pub fn load(
     let mut without: Vec<Line> = users
         .values()
         .filter(|it| is_expected(it) && !installed.contains(&it.user_id))
-        .map(|it| absent(it, invited_at.get(&it.user_id).copied()))
+        .map(|it| absent(it, &veil, invited_at.get(&it.user_id).copied()))
         .collect();
     without.sort_by(|left, right| left.email.cmp(&right.email));
     lines.append(&mut without);
-    Ok(Some(Roster { organization, lines, users, invited_at, is_listed }))
+    Ok(Some(Roster { organization, lines, users, invited_at, is_listed, veil }))
 }
 
 /// A connected source beside the extension says who there is.
@@ -163,7 +167,7 @@ pub fn is_expected(user: &UserRow) -> bool {
     user.user_type.0 == UserType::Employee && user.status.0 == UserStatus::Current
 }
 
-fn absent(user: &UserRow, invited_at: Option<DateTime<Utc>>) -> Line {
+fn absent(user: &UserRow, veil: &Veil, invited_at: Option<DateTime<Utc>>) -> Line {
     let (state, since, why) = match invited_at {
         Some(at) => (State::Invited, at, "Was mailed, and has no browser yet"),
         None => (State::NotInstalled, user.created_at.and_utc(), "Has no browser yet"),
@@ -173,7 +177,7 @@ fn absent(user: &UserRow, invited_at: Option<DateTime<Utc>>) -> Line {
         since: Some(since),
         why: why.to_owned(),
         user_id: Some(user.user_id),
-        email: Some(user.email.clone()),
+        email: Some(veil.cover(&user.email)),
         installation: None,
     }
 }

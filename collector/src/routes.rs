@@ -72,6 +72,7 @@ pub fn configure(app: &mut ServiceConfig) {
                 .service(at("/users").route(get().to(pages::users::list)))
                 .service(at("/users/{user}").route(get().to(pages::users::show)))
                 .service(at("/users/{user}/kind").route(post().to(pages::users::set_kind)))
+                .service(at("/users/{user}/reveals").route(post().to(pages::users::reveal)))
                 .service(at("/user-apps").route(get().to(pages::user_apps::list)))
                 .service(at("/user-apps/{user_app}").route(get().to(pages::explain::show)))
                 .configure(number_pages)

@@ -12,6 +12,7 @@ use crate::store::audit::{self, Actor, Object};
 use crate::store::discoveries::Limits;
 use crate::store::organizations::{self, Organization, Retention};
 use crate::store::word::word;
+use crate::veil;
 
 /// What to change; what is left out stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Change {
     pub second_factor_required: Option<bool>,
     /// Admins sign in at the organization's provider, where there is one.
     pub admin_provider_required: Option<bool>,
+    /// People are shown by pseudonyms.
+    pub pseudonymize_people: Option<bool>,
     /// Days for which single activities are kept.
     pub keep_activity_days: Option<u32>,
     /// Days for which days of use are kept.
@@ -115,9 +118,9 @@ pub fn change(
         organizations::update_second_factor_required(conn, id, is_required, now)?;
         changes.insert("second_factor_required".to_owned(), json!(is_required));
     }
-    if let Some(is_required) = change.admin_provider_required {
-        organizations::update_admin_provider_required(conn, id, is_required, now)?;
-        changes.insert("admin_provider_required".to_owned(), json!(is_required));
+    if let Some(is_wanted) = change.pseudonymize_people {
+        organizations::update_pseudonymization(conn, id, is_wanted, &veil::new_key(), now)?;
+        changes.insert("pseudonymize_people".to_owned(), json!(is_wanted));
     }
     if change.keep_activity_days.is_some() || change.keep_usage_days.is_some() {
         let old = before.retention;

@@ -12,13 +12,14 @@ use crate::db::{AppId, DbConnection, UserId};
 use crate::store::lists::user_apps as list_user_apps;
 use crate::store::organizations::Organization;
 use crate::store::{StoreError, users, validation_rows};
+use crate::veil::Veil;
 
 /// One user-app, or one row of the customer's of which we know nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
     /// Whose account in which app; none for an address that we do not know there.
     pub key: Option<UserAppKey>,
-    /// The address.
+    /// The address, as shown.
     pub email: String,
     /// What we show (`db_last_used`).
     pub db: Option<DateTime<Utc>>,
@@ -46,6 +47,7 @@ pub fn check(
 ) -> Result<Vec<Checked>, StoreError> {
     let organization_id = organization.organization_id;
     let rows = validation_rows::list(conn, organization_id, app_id)?;
+    let veil = Veil::of(conn, organization_id)?;
     let mut clients: BTreeMap<String, Option<ClientDate>> =
         rows.into_iter().map(|it| (it.email, it.client)).collect();
     let addresses: Vec<&str> = clients.keys().map(String::as_str).collect();
@@ -96,6 +98,8 @@ pub fn check(
         reason: verdict(None, None, Some(client)),
         is_newer_than_client: false,
     }));
+    // After addresses were compared, and before their order could tell them.
+    checked.iter_mut().for_each(|it| it.email = veil.cover(&it.email));
     checked.sort_by(|a, b| a.email.cmp(&b.email));
     Ok(checked)
 }

@@ -65,6 +65,14 @@ mod rollout_files;
 /// What is deleted by age.
 mod retention;
 
+/// The same for many rows of a list.
+
+/// Saved views of lists.
+
+/// People by pseudonyms.
+mod pseudonyms;
+
+
 /// How admins sign in and stay so.
 mod admin_sign_in;
 

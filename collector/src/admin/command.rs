@@ -336,6 +336,9 @@ pub struct SetOrganization {
     /// Whether admins sign in at the identity provider, where there is one, and not by password.
     #[arg(long, value_name = "BOOL")]
     pub require_admin_provider: Option<bool>,
+    /// Whether people are shown by pseudonyms: on pages, in files, by the API and to webhooks.
+    #[arg(long, value_name = "BOOL")]
+    pub pseudonymize_people: Option<bool>,
     /// Days for which single activities are kept; last used and statuses stay.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3_650))]
     pub keep_activity_days: Option<u32>,

@@ -72,6 +72,7 @@ pub(super) fn set(
         discovery_min_sign_ins: set.discovery_min_sign_ins,
         second_factor_required: set.require_second_factor,
         admin_provider_required: set.require_admin_provider,
+        pseudonymize_people: set.pseudonymize_people,
         keep_activity_days: set.keep_activity_days,
         keep_usage_days: set.keep_usage_days,
         add_work_domains: texts(&set.work_domains),
@@ -120,6 +121,8 @@ fn shown(conn: &mut DbConnection, id: OrganizationId) -> Result<Answer, AdminErr
     say(&mut text, format_args!("Second factor  {}", yes(it.second_factor_required)));
     let provider = if it.admin_provider_required { "at the provider" } else { "by password too" };
     say(&mut text, format_args!("Admins         sign in {provider}"));
+    let people = if it.pseudonymize_people { "by pseudonyms" } else { "by address and name" };
+    say(&mut text, format_args!("People         shown {people}"));
     let kept = it.retention;
     say(
         &mut text,
@@ -147,6 +150,7 @@ fn shown(conn: &mut DbConnection, id: OrganizationId) -> Result<Answer, AdminErr
         "minimum_extension_version": minimum,
         "second_factor_required": it.second_factor_required,
         "admin_provider_required": it.admin_provider_required,
+        "pseudonymize_people": it.pseudonymize_people,
         "keep_activity_days": kept.activity_days,
         "keep_usage_days": kept.usage_days,
     });

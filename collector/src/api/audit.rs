@@ -17,6 +17,7 @@ use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::lists::audit as list_audit;
 use crate::store::word::{ActorKind, Word};
+use crate::veil::Veil;
 
 /// One change.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -116,6 +117,12 @@ pub fn read(
     let page = ask.page()?;
     let rows = list_audit::list(conn, organization_id, filter, &page, ask.sort.is_descending)?;
     let part = Part::cut(rows, ask, |it| bytes_of(&it.audit_entry_id));
+    let veil = Veil::of(conn, organization_id)?;
+    let detail = |text: &str| {
+        let mut detail = serde_json::from_str(text).unwrap_or(Value::Null);
+        veil.cover_value(&mut detail);
+        detail
+    };
     Ok(part.map(|it| AuditItem {
         audit_entry_id: it.audit_entry_id,
         at: it.at.and_utc(),
@@ -124,6 +131,6 @@ pub fn read(
         action: it.action,
         object_kind: it.object_kind,
         object_id: it.object_id,
-        detail: serde_json::from_str(&it.detail).unwrap_or(Value::Null),
+        detail: detail(&it.detail),
     }))
 }

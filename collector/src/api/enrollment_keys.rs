@@ -21,6 +21,7 @@ use crate::server::Collector;
 use crate::store::enrollment_keys::{self, EnrollmentKeyRow, KeyState};
 use crate::store::word::Word;
 use crate::store::{Page, StoreError, installations};
+use crate::veil::Veil;
 
 /// Longest overlap, and longest life of a key that ends by itself, in days.
 pub const MAX_DAYS: i64 = 3_650;
@@ -100,6 +101,8 @@ pub async fn list(
         let id = reader.organization_id;
         let states = ask.words::<KeyState>("state");
         let mut rows = enrollment_keys::list(conn, id, Page::first(i64::MAX))?;
+        let veil = Veil::of(conn, id)?;
+        rows.iter_mut().for_each(|it| it.name = veil.cover_text(&it.name));
         rows.retain(|it| states.as_ref().is_none_or(|any| any.contains(&it.state(now))));
         let enrolled = installations::newest_enrollments(conn, id)?;
         let is_by_name = ask.sort.by == "name";

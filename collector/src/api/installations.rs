@@ -19,9 +19,10 @@ use crate::lists::{
 use crate::problem::ApiError;
 use crate::roster;
 use crate::server::Collector;
+use crate::store::StoreError;
 use crate::store::lists::installations::{self as list_installations, Order};
 use crate::store::word::Word;
-use crate::store::{StoreError, users};
+use crate::veil;
 
 /// One browser profile with the extension.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -165,7 +166,7 @@ pub async fn list(
         let rows = fill(ask.page::<Key>()?, read)?;
         let part = Part::cut(rows, ask, |it| bytes_of(&(it.last_heartbeat_at, it.installation_id)));
         let ids: Vec<UserId> = part.items.iter().filter_map(|it| it.user_id).collect();
-        let users = users::find_all(conn, organization_id, &ids)?;
+        let users = veil::find_all(conn, organization_id, &ids)?;
         let utc = |it: Option<NaiveDateTime>| it.map(|it| it.and_utc());
         Ok(part.map(|it| {
             let state = state(&it, &organization, now);

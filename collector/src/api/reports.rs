@@ -24,6 +24,7 @@ use crate::server::Collector;
 use crate::store::lists::user_apps as list_user_apps;
 use crate::store::word::{UserType, Word, parse_word, word};
 use crate::store::{Page, StoreError, apps, organizations, users};
+use crate::veil;
 
 /// An app into which people sign in with a password of their own.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -101,7 +102,7 @@ fn password_apps(
     let people: Vec<UserId> = people.into_iter().collect();
     let mut addresses: HashMap<UserId, String> = HashMap::new();
     for ids in people.chunks(1_000) {
-        let found = users::find_all(conn, id, ids)?;
+        let found = veil::find_all(conn, id, ids)?;
         addresses.extend(found.into_iter().map(|(id, it)| (id, it.email)));
     }
     let item = |(app_id, (n_users, with)): (AppId, (usize, BTreeSet<UserId>))| PasswordApp {

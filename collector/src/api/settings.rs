@@ -43,6 +43,7 @@ use crate::store::word::Word;
     "identity_provider": null,
     "second_factor_required": false,
     "admin_provider_required": false,
+    "pseudonymize_people": false,
     "keep_activity_days": 90,
     "keep_usage_days": 400
 })))]
@@ -86,6 +87,8 @@ pub struct Settings {
     second_factor_required: bool,
     /// Admins sign in at the identity provider, where there is one.
     admin_provider_required: bool,
+    /// Pages, lists, files, the API and webhooks show pseudonyms in place of people's addresses and names.
+    pseudonymize_people: bool,
     /// Days for which single activities are kept after they arrived. What they came to stays.
     keep_activity_days: u32,
     /// Days for which days of use are kept.
@@ -113,6 +116,7 @@ impl Settings {
             identity_provider: it.identity_provider,
             second_factor_required: it.second_factor_required,
             admin_provider_required: it.admin_provider_required,
+            pseudonymize_people: it.pseudonymize_people,
             keep_activity_days: it.retention.activity_days,
             keep_usage_days: it.retention.usage_days,
             name: it.name,
@@ -168,6 +172,9 @@ pub struct SettingsChange {
     /// Whether admins sign in at the identity provider; without one, passwords go on working. A password
     /// opens a session again for a while after `rollcall admin allow-password`.
     admin_provider_required: Option<bool>,
+    /// Whether pages, lists, files, the API and webhooks show pseudonyms in place of people's addresses and
+    /// names. Mail goes to the addresses themselves.
+    pseudonymize_people: Option<bool>,
     /// Days for which single activities are kept, 1 to 3,650. What is older then is deleted within the
     /// hour, and for good; last used and statuses stay.
     #[schema(minimum = 1, maximum = 3_650)]
@@ -248,6 +255,9 @@ impl SettingsChange {
             "admin_provider_required" => {
                 SettingsChange { admin_provider_required: flag(name, text)?, ..none }
             }
+            "pseudonymize_people" => {
+                SettingsChange { pseudonymize_people: flag(name, text)?, ..none }
+            }
             "keep_activity_days" => {
                 SettingsChange { keep_activity_days: number(name, text)?, ..none }
             }
@@ -307,6 +317,7 @@ impl SettingsChange {
             discovery_min_sign_ins: self.discovery_min_sign_ins,
             second_factor_required: self.second_factor_required,
             admin_provider_required: self.admin_provider_required,
+            pseudonymize_people: self.pseudonymize_people,
             keep_activity_days: self.keep_activity_days,
             keep_usage_days: self.keep_usage_days,
             add_work_domains: hostnames("add_work_domains", &self.add_work_domains)?,

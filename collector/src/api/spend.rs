@@ -26,6 +26,7 @@ use crate::store::lists::spend_lines::{self as list_spend_lines, Order};
 use crate::store::spend::{self, SpendLineRow};
 use crate::store::word::{SpendState, Word};
 use crate::store::{Page, StoreError};
+use crate::veil::Veil;
 
 fn change(writer: Writer, now: DateTime<Utc>) -> Change {
     Change { organization_id: writer.organization_id, actor: writer.actor, now }
@@ -171,7 +172,7 @@ pub fn read_part(
     id: OrganizationId,
     ask: &Ask,
 ) -> Result<Part<SpendLineItem>, ApiError> {
-    let terms = Terms::read(conn, id)?;
+    let (terms, veil) = (Terms::read(conn, id)?, Veil::of(conn, id)?);
     let apps = find_apps(conn, id, ask)?.map(|it| terms.with_sources(&it));
     let filter = list_spend_lines::Filter {
         apps,
@@ -190,7 +191,9 @@ pub fn read_part(
         };
         states.as_ref().is_none_or(|any| any.contains(&terms.state(it)))
             && rules.as_ref().is_none_or(is_by)
-            && text.as_ref().is_none_or(|text| it.description.to_lowercase().contains(text))
+            && text
+                .as_ref()
+                .is_none_or(|text| veil.cover_text(&it.description).to_lowercase().contains(text))
     };
     let step = if states.is_some() || rules.is_some() || text.is_some() { STEP } else { 1 };
     let is_descending = ask.sort.is_descending;
@@ -227,8 +230,8 @@ pub fn read_part(
             amount: Amount::from_e4(it.amount_e4),
             line_id: it.line_id,
             parent_line_id: it.parent_line_id,
-            account: it.account,
-            description: it.description,
+            account: veil.cover_text(&it.account),
+            description: veil.cover_text(&it.description),
             currency: it.currency,
             spent_on: it.spent_on,
         }
@@ -317,7 +320,12 @@ pub async fn list_rules(
     collector: Data<Collector>,
     reader: Reader,
 ) -> Result<HttpResponse, ApiError> {
-    let found = collector.db.run(move |conn| spend::list_rules(conn, reader.organization_id));
+    let found = collector.db.run(move |conn| {
+        let veil = Veil::of(conn, reader.organization_id)?;
+        let mut rules = spend::list_rules(conn, reader.organization_id)?;
+        rules.iter_mut().for_each(|it| it.pattern = veil.cover_text(&it.pattern));
+        Ok::<_, StoreError>(rules)
+    });
     let item = |it: spend::MatchingRuleRow| RuleItem {
         matching_rule_id: it.matching_rule_id,
         pattern: it.pattern,
@@ -382,7 +390,9 @@ pub async fn create_rule(
 ) -> Result<HttpResponse, ApiError> {
     let change = change(writer, collector.clock.now());
     let answer = collector.db.write(move |conn| {
-        let matched = change.add_rule(conn, &new.pattern, &new.app, new.preview)?;
+        let mut matched = change.add_rule(conn, &new.pattern, &new.app, new.preview)?;
+        let veil = Veil::of(conn, change.organization_id)?;
+        matched.lines.iter_mut().for_each(|it| it.description = veil.cover_text(&it.description));
         Ok::<_, ApiError>(RuleAnswer {
             matching_rule_id: (!new.preview).then_some(matched.rule.matching_rule_id),
             n_matched: matched.lines.len(),

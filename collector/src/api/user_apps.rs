@@ -27,8 +27,9 @@ use crate::store::organizations::Organization;
 use crate::store::user_apps::UserAppRow;
 use crate::store::word::{UserStatus, Word};
 use crate::store::{
-    Page, StoreError, apps, license_assignments, mappings, user_app_sources, user_apps, users,
+    Page, StoreError, apps, license_assignments, mappings, user_app_sources, user_apps,
 };
+use crate::veil::{self, Veil};
 
 /// One user-app in JSON.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -345,7 +346,8 @@ fn describe(
     let user_ids: Vec<UserId> = rows.iter().map(|it| it.0.user_id).collect();
     let app_ids: Vec<AppId> = rows.iter().map(|it| it.0.app_id).collect();
     let keys: Vec<UserAppKey> = rows.iter().map(|it| (it.0.user_id, it.0.app_id)).collect();
-    let users = users::find_all(conn, organization_id, &user_ids)?;
+    let veil = Veil::of(conn, organization_id)?;
+    let users = veil::find_all(conn, organization_id, &user_ids)?;
     let apps = apps::find_all(conn, organization_id, &app_ids)?;
     let days = user_apps::count_usage_days(conn, organization_id, &user_ids, &app_ids)?;
     let today = now.with_timezone(&organization.time_zone).date_naive();
@@ -363,7 +365,9 @@ fn describe(
         let recent = UsageDays::count(recent.get(&key).unwrap_or(&none), today);
         Some(UserAppItem {
             user_app: format!("{}.{}", row.user_id, row.app_id),
-            display_name: row.display_name.unwrap_or_else(|| user.email.clone()),
+            display_name: veil
+                .cover_name(row.display_name, &user.email)
+                .unwrap_or_else(|| user.email.clone()),
             user: UserItem::new(user),
             app: AppItem::new(apps.get(&row.app_id)?),
             first_sign_in_at: utc(row.first_sign_in_at),

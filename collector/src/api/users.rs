@@ -2,12 +2,13 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::addresses_hidden;
 use super::openapi::words;
-use crate::db::UserId;
-use crate::extract::Reader;
+use crate::db::{DbConnection, OrganizationId, UserId};
+use crate::extract::{Json, Reader, Writer};
 use crate::lists::{
     Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, list_params, words_of,
 };
@@ -16,6 +17,7 @@ use crate::server::Collector;
 use crate::store::lists::users::{self as list_users, Order};
 use crate::store::users::{self, UserRow};
 use crate::store::word::{UserStatus, UserType, Word};
+use crate::veil::{self, Revealed, Veil};
 
 /// One user in JSON.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -82,7 +84,7 @@ static USERS: ListSpec = ListSpec {
         Filter {
             name: "email",
             takes: Takes::Texts("maria@northwind.example"),
-            about: "The address that lists show.",
+            about: "The address that lists show. Refused where people are shown by pseudonyms.",
         },
     ],
     sorts: &["created_at", "email"],
@@ -104,6 +106,11 @@ pub async fn list(
     let ask = Ask::read(&USERS, &request)?;
     let organization_id = reader.organization_id;
     answer(&collector.db, &request, ask, move |conn, ask| {
+        let veil = Veil::of(conn, organization_id)?;
+        let asks_for_addresses = ask.texts("email").is_some() || ask.sort.by == "email";
+        if veil.is_drawn() && asks_for_addresses {
+            return Err(addresses_hidden());
+        }
         let filter = list_users::Filter {
             types: ask.words("type"),
             statuses: ask.words("status"),
@@ -114,7 +121,9 @@ pub async fn list(
             _ => Order::Created(ask.page()?.after),
         };
         let (is_descending, limit) = (ask.sort.is_descending, ask.limit + 1);
-        let rows = list_users::list(conn, organization_id, filter, order, is_descending, limit)?;
+        let mut rows =
+            list_users::list(conn, organization_id, filter, order, is_descending, limit)?;
+        rows.iter_mut().for_each(|it| veil.cover_user(it));
         let part = Part::cut(rows, ask, |it| match ask.sort.by {
             "email" => bytes_of(&(it.email.clone(), it.user_id)),
             _ => bytes_of(&it.user_id),

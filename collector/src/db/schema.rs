@@ -24,6 +24,8 @@ diesel::table! {
         admin_provider_required_at -> Nullable<Timestamp>,
         keep_activity_days -> Integer,
         keep_usage_days -> Integer,
+        pseudonymized_at -> Nullable<Timestamp>,
+        pseudonym_key -> Nullable<Binary>,
     }
 }
 

@@ -238,6 +238,7 @@ fn groups(it: &Organization) -> Vec<Group> {
     let factor = of_two(it.second_factor_required, "required", "as each likes");
     let provider =
         of_two(it.admin_provider_required, "only at the identity provider", "by password, too");
+    let people = of_two(it.pseudonymize_people, "by pseudonyms", "by address and name");
     let chosen = |of: &[(&'static str, &'static str, bool)]| {
         of.iter().find(|it| it.2).map_or("", |it| it.1).to_owned()
     };
@@ -279,6 +280,16 @@ fn groups(it: &Organization) -> Vec<Group> {
                     Input::Text(it.help_contact.clone().unwrap_or_default(), 200),
                     "What people read. No number changes.",
                     None,
+                ),
+                setting(
+                    "pseudonymize_people",
+                    "How people are shown",
+                    "By their addresses and names, or by pseudonyms that stay the same for each. An admin can look behind one, with a reason that the audit keeps.",
+                    "by address and name",
+                    chosen(&people),
+                    Input::Words(people.to_vec()),
+                    "Every page, list, file and answer of the API, and what webhooks send, at once; views for BI tools show no address. Lists are no longer searched or ordered by address. Mail goes where it went.",
+                    Some(("/audit?action=user.revealed", "Who looked behind one")),
                 ),
             ],
         },

@@ -27,7 +27,8 @@ use crate::store::organizations::{self, Organization};
 use crate::store::sources::{self, SourceRow};
 use crate::store::user_apps::UserAppRow;
 use crate::store::users::UserRow;
-use crate::store::{apps, mappings, user_apps, users};
+use crate::store::{apps, mappings, user_apps};
+use crate::veil::{self, Veil};
 use shared::activity::{Health, Status};
 
 /// Lines of the log; the API has all.
@@ -113,8 +114,10 @@ fn find(
     // What a mapping gave to an app is explained there.
     let key = (user_id, aliases.resolve(app_id));
     let explanation = explain_user_app(conn, &organization, key, now)?;
-    let row = user_apps::find_all(conn, id, &[key.0], &[key.1])?.pop().ok_or(ApiError::NotFound)?;
-    let user = users::find_all(conn, id, &[key.0])?.remove(&key.0).ok_or(ApiError::NotFound)?;
+    let found = user_apps::find_all(conn, id, &[key.0], &[key.1])?.pop();
+    let mut row = found.ok_or(ApiError::NotFound)?;
+    let user = veil::find_all(conn, id, &[key.0])?.remove(&key.0).ok_or(ApiError::NotFound)?;
+    row.display_name = Veil::of(conn, id)?.cover_name(row.display_name, &user.email);
     let app = apps::find_all(conn, id, &[key.1])?.remove(&key.1).ok_or(ApiError::NotFound)?;
     let known = activity::find_facts(conn, id, &[key])?.remove(&key).unwrap_or_default();
     let thresholds = organization.thresholds(key.1);

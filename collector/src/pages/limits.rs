@@ -28,7 +28,8 @@ use crate::store::sources::SourceRow;
 use crate::store::thresholds::ScopeId;
 use crate::store::users::UserRow;
 use crate::store::word::{AppKind, LimitClock, LimitScope, parse_word, word};
-use crate::store::{figures, licenses, sources, users};
+use crate::store::{figures, licenses, sources};
+use crate::veil;
 
 /// Where this page is.
 pub const PATH: &str = "/limits";
@@ -236,7 +237,7 @@ pub async fn show(
             let limit = read(&asked, &organization, &targets)?;
             let outcome = simulate(conn, &organization, &limit, now)?;
             let ids: Vec<UserId> = outcome.examples.iter().map(|it| it.0.0).collect();
-            Some((limit, outcome, users::find_all(conn, id, &ids)?))
+            Some((limit, outcome, veil::find_all(conn, id, &ids)?))
         } else {
             None
         };

@@ -21,6 +21,7 @@ use crate::server::Collector;
 use crate::store::audit::{self, Object};
 use crate::store::word::{MailState, word};
 use crate::store::{StoreError, mail_messages, mailings, organizations};
+use crate::veil::Veil;
 
 /// Where the list is.
 pub const PATH: &str = "/mailings";
@@ -208,9 +209,10 @@ fn preview_page(
 ) -> PreviewPage {
     let organization = &roster.organization;
     let first = recipients.iter().find(|it| it.skipped.is_none());
-    let name = first.map_or("name@example.com", |it| it.email.as_str());
+    let shown = |email: &str| roster.veil.cover(email);
+    let name = first.map_or_else(|| "name@example.com".to_owned(), |it| shown(&it.email));
     let filling = letters::Filling {
-        name,
+        name: &name,
         link: "https://… (each person’s own link)",
         organization: &organization.name,
         help: organization.help_contact.as_deref().unwrap_or("your IT department"),
@@ -230,8 +232,11 @@ fn preview_page(
         max_reminders: MAX_REMINDERS,
         is_all: *choice == Choice::All,
         keys,
-        to_send: to_send.into_iter().map(|it| it.email).collect(),
-        skipped: skipped.into_iter().map(|it| (it.email, it.skipped.map_or("", reason))).collect(),
+        to_send: to_send.into_iter().map(|it| shown(&it.email)).collect(),
+        skipped: skipped
+            .into_iter()
+            .map(|it| (shown(&it.email), it.skipped.map_or("", reason)))
+            .collect(),
         draft,
     }
 }
@@ -322,7 +327,13 @@ pub async fn show(
             return Ok(None);
         };
         let counts = mail_messages::count_by_mailing(conn, id, &[mailing_id])?;
-        let mails = mail_messages::list_of(conn, id, mailing_id, ROWS)?;
+        let mut mails = mail_messages::list_of(conn, id, mailing_id, ROWS)?;
+        let veil = Veil::of(conn, id)?;
+        for it in &mut mails {
+            it.email = veil.cover(&it.email);
+            // A mail server may repeat the address that it refuses.
+            it.reason = it.reason.as_deref().map(|it| veil.cover_text(it));
+        }
         Ok::<_, PageError>(Some((organization, row, counts, mails)))
     });
     let (organization, row, counts, mails) = found.await?.ok_or(ApiError::NotFound)?;

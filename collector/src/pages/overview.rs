@@ -25,7 +25,8 @@ use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
 use crate::store::users::UserRow;
 use crate::store::word::UserStatus;
-use crate::store::{StoreError, installations, users};
+use crate::store::{StoreError, installations};
+use crate::veil;
 
 /// Rows in one table; the rest is counted and said.
 const MAX_ROWS: usize = 25;
@@ -119,7 +120,7 @@ pub async fn show(caller: Caller, collector: Data<Collector>) -> Result<HttpResp
             let limit = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
             let rows = installations::list_last_heard(conn, id, limit)?;
             let users: Vec<UserId> = rows.iter().filter_map(|it| it.user_id).collect();
-            Ok::<_, StoreError>((rows, users::find_all(conn, id, &users)?))
+            Ok::<_, StoreError>((rows, veil::find_all(conn, id, &users)?))
         })
         .await?;
     let calendar = Calendar::new(organization.time_zone, now);

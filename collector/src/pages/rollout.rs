@@ -31,6 +31,7 @@ use crate::settings::{self, Change};
 use crate::store::enrollment_keys::{self, EnrollmentKeyRow};
 use crate::store::organizations::{self, Organization};
 use crate::store::{Page, StoreError, installations};
+use crate::veil::Veil;
 
 /// Where this page is.
 pub const PATH: &str = "/rollout";
@@ -144,8 +145,11 @@ async fn load(caller: &Caller, collector: &Collector) -> Result<Found, PageError
         };
         let is_outdated = |it: &&_| states::state(it, &organization, now) == State::Outdated;
         let n_outdated = i64::try_from(rows.iter().filter(is_outdated).count());
+        let veil = Veil::of(conn, id)?;
+        let mut keys = enrollment_keys::list_valid(conn, id, now, MAX_KEYS + 1)?;
+        keys.iter_mut().for_each(|it| it.name = veil.cover_text(&it.name));
         Ok::<_, ApiError>(Found {
-            keys: enrollment_keys::list_valid(conn, id, now, MAX_KEYS + 1)?,
+            keys,
             enrolled: installations::newest_enrollments(conn, id)?,
             n_outdated: n_outdated.unwrap_or(i64::MAX),
             organization,

@@ -31,7 +31,8 @@ use crate::store::sources::{self, SourceRow, SourceSettings};
 use crate::store::sync_sessions::{self, SyncSessionRow};
 use crate::store::user_app_sources::{self, AccountRow};
 use crate::store::word::{SyncMode, SyncState, parse_word, word};
-use crate::store::{apps, user_fields, users};
+use crate::store::{apps, user_fields};
+use crate::veil::{self, Veil};
 
 /// Where this page is.
 pub const PATH: &str = "/sources";
@@ -274,10 +275,15 @@ pub async fn show(
             let effect = effect::count(conn, &organization, &source, now)?;
             Some((effect, licenses::assess_all(conn, &organization, None, now)?))
         };
-        let accounts = user_app_sources::list_of_source(conn, id, source_id, after, PART + 1)?;
+        let mut accounts = user_app_sources::list_of_source(conn, id, source_id, after, PART + 1)?;
         let user_ids: Vec<UserId> = accounts.iter().map(|it| it.user_id).collect();
         let app_ids: Vec<_> = accounts.iter().map(|it| it.app_id).collect();
-        let emails = users::find_all(conn, id, &user_ids)?;
+        let emails = veil::find_all(conn, id, &user_ids)?;
+        let veil = Veil::of(conn, id)?;
+        for it in &mut accounts {
+            let shown_as = emails.get(&it.user_id).map_or("", |user| user.email.as_str());
+            it.display_name = veil.cover_name(it.display_name.take(), shown_as);
+        }
         let names = apps::find_all(conn, id, &app_ids)?;
         Ok::<_, ApiError>(Found {
             effect,

@@ -24,7 +24,7 @@ use super::words::{self, Calendar};
 use crate::api::spend::{SPEND_LINES, SpendLineItem, read_part};
 use crate::clock::Clock;
 use crate::db::{AppId, DbConnection, MatchingRuleId, OrganizationId};
-use crate::lists::{self, Ask, Format};
+use crate::lists::Ask;
 use crate::money::Amount;
 use crate::problem::ApiError;
 use crate::server::Collector;
@@ -33,6 +33,7 @@ use crate::spend::{Change, CurrencyTotal, Terms, Totals, app_names, read_lines};
 use crate::store::spend::{self, SpendLineRow};
 use crate::store::word::SpendState;
 use crate::store::{StoreError, organizations};
+use crate::veil::Veil;
 
 /// Where this page is.
 pub const PATH: &str = "/spend";
@@ -96,6 +97,7 @@ struct Book {
     lines: Vec<SpendLineRow>,
     totals: Totals,
     names: BTreeMap<AppId, String>,
+    veil: Veil,
 }
 
 impl Book {
@@ -105,7 +107,7 @@ impl Book {
         let totals = Totals::of(&terms, &lines);
         let ids = totals.lines_by_app.keys().chain(terms.rules.iter().map(|it| &it.app_id));
         let names = app_names(conn, id, ids.copied().collect::<Vec<_>>())?;
-        Ok(Book { terms, lines, totals, names })
+        Ok(Book { terms, lines, totals, names, veil: Veil::of(conn, id)? })
     }
 
     fn name(&self, app_id: AppId) -> String {
@@ -206,7 +208,7 @@ impl Book {
         }
         let line = |it: &spend::MatchingRuleRow| RuleLine {
             id: it.matching_rule_id.to_string(),
-            pattern: it.pattern.clone(),
+            pattern: self.veil.cover_text(&it.pattern),
             app: self.name(it.app_id),
             app_href: format!("/apps/{}", it.app_id),
             lines: words::number(counts.get(&it.matching_rule_id).copied().unwrap_or(0)),
@@ -344,15 +346,15 @@ pub async fn list(
     let caller_frame = CallerFrame::new(&caller, &organization, PATH);
     answer::page(&LinesPage {
         title: "Lines of spend",
-        text: of("text"),
-        states: filters::choices(&STATES, &of("state")),
-        sorts: filters::choices(&SORTS, &sort),
-        kept: pairs.iter().filter(|it| !matches!(it.0, "text" | "state")).cloned().collect(),
-        is_filtered: !pairs.is_empty(),
-        table: lines_table(&part.items, caller_frame.may_change),
-        pager: Pager::new(LINES_PATH, &query, cursor.as_deref(), next.as_deref(), showing),
-        csv: file("csv"),
-        ndjson: file("ndjson"),
+        text: list.filter("text"),
+        states: filters::choices(&STATES, &list.filter("state")),
+        sorts: filters::choices(&SORTS, &list.sort),
+        is_filtered: !list.filters.is_empty(),
+        table: lines_table(&list.items, caller_frame.may_change),
+        kept: list.filters.into_iter().filter(|it| !matches!(it.0, "text" | "state")).collect(),
+        pager: list.pager,
+        csv: list.csv,
+        ndjson: list.ndjson,
         caller: caller_frame,
     })
 }
@@ -578,7 +580,9 @@ pub async fn add_rule(
     let organization = caller.organization(&collector.db).await?;
     let id = organization.organization_id;
     let found = collector.db.write(move |conn| {
-        let matched = change.add_rule(conn, &pattern, &app, true)?;
+        let mut matched = change.add_rule(conn, &pattern, &app, true)?;
+        let veil = Veil::of(conn, id)?;
+        matched.lines.iter_mut().for_each(|it| it.description = veil.cover_text(&it.description));
         let terms = Terms::read(conn, id)?;
         let name = app_names(conn, id, [matched.rule.app_id])?.into_values().next();
         Ok::<_, ApiError>((matched, terms, name.unwrap_or_default()))

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use actix_web::HttpResponse;
 use actix_web::web::{Data, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use chrono::{Days, NaiveDate};
 use serde::Deserialize;
@@ -27,7 +27,8 @@ use crate::store::organizations::Organization;
 use crate::store::user_apps::{self, UserAppRow};
 use crate::store::users::UserRow;
 use crate::store::word::{AppKind, word};
-use crate::store::{StoreError, apps, figures, installations, mappings, user_app_sources, users};
+use crate::store::{StoreError, apps, figures, installations, mappings, user_app_sources};
+use crate::veil;
 
 /// Days in the register of a user-app.
 const N_DAYS: usize = 14;
@@ -165,7 +166,7 @@ pub fn lines(
     let app_ids: BTreeSet<AppId> = known.iter().map(|it| it.row.app_id).collect();
     let (user_ids, app_ids): (Vec<_>, Vec<_>) =
         (user_ids.into_iter().collect(), app_ids.into_iter().collect());
-    let users = users::find_all(conn, id, &user_ids)?;
+    let users = veil::find_all(conn, id, &user_ids)?;
     let apps = apps::find_all(conn, id, &app_ids)?;
     let since = first_day(calendar);
     let aliases = mappings::aliases(conn, id)?;
@@ -292,6 +293,7 @@ pub async fn list(
     caller: Caller,
     collector: Data<Collector>,
     Query(query): Query<ListQuery>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
     let now = collector.clock.now();
     let organization = caller.organization(&collector.db).await?;

@@ -27,9 +27,12 @@ use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
-use crate::store::word::{UserStatus, word};
-use crate::store::{StoreError, installations, user_apps, users};
+use crate::store::users::UserRow;
+use crate::store::word::{UserStatus, UserType, parse_word, word};
+use crate::store::{StoreError, installations, user_apps};
 use crate::user_kinds::{self, Kind};
+use crate::veil::{self, MAX_REASON, Revealed};
+use crate::views;
 
 const SORTS: [(&str, &str); 4] = [
     ("last_used", "last used first"),
@@ -113,6 +116,9 @@ struct UsersPage {
     csv: String,
     json: String,
     is_filtered: bool,
+    /// People are shown by pseudonyms.
+    is_veiled: bool,
+    max_reason: usize,
     users: Vec<UserLine>,
     pager: Pager,
 }
@@ -126,6 +132,9 @@ struct Tab {
 }
 
 struct UserLine {
+    id: UserId,
+    /// As the list shows the user.
+    label: String,
     user: Link<Address>,
     name: Cell,
     kind: &'static str,
@@ -144,26 +153,19 @@ pub async fn list(
     caller: Caller,
     collector: Data<Collector>,
     Query(query): Query<ListQuery>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
     let now = collector.clock.now();
     let organization = caller.organization(&collector.db).await?;
-    let user_type = filters::pick("type", &TYPES, query.user_type.as_deref())?;
-    let status = filters::pick("status", &STATUSES, query.status.as_deref())?;
+    let wanted = Wanted::read(&query)?;
+    let (user_type, status) = (wanted.user_type, wanted.status);
     let sort = filters::pick("sort", &SORTS, query.sort.as_deref())?;
     let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
     let format = Format::parse(query.format.as_deref())?;
     let text = query.text.clone().unwrap_or_default();
     let counts = collector.figures.find(&collector.db, &organization, now).await?;
-    let needle = text.trim().to_lowercase();
-    let is_wanted = |it: &&UserFigures| {
-        let is_status = status.is_empty() || word(it.user.status.0) == status;
-        let is_text = it.user.email.contains(&needle)
-            || it.user.name.as_ref().is_some_and(|it| it.to_lowercase().contains(&needle));
-        is_status && is_text
-    };
-    let of_all_types: Vec<&UserFigures> = counts.users.values().filter(is_wanted).collect();
-    let is_type =
-        |it: &UserFigures, kind: &str| kind.is_empty() || word(it.user.user_type.0) == kind;
+    let of_all_types: Vec<&UserFigures> =
+        counts.users.values().filter(|it| wanted.is_but_for_type(it)).collect();
     let tabs = TYPES.map(|(kind, label)| {
         let n = of_all_types.iter().filter(|it| is_type(it, kind)).count();
         let query = [("type", kind), ("text", &text), ("status", status), ("sort", sort)];
@@ -190,8 +192,10 @@ pub async fn list(
     }
     let calendar = Calendar::new(organization.time_zone, now);
     let line = |it: &&UserFigures| UserLine {
+        id: it.user.user_id,
+        label: it.user.email.clone(),
         user: user_link(it.user.user_id, &it.user.email),
-        name: Cell::text(it.user.name.clone()),
+        name: name_cell(&it.user, organization.pseudonymize_people),
         kind: words::user_type(it.user.user_type.0),
         is_past: it.user.status.0 == UserStatus::Past,
         apps: words::number(it.tally.n()),
@@ -223,6 +227,8 @@ pub async fn list(
         sizes: filters::size_choices(part.size),
         csv: file("csv"),
         json: file("json"),
+        is_veiled: organization.pseudonymize_people,
+        max_reason: MAX_REASON,
         is_filtered: !text.is_empty() || !status.is_empty() || !user_type.is_empty(),
         users: part.of(&found).map(line).collect(),
         pager: Pager::new("/users", &kept, query.cursor.as_deref(), next.as_deref(), showing),
@@ -282,6 +288,7 @@ struct UserPage {
     zone: &'static str,
     lead: String,
     chart: Chart,
+    user_id: UserId,
     path: String,
     is_offboarding: bool,
     views: Vec<View>,
@@ -291,6 +298,11 @@ struct UserPage {
     installations: Vec<InstallationLine>,
     kinds: Vec<Choice>,
     current: Vec<Choice>,
+    /// People are shown by pseudonyms.
+    is_veiled: bool,
+    max_reason: usize,
+    /// Who it is, for this answer alone.
+    revealed: Option<Revealed>,
 }
 
 /// One way to look at a user's accounts.
@@ -328,7 +340,6 @@ pub async fn show(
     // Who leaves leaves every account, the closed and the forgotten ones among them (T30).
     let status = rows::parse_status(word).filter(|_| !is_offboarding);
     let now = collector.clock.now();
-    let user_id: UserId = path.parse().map_err(|_| ApiError::NotFound)?;
     let organization = Arc::new(caller.organization(&collector.db).await?);
     let calendar = Calendar::new(organization.time_zone, now);
     let days = rows::chart_days(&calendar, CHART_DAYS);
@@ -338,7 +349,7 @@ pub async fn show(
         .db
         .run(move |conn| {
             let id = shared.organization_id;
-            let Some(user) = users::find_all(conn, id, &[user_id])?.remove(&user_id) else {
+            let Some(user) = veil::find_all(conn, id, &[user_id])?.remove(&user_id) else {
                 return Ok(None);
             };
             let read = user_apps::list_of_users(conn, id, &[user_id], None, now)?;
@@ -365,8 +376,11 @@ pub async fn show(
     });
     let kind = words::user_type(user.user_type.0);
     let past = if user.status.0 == UserStatus::Past { ", has left" } else { "" };
-    let name = user.name.map_or_else(String::new, |it| format!("{it}. "));
-    answer::page(&UserPage {
+    let is_veiled = organization.pseudonymize_people;
+    // A pseudonym says all that a name would.
+    let name = user.name.filter(|_| !is_veiled);
+    let name = name.map_or_else(String::new, |it| format!("{it}. "));
+    Ok(UserPage {
         title: user.email,
         lead: format!("{name}{kind}{past}. {}.", words::count(tally.n(), "account")),
         zone: calendar.zone_name(),
@@ -378,6 +392,7 @@ pub async fn show(
         ),
         n_lines: words::count(i64::try_from(lines.len()).unwrap_or(i64::MAX), "account"),
         is_offboarding,
+        user_id,
         views: views.into(),
         statuses: filters::choices(&ACCOUNT_STATUSES, word),
         path,
@@ -386,6 +401,9 @@ pub async fn show(
         kinds: filters::choices(&KINDS, self::word(user.user_type.0)),
         current: filters::choices(&PRESENCE, self::word(user.status.0)),
         caller: CallerFrame::new(&caller, &organization, "/users"),
+        is_veiled,
+        max_reason: MAX_REASON,
+        revealed,
     })
 }
 
@@ -422,7 +440,6 @@ fn line_of(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::word::UserType;
 
     #[test]
     fn every_type_has_a_tab() {

@@ -61,6 +61,8 @@ pub struct Organization {
     pub admin_provider_required: bool,
     /// How long what happened is kept.
     pub retention: Retention,
+    /// People are shown by pseudonyms.
+    pub pseudonymize_people: bool,
     /// The source under which the extension's facts are kept.
     pub extension_source_id: SourceId,
     /// Limits of apps, sources and licenses that differ from its own.
@@ -150,6 +152,8 @@ struct OrganizationRow {
     admin_provider_required_at: Option<NaiveDateTime>,
     keep_activity_days: i32,
     keep_usage_days: i32,
+    pseudonymized_at: Option<NaiveDateTime>,
+    pseudonym_key: Option<Vec<u8>>,
 }
 
 /// Creates an organization with its work domains and its extension source.
@@ -187,6 +191,8 @@ pub fn insert(
         admin_provider_required_at: None,
         keep_activity_days: kept(retention.activity_days),
         keep_usage_days: kept(retention.usage_days),
+        pseudonymized_at: None,
+        pseudonym_key: None,
     };
     diesel::insert_into(organizations::table).values(&row).execute(conn)?;
     for domain in &new.work_domains {
@@ -431,23 +437,6 @@ pub fn update_second_factor_required(
     Ok(())
 }
 
-/// Sets whether admins sign in at the organization's provider.
-///
-/// # Errors
-/// When the database refuses.
-pub fn update_admin_provider_required(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    is_required: bool,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    use organizations::dsl;
-    diesel::update(dsl::organizations.filter(dsl::organization_id.eq(organization_id)))
-        .set(dsl::admin_provider_required_at.eq(is_required.then(|| now.naive_utc())))
-        .execute(conn)?;
-    Ok(())
-}
-
 /// Sets how long what happened is kept.
 ///
 /// # Errors
@@ -464,6 +453,26 @@ pub fn update_retention(
             dsl::keep_activity_days.eq(kept(retention.activity_days)),
             dsl::keep_usage_days.eq(kept(retention.usage_days)),
         ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// What pseudonyms of the organization's people are made with; none where people are shown as they are.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_pseudonym_key(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    retention: Retention,
+) -> Result<(), StoreError> {
+    use organizations::dsl;
+    let of_it = dsl::organizations.filter(dsl::organization_id.eq(organization_id));
+    diesel::update(of_it.filter(dsl::pseudonym_key.is_null()))
+        .set(dsl::pseudonym_key.eq(Some(new_key)))
+        .execute(conn)?;
+    diesel::update(of_it)
+        .set(dsl::pseudonymized_at.eq(is_wanted.then(|| now.naive_utc())))
         .execute(conn)?;
     Ok(())
 }
@@ -558,6 +567,7 @@ pub fn find(
             activity_days: whole(row.keep_activity_days),
             usage_days: whole(row.keep_usage_days),
         },
+        pseudonymize_people: row.pseudonymized_at.is_some(),
         work_domains,
         deny_sites,
         site_rules: SiteRules::new(rules?),

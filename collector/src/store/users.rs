@@ -103,6 +103,23 @@ pub fn insert_alias(
     Ok(())
 }
 
+/// The further addresses of a user, in alphabetical order.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_aliases(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    user_id: UserId,
+) -> Result<Vec<String>, StoreError> {
+    Ok(user_aliases::table
+        .filter(user_aliases::organization_id.eq(organization_id))
+        .filter(user_aliases::user_id.eq(user_id))
+        .order(user_aliases::address)
+        .select(user_aliases::address)
+        .load(conn)?)
+}
+
 /// Whose addresses these are; an alias wins over a user of its own with that address.
 ///
 /// # Errors

@@ -20,7 +20,8 @@ use crate::store::webhook_deliveries::{self, Outcome, WebhookDeliveryRow};
 use crate::store::webhook_events::{self, WebhookEventRow};
 use crate::store::webhooks::{self, WebhookRow};
 use crate::store::word::{WebhookDeliveryState, WebhookEventKind, Word, word};
-use crate::store::{StoreError, apps, licenses, users};
+use crate::store::{StoreError, apps, licenses};
+use crate::veil;
 
 /// Waits between the four tries.
 const RETRIES: [TimeDelta; 3] =
@@ -232,13 +233,13 @@ fn outcome(answer: Answer, n_tries_before: i32, now: DateTime<Utc>) -> Outcome {
     }
 }
 
-/// What a receiver reads: the event, with the names that its ids have now.
+/// What a receiver reads: the event, with the names that its ids have now, and people as they are shown.
 fn compose(conn: &mut DbConnection, event: &WebhookEventRow) -> Result<String, StoreError> {
     let id = event.organization_id;
     let mut data: Map<String, Value> = serde_json::from_str(&event.data)
         .map_err(|_| StoreError::Inconsistent("an event's data is no JSON object"))?;
     if let Some(user_id) = id_in::<UserId>(&data, "user_id") {
-        let user = users::find_all(conn, id, &[user_id])?.remove(&user_id);
+        let user = veil::find_all(conn, id, &[user_id])?.remove(&user_id);
         data.insert("email".to_owned(), json!(user.map(|it| it.email)));
     }
     if let Some(app_id) = id_in::<AppId>(&data, "app_id") {

@@ -48,6 +48,7 @@ fn change(app: &TestApp, method: &str, url: &str, body: &Value) -> Result<Value>
     let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
     let request = match method {
         "PUT" => agent.put(url),
+        "PATCH" => agent.patch(url),
         _ => agent.post(url),
     };
     let request = request.header("authorization", format!("Bearer {}", app.write_key.text()));
