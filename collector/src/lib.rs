@@ -32,6 +32,7 @@ pub mod triage;
 pub mod user_kinds;
 pub mod validation;
 pub mod veil;
+pub mod views;
 
 pub mod callers;
 pub mod identity;

@@ -159,6 +159,8 @@ pub fn configure(app: &mut ServiceConfig) {
                     at("/webhook-deliveries/{delivery}/redeliveries")
                         .route(post().to(pages::webhooks::redeliver)),
                 )
+                .service(at("/views").route(post().to(pages::saved_views::create)))
+                .service(at("/views/{view}/removal").route(post().to(pages::saved_views::remove)))
                 .service(at(pages::audit::PATH).route(get().to(pages::audit::list)))
                 .service(at(pages::docs::PATH).route(get().to(pages::docs::show)))
                 .service(at("/enroll").route(get().to(pages::enrollment::show)))
@@ -246,6 +248,10 @@ fn administration_routes(app: &mut ServiceConfig) {
                 .route(post().to(api::api_keys::create)),
         )
         .service(at("/v1/api-keys/{api_key}").route(delete().to(api::api_keys::remove)))
+        .service(
+            at("/v1/views").route(get().to(api::views::list)).route(post().to(api::views::create)),
+        )
+        .service(at("/v1/views/{view}").route(delete().to(api::views::remove)))
         .service(
             at("/v1/webhooks")
                 .route(get().to(api::webhooks::list))

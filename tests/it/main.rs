@@ -68,6 +68,7 @@ mod retention;
 /// The same for many rows of a list.
 
 /// Saved views of lists.
+mod views;
 
 /// People by pseudonyms.
 mod pseudonyms;

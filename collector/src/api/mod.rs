@@ -31,6 +31,7 @@ pub mod validation;
 pub mod api_keys;
 pub mod audit;
 pub mod settings;
+pub mod views;
 pub mod webhooks;
 
 pub mod health;

@@ -158,6 +158,8 @@ ids! {
     WebhookEventId;
     /// One event on its way to one webhook.
     WebhookDeliveryId;
+    /// A list under a name.
+    SavedViewId;
 }
 
 #[cfg(test)]

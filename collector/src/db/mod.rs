@@ -21,8 +21,8 @@ pub use connection::{DbConnection, connect, write};
 pub(crate) use connection::{by_backend, first_locked, with_backend};
 pub use ids::{
     ActivityId, AdminId, ApiKeyId, AppId, AuditEntryId, EnrollmentKeyId, InstallationId, LicenseId,
-    MailMessageId, MailingId, MatchingRuleId, OrganizationId, ReassessmentId, SourceId,
-    SyncSessionId, UserId, WebhookDeliveryId, WebhookEventId, WebhookId,
+    MailMessageId, MailingId, MatchingRuleId, OrganizationId, ReassessmentId, SavedViewId,
+    SourceId, SyncSessionId, UserId, WebhookDeliveryId, WebhookEventId, WebhookId,
 };
 pub use migrate::{MigrateError, migrate, revert_all};
 pub use url::{DatabaseUrl, DatabaseUrlError};

@@ -605,6 +605,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    saved_views (organization_id, saved_view_id) {
+        organization_id -> Binary,
+        saved_view_id -> Binary,
+        list_path -> Text,
+        name -> Text,
+        query -> Text,
+        admin_id -> Nullable<Binary>,
+        created_by -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     field_mappings (organization_id, source_id, source_field) {
         organization_id -> Binary,
         source_id -> Binary,
@@ -673,4 +686,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     webhook_watches,
     webhook_marks,
     closed_apps,
+    saved_views,
 );

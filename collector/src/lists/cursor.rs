@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::db::{
     ActivityId, AdminId, ApiKeyId, AppId, AuditEntryId, EnrollmentKeyId, InstallationId, LicenseId,
-    SourceId, UserId, WebhookDeliveryId, WebhookId,
+    SavedViewId, SourceId, UserId, WebhookDeliveryId, WebhookId,
 };
 
 const TAG_LEN: usize = 6;
@@ -49,6 +49,7 @@ id_keys!(
     EnrollmentKeyId,
     InstallationId,
     LicenseId,
+    SavedViewId,
     SourceId,
     UserId,
     WebhookDeliveryId,

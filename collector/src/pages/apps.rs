@@ -16,6 +16,7 @@ use super::export::{self, Format};
 use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
 use super::list::Pager;
+use super::saved_views::SavedViews;
 use super::table::Table;
 use super::user_apps::{self as rows, Line, Link, STATUSES};
 use super::words::{self, Calendar, Cell, Moment};
@@ -55,6 +56,7 @@ pub struct ListQuery {
 struct AppsPage {
     title: &'static str,
     caller: CallerFrame,
+    saved_views: SavedViews,
     counted: String,
     zone: &'static str,
     text: String,
@@ -115,6 +117,7 @@ pub async fn list(
     caller: Caller,
     collector: Data<Collector>,
     Query(query): Query<ListQuery>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
     let now = collector.clock.now();
     let organization = caller.organization(&collector.db).await?;
@@ -175,7 +178,9 @@ pub async fn list(
     };
     let cursor = query.cursor.as_deref();
     let next = part.next(found.len());
+    let saved_views = SavedViews::load(&caller, &collector, "/apps", &request).await?;
     answer::page(&AppsPage {
+        saved_views,
         title: "Apps",
         counted: rows::counted(&counts, &calendar),
         zone: calendar.zone_name(),

@@ -8,8 +8,9 @@ use serde_json::Value;
 use super::answer::{self, PageError};
 use super::caller::Caller;
 use super::frame::CallerFrame;
-use super::list::Pager;
-use super::words::{self, Calendar, Cell};
+use super::list::{self, Pager, Wanted};
+use super::saved_views::SavedViews;
+use super::words::{Calendar, Cell};
 use crate::api::audit::{AUDIT, AuditItem, read};
 use crate::lists::{self, Ask, Format};
 use crate::problem::ApiError;
@@ -24,6 +25,7 @@ pub const PATH: &str = "/audit";
 struct AuditPage {
     title: &'static str,
     caller: CallerFrame,
+    saved_views: SavedViews,
     zone: &'static str,
     actor: String,
     action: String,
@@ -96,7 +98,9 @@ pub async fn list(
         label: actor_kind(*kind),
         is_chosen: chosen == *value,
     };
+    let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
     answer::page(&AuditPage {
+        saved_views,
         title: "Audit",
         zone: calendar.zone_name(),
         actor: of("actor"),

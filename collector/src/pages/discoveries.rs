@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::answer::{self, PageError};
 use super::caller::Caller;
 use super::frame::CallerFrame;
+use super::saved_views::SavedViews;
 use super::tiles;
 use super::words::{self, Calendar, Cell};
 use crate::api::discoveries::{decide_all, toml};
@@ -34,6 +35,7 @@ const MAX_ROWS: usize = 100;
 struct DiscoveriesPage {
     title: &'static str,
     caller: CallerFrame,
+    saved_views: SavedViews,
     views: Vec<ViewLink>,
     view: &'static str,
     lead: &'static str,
@@ -102,6 +104,7 @@ pub async fn show(
     caller: Caller,
     Query(view): Query<View>,
     collector: Data<Collector>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
     let state = match view.state.as_deref() {
         None => DiscoveryState::Open,
@@ -131,7 +134,8 @@ pub async fn show(
     let (organization, found) = found.ok_or(ApiError::NotFound)?;
     let calendar = Calendar::new(organization.time_zone, now);
     let frame = CallerFrame::new(&caller, &organization, "/discoveries");
-    answer::page(&found.page(frame, &organization, &calendar, state))
+    let saved_views = SavedViews::load(&caller, &collector, "/discoveries", &request).await?;
+    answer::page(&found.page(frame, saved_views, &organization, &calendar, state))
 }
 
 struct Found {
@@ -145,6 +149,7 @@ impl Found {
     fn page(
         self,
         caller: CallerFrame,
+        saved_views: SavedViews,
         organization: &Organization,
         calendar: &Calendar,
         state: DiscoveryState,
@@ -174,6 +179,7 @@ impl Found {
         DiscoveriesPage {
             title: "Discoveries",
             caller,
+            saved_views,
             views: self.views(state, limits),
             view: word(state),
             lead: match state {

@@ -15,6 +15,7 @@ use super::answer::{self, PageError};
 use super::caller::Caller;
 use super::frame::CallerFrame;
 use super::list::Pager;
+use super::saved_views::SavedViews;
 use super::words::{self, Address, Calendar, Cell};
 use crate::db::{InstallationId, UserId};
 use crate::identity::{installations as identities, keys};
@@ -35,6 +36,7 @@ const ROWS: usize = 100;
 struct InstallationsPage {
     title: &'static str,
     caller: CallerFrame,
+    saved_views: SavedViews,
     coverage: String,
     /// Employees who do not report, and the rows behind them.
     missing: Option<String>,
@@ -176,7 +178,9 @@ pub async fn show(
     };
     let cursor = (0 < offset).then_some(filter.cursor.as_str());
     let pager = Pager::new(PATH, &filter.pairs(), cursor, next.as_deref(), showing);
+    let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
     answer::page(&InstallationsPage {
+        saved_views,
         title: "Installations",
         caller: CallerFrame::new(&caller, &roster.organization, PATH),
         coverage: coverage(roster.coverage()),

@@ -16,6 +16,7 @@ use super::export::{self, Format};
 use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
 use super::list::Pager;
+use super::saved_views::SavedViews;
 use super::table::{Kind, Table, Value};
 use super::words::{self, Calendar};
 use crate::api::find_app;
@@ -216,6 +217,7 @@ const USES: [(&str, &str); 4] =
 struct ListPage {
     title: &'static str,
     caller: CallerFrame,
+    saved_views: SavedViews,
     zone: &'static str,
     uses: Vec<Choice>,
     reasons: Vec<Choice>,
@@ -338,7 +340,9 @@ pub async fn list(
     let types: Vec<(&str, &str)> = types.iter().map(|it| (it.0.as_str(), it.1.as_str())).collect();
     let next = part.next(rows.len());
     let showing = part.showing(rows.len(), "license");
+    let saved_views = SavedViews::load(&caller, &collector, LIST_PATH, &request).await?;
     answer::page(&ListPage {
+        saved_views,
         title: "Who holds licenses",
         zone: calendar.zone_name(),
         uses: filters::choices(&USES, &verdict),

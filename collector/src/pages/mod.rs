@@ -40,6 +40,7 @@ pub mod filters;
 pub mod caller;
 pub mod frame;
 pub mod list;
+pub mod saved_views;
 pub mod table;
 pub mod upload;
 pub mod words;

@@ -17,7 +17,8 @@ use super::caller::Caller;
 use super::filters::{self, Choice};
 use super::frame::CallerFrame;
 use super::imports::rejected_table;
-use super::list::Pager;
+use super::list::{self, Pager, Wanted};
+use super::saved_views::SavedViews;
 use super::table::{Kind, Table, Value};
 use super::upload::optional;
 use super::words::{self, Calendar};
@@ -290,6 +291,7 @@ const SORTS: [(&str, &str); 4] = [
 struct LinesPage {
     title: &'static str,
     caller: CallerFrame,
+    saved_views: SavedViews,
     text: String,
     states: Vec<Choice>,
     sorts: Vec<Choice>,
@@ -344,7 +346,9 @@ pub async fn list(
         pairs.iter().find(|it| it.0 == name).map_or_else(String::new, |it| it.1.clone())
     };
     let caller_frame = CallerFrame::new(&caller, &organization, PATH);
+    let saved_views = SavedViews::load(&caller, &collector, LINES_PATH, &request).await?;
     answer::page(&LinesPage {
+        saved_views,
         title: "Lines of spend",
         text: list.filter("text"),
         states: filters::choices(&STATES, &list.filter("state")),

@@ -17,6 +17,7 @@ use super::export::{self, Format};
 use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
 use super::list::Pager;
+use super::saved_views::SavedViews;
 use super::words::{self, Address, Calendar, Cell, Explanation};
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
 use crate::figures::UserFigures;
@@ -274,6 +275,7 @@ pub struct ListQuery {
 struct UserAppsPage {
     title: &'static str,
     caller: CallerFrame,
+    saved_views: SavedViews,
     counted: String,
     zone: &'static str,
     text: String,
@@ -366,7 +368,9 @@ pub async fn list(
     } else {
         words::count(n_all, "account")
     };
+    let saved_views = SavedViews::load(&caller, &collector, "/user-apps", &request).await?;
     answer::page(&UserAppsPage {
+        saved_views,
         title: "Who uses what",
         counted: counted(&counts, &calendar),
         zone: calendar.zone_name(),

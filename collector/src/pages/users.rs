@@ -17,6 +17,7 @@ use super::export::{self, Format};
 use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
 use super::list::Pager;
+use super::saved_views::SavedViews;
 use super::user_apps::{self as rows, Line, Link};
 use super::words::{self, Address, Calendar, Cell};
 use crate::db::UserId;
@@ -105,6 +106,7 @@ pub struct ListQuery {
 struct UsersPage {
     title: &'static str,
     caller: CallerFrame,
+    saved_views: SavedViews,
     counted: String,
     zone: &'static str,
     user_type: String,
@@ -217,7 +219,9 @@ pub async fn list(
     };
     let next = part.next(found.len());
     let showing = part.showing(found.len(), "user");
+    let saved_views = SavedViews::load(&caller, &collector, "/users", &request).await?;
     answer::page(&UsersPage {
+        saved_views,
         title: "Users",
         counted: rows::counted(&counts, &calendar),
         zone: calendar.zone_name(),

@@ -20,6 +20,7 @@ use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
 use super::imports::rejected_table;
 use super::list::Pager;
+use super::saved_views::SavedViews;
 use super::table::{Kind, Table, Value};
 use super::upload::optional;
 use super::words::{self, Calendar, Cell};
@@ -53,6 +54,7 @@ const VERDICTS: [(&str, &str); 7] = [
 struct ValidationPage {
     title: &'static str,
     caller: CallerFrame,
+    saved_views: SavedViews,
     zone: &'static str,
     apps: Vec<Choice>,
     verdicts: Vec<Choice>,
@@ -104,6 +106,7 @@ pub async fn show(
     caller: Caller,
     Query(query): Query<ValidationQuery>,
     collector: Data<Collector>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
     let verdict = filters::pick("verdict", &VERDICTS, query.verdict.as_deref())?;
     let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
@@ -136,7 +139,9 @@ pub async fn show(
     let file =
         |format| filters::link(PATH, &[("app", &app), ("verdict", verdict), ("format", format)]);
     let (next, showing) = (part.next(rows.len()), part.showing(rows.len(), "date"));
+    let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
     answer::page(&ValidationPage {
+        saved_views,
         title: "Validation",
         zone: calendar.zone_name(),
         apps: filters::choices(&choices, &app),

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use super::answer::{self, PageError};
 use super::caller::Caller;
 use super::frame::CallerFrame;
-use super::list::Pager;
+use super::list::{self, Pager, Wanted};
+use super::saved_views::SavedViews;
 use super::words::{self, Calendar, Cell};
 use crate::api::webhooks::{DELIVERIES, DeliveryItem, read_deliveries};
 use crate::db::{WebhookDeliveryId, WebhookId};
@@ -29,6 +30,7 @@ pub const PATH: &str = "/webhooks";
 struct WebhooksPage {
     title: &'static str,
     caller: CallerFrame,
+    saved_views: SavedViews,
     zone: &'static str,
     kinds: Vec<Kind>,
     webhooks: Vec<Line>,
@@ -160,8 +162,10 @@ pub async fn show(
     let targets = rows.iter().map(|it| choice(it.webhook_id.to_string(), &it.name, webhook_id));
     let names: BTreeMap<WebhookId, &str> =
         rows.iter().map(|it| (it.webhook_id, it.name.as_str())).collect();
-    let deliveries = part.items.iter().map(|it| delivery_line(it, &names, &calendar)).collect();
+    let deliveries = list.items.iter().map(|it| delivery_line(it, &names, &calendar)).collect();
+    let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
     answer::page(&WebhooksPage {
+        saved_views,
         title: "Webhooks",
         zone: calendar.zone_name(),
         kinds: kinds().map(|it| Kind { word: word(it), meaning: meaning(it) }).collect(),

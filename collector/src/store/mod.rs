@@ -31,6 +31,7 @@ pub mod webhooks;
 
 pub mod figures;
 pub mod lists;
+pub mod saved_views;
 
 pub mod apps;
 pub mod closed_apps;
