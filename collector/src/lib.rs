@@ -23,6 +23,7 @@ pub mod closing;
 pub mod figures;
 pub mod ingest;
 pub mod licenses;
+pub mod person;
 pub mod retention;
 pub mod settings;
 pub mod simulation;

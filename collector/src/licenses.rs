@@ -25,7 +25,7 @@ pub struct AssessedLicense {
     pub license: LicenseRow,
     /// Who holds it, and since when.
     pub assignment: AssignmentRow,
-    /// The person.
+    /// The person, as shown.
     pub user: UserRow,
     /// Used, unused or unknown, and why.
     pub assessment: LicenseAssessment,

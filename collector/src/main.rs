@@ -3,8 +3,9 @@
 use clap::Parser;
 use collector::clock::Clock;
 use collector::config::{Config, DatabaseConfig, LogConfig};
+use collector::person::{EraseArgs, ExportArgs};
 use collector::seed::{self, Seed};
-use collector::{admin, db, server, telemetry};
+use collector::{admin, db, person, server, telemetry};
 
 /// Rollcall's collector.
 #[derive(Debug, Parser)]
@@ -22,6 +23,10 @@ enum Command {
     Migrate(MigrateArgs),
     /// Create admins and keys, and change an organization's settings.
     Admin(AdminArgs),
+    /// Print everything that is held of one person, as one JSON document.
+    Export(Box<PersonArgs<ExportArgs>>),
+    /// Erase one person; without --yes, say what that would delete and what stays.
+    Erase(Box<PersonArgs<EraseArgs>>),
     /// Fill an empty organization with invented people and use, to try Rollcall with.
     Seed(Box<SeedArgs>),
 }
@@ -40,6 +45,14 @@ struct SeedArgs {
     database: DatabaseConfig,
     #[command(flatten)]
     seed: Seed,
+}
+
+#[derive(Debug, clap::Args)]
+struct PersonArgs<T: clap::Args> {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    #[command(flatten)]
+    person: T,
 }
 
 #[derive(Debug, clap::Args)]
@@ -72,6 +85,14 @@ async fn main() -> anyhow::Result<()> {
             let now = Clock::System.now();
             let done = admin::run(url, &args.command, args.json, now, &mut input, &mut output);
             refuse(done)
+        }
+        Command::Export(args) => {
+            let (url, now) = (&args.database.database_url, Clock::System.now());
+            refuse(person::run_export(url, &args.person, now, &mut std::io::stdout()))
+        }
+        Command::Erase(args) => {
+            let (url, now) = (&args.database.database_url, Clock::System.now());
+            refuse(person::run_erase(url, &args.person, now, &mut std::io::stdout()))
         }
         Command::Seed(args) => {
             let now = Clock::System.now();

@@ -32,6 +32,10 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at(wire::SIGN_OUTS_PATH).route(post().to(api::sign_ins::remove)))
         .service(at("/v1/user-apps").route(get().to(api::user_apps::list)))
         .service(at("/v1/users").route(get().to(api::users::list)))
+        .service(at("/v1/users/lookups").route(post().to(api::users::look_up)))
+        .service(at("/v1/users/{user}/reveals").route(post().to(api::users::reveal)))
+        .service(at("/v1/users/{user}/exports").route(post().to(api::users::export)))
+        .service(at("/v1/users/{user}/erasures").route(post().to(api::users::erase)))
         .service(
             at("/v1/apps")
                 .route(get().to(api::apps::list))

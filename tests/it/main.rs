@@ -73,6 +73,8 @@ mod views;
 /// People by pseudonyms.
 mod pseudonyms;
 
+/// What one person may ask for.
+mod persons;
 
 /// How admins sign in and stay so.
 mod admin_sign_in;

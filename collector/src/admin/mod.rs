@@ -551,6 +551,6 @@ fn revoked_answer(what: &'static str, revoked: bool, id: &str) -> Result<Answer,
 }
 
 /// An address on the command line.
-fn parse_email(text: &str) -> Result<EmailAddress, String> {
+pub(crate) fn parse_email(text: &str) -> Result<EmailAddress, String> {
     EmailAddress::parse(text).map_err(|error| error.to_string())
 }

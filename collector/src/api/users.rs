@@ -12,9 +12,11 @@ use crate::extract::{Json, Reader, Writer};
 use crate::lists::{
     Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, list_params, words_of,
 };
+use crate::person;
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::lists::users::{self as list_users, Order};
+use crate::store::person::{self as person_rows, Person};
 use crate::store::users::{self, UserRow};
 use crate::store::word::{UserStatus, UserType, Word};
 use crate::veil::{self, Revealed, Veil};
@@ -23,9 +25,10 @@ use crate::veil::{self, Revealed, Veil};
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UserItem {
     user_id: UserId,
-    /// The address that lists show, lower-case.
+    /// The address that lists show, lower-case. Where the setting `pseudonymize_people` is on, a pseudonym such
+    /// as `person-7f3a90c1d2e4b586`, here and wherever a person is shown.
     email: String,
-    /// The person's name from the best source.
+    /// The person's name from the best source, or the pseudonym.
     name: Option<String>,
     /// What kind of user.
     #[serde(rename = "type")]
@@ -137,4 +140,219 @@ pub async fn list(
         }))
     })
     .await
+}
+
+/// Why somebody looks behind a pseudonym.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "reason": "Ticket 4711: lost laptop" })))]
+#[serde(deny_unknown_fields)]
+pub struct RevealRequest {
+    /// 3 to 500 characters; it is kept in the audit.
+    #[schema(min_length = 3, max_length = 500)]
+    reason: String,
+}
+
+/// Who a person is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "user_id": "019ab0c2-5a00-7000-8000-000000000001",
+    "email": "maria@northwind.example",
+    "name": "Maria Keller",
+    "aliases": ["m.keller@northwind.example"]
+})))]
+pub struct RevealedUser {
+    user_id: UserId,
+    email: String,
+    name: Option<String>,
+    /// Further addresses of the same person.
+    aliases: Vec<String>,
+}
+
+/// Says who one person is, whatever lists show. The audit says who asked, about whom, and why.
+///
+/// # Errors
+/// [`ApiError::NotFound`], and [`ApiError::Invalid`] for a reason that says nothing.
+#[utoipa::path(
+    post, path = "/v1/users/{user}/reveals", tag = "usage", operation_id = "reveal_user",
+    params(("user" = UserId, Path, description = "The user's id.")),
+    request_body = RevealRequest,
+    responses((status = 200, description = "Who it is.", body = RevealedUser)),
+    security(("api_key" = ["admin"]))
+)]
+pub async fn reveal(
+    collector: web::Data<Collector>,
+    writer: Writer,
+    user_id: web::Path<UserId>,
+    Json(request): Json<RevealRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let (now, user_id) = (collector.clock.now(), user_id.into_inner());
+    let revealed = collector.db.write(move |conn| {
+        let id = writer.organization_id;
+        veil::reveal(conn, id, user_id, &request.reason, &writer.actor, now)
+    });
+    let Revealed { user, aliases } = revealed.await?;
+    let (email, name) = (user.email, user.name);
+    Ok(HttpResponse::Ok().json(RevealedUser { user_id, email, name, aliases }))
+}
+
+/// Whose address it is, and why somebody asks.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({
+    "email": "maria@northwind.example", "reason": "She asked for her data"
+})))]
+#[serde(deny_unknown_fields)]
+pub struct LookupRequest {
+    /// An address, or a further one of a person.
+    email: String,
+    /// 3 to 500 characters; it is kept in the audit.
+    #[schema(min_length = 3, max_length = 500)]
+    reason: String,
+}
+
+/// Whose address it is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({ "user_id": "019ab0c2-5a00-7000-8000-000000000001" })))]
+pub struct LookedUp {
+    /// None where the address is nobody's.
+    user_id: Option<UserId>,
+}
+
+/// Finds a person by an address, whatever lists show. The audit says who asked, about whom, and why.
+///
+/// # Errors
+/// [`ApiError::Invalid`] for what is no address, and for a reason that says nothing.
+#[utoipa::path(
+    post, path = "/v1/users/lookups", tag = "usage", operation_id = "look_up_user",
+    request_body = LookupRequest,
+    responses((status = 200, description = "Who it is, if anybody.", body = LookedUp)),
+    security(("api_key" = ["admin"]))
+)]
+pub async fn look_up(
+    collector: web::Data<Collector>,
+    writer: Writer,
+    Json(request): Json<LookupRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let now = collector.clock.now();
+    let found = collector.db.write(move |conn| {
+        let (id, actor) = (writer.organization_id, &writer.actor);
+        veil::look_up(conn, id, &request.email, &request.reason, actor, now)
+    });
+    Ok(HttpResponse::Ok().json(LookedUp { user_id: found.await? }))
+}
+
+/// Everything that is held of one person, as one document: for a person who asks for their data. Each part
+/// says what it is. The audit says who asked, about whom, and why.
+///
+/// # Errors
+/// [`ApiError::NotFound`], and [`ApiError::Invalid`] for a reason that says nothing.
+#[utoipa::path(
+    post, path = "/v1/users/{user}/exports", tag = "usage", operation_id = "export_user",
+    params(("user" = UserId, Path, description = "The user's id.")),
+    request_body = RevealRequest,
+    responses((status = 200, description = "Everything.", body = Object)),
+    security(("api_key" = ["admin"]))
+)]
+pub async fn export(
+    collector: web::Data<Collector>,
+    writer: Writer,
+    user_id: web::Path<UserId>,
+    Json(request): Json<RevealRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let (now, user_id) = (collector.clock.now(), user_id.into_inner());
+    let document = collector.db.write(move |conn| {
+        let reason = veil::check_reason(&request.reason)?;
+        let person = find_person(conn, writer.organization_id, user_id)?;
+        person::export(conn, &person, reason, &writer.actor, now)
+    });
+    Ok(HttpResponse::Ok().json(document.await?))
+}
+
+fn find_person(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    user_id: UserId,
+) -> Result<Person, ApiError> {
+    person_rows::find(conn, organization_id, user_id)?.ok_or(ApiError::NotFound)
+}
+
+/// Why a person is erased, or what that would do.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "reason": "She asked for it", "preview": true })))]
+#[serde(deny_unknown_fields)]
+pub struct ErasureRequest {
+    /// 3 to 500 characters; it is kept in the audit.
+    #[schema(min_length = 3, max_length = 500)]
+    reason: String,
+    /// Only say what would be done.
+    #[serde(default)]
+    #[schema(required = false)]
+    preview: bool,
+}
+
+/// One part of what is held of a person.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ErasedPart {
+    /// Its name, such as `activities`.
+    part: &'static str,
+    /// What it is.
+    about: &'static str,
+    /// `deleted`, `unnamed` (its rows stay without the address) or `kept` (with an id that leads nowhere).
+    fate: &'static str,
+    /// Its rows.
+    n: usize,
+}
+
+/// What was erased, or would be.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "user_id": "019ab0c2-5a00-7000-8000-000000000001",
+    "is_erased": true,
+    "parts": [{ "part": "users", "about": "The user.", "fate": "deleted", "n": 1 }]
+})))]
+pub struct Erasure {
+    user_id: UserId,
+    is_erased: bool,
+    parts: Vec<ErasedPart>,
+}
+
+/// Erases one person: for a person who asks for it. A source or a browser that still names the person brings
+/// them back. The audit says who did it, to whom, and why, and keeps no address.
+///
+/// # Errors
+/// [`ApiError::NotFound`], [`ApiError::Invalid`] for a reason that says nothing, and [`ApiError::Conflict`]
+/// for an admin's address.
+#[utoipa::path(
+    post, path = "/v1/users/{user}/erasures", tag = "usage", operation_id = "erase_user",
+    params(("user" = UserId, Path, description = "The user's id.")),
+    request_body = ErasureRequest,
+    responses(
+        (status = 200, description = "Erased, or what would be.", body = Erasure),
+        (status = 409, description = "The address is an admin's.")
+    ),
+    security(("api_key" = ["admin"]))
+)]
+pub async fn erase(
+    collector: web::Data<Collector>,
+    writer: Writer,
+    user_id: web::Path<UserId>,
+    Json(request): Json<ErasureRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let (now, user_id, is_preview) = (collector.clock.now(), user_id.into_inner(), request.preview);
+    let counts = collector.db.write(move |conn| {
+        let reason = veil::check_reason(&request.reason)?;
+        let person = find_person(conn, writer.organization_id, user_id)?;
+        if is_preview {
+            return person::preview(conn, &person);
+        }
+        person::erase(conn, &person, reason, &writer.actor, now)
+    });
+    let part = |it: person::Count| ErasedPart {
+        part: it.name,
+        about: it.about,
+        fate: it.fate.as_str(),
+        n: it.n,
+    };
+    let parts = counts.await?.into_iter().map(part).collect();
+    collector.callers.forget_all();
+    Ok(HttpResponse::Ok().json(Erasure { user_id, is_erased: !is_preview, parts }))
 }

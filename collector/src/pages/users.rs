@@ -338,6 +338,73 @@ pub async fn show(
     path: Path<String>,
     Query(query): Query<ShowQuery>,
 ) -> Result<HttpResponse, PageError> {
+    let user_id: UserId = path.parse().map_err(|_| ApiError::NotFound)?;
+    answer::page(&load(caller, &collector, user_id, query, None).await?)
+}
+
+/// Why somebody looks behind a pseudonym.
+#[derive(Deserialize)]
+pub struct RevealForm {
+    form_token: String,
+    reason: String,
+}
+
+/// `POST`: the same page with the person's address and name, in this answer alone. The audit says who
+/// looked, at whom, and why.
+///
+/// # Errors
+/// When the form is not ours, the person may not, gives no reason, or there is no such user.
+pub async fn reveal(
+    caller: Caller,
+    collector: Data<Collector>,
+    path: Path<String>,
+    form: Form<RevealForm>,
+    request: HttpRequest,
+) -> Result<HttpResponse, PageError> {
+    caller.check_change(&request, &form.form_token)?;
+    let user_id: UserId = path.parse().map_err(|_| ApiError::NotFound)?;
+    let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
+    let reason = form.into_inner().reason;
+    let revealed =
+        collector.db.write(move |conn| veil::reveal(conn, id, user_id, &reason, &actor, now));
+    let revealed = Some(revealed.await?);
+    answer::page(&load(caller, &collector, user_id, ShowQuery::default(), revealed).await?)
+}
+
+/// Whose address it is, and why somebody asks.
+#[derive(Deserialize)]
+pub struct LookupForm {
+    form_token: String,
+    email: String,
+    reason: String,
+}
+
+/// `POST`: leads to the person with an address. The audit says who asked, about whom, and why.
+///
+/// # Errors
+/// When the form is not ours, the person may not, gives no reason, or the address is nobody's.
+pub async fn look_up(
+    caller: Caller,
+    collector: Data<Collector>,
+    form: Form<LookupForm>,
+    request: HttpRequest,
+) -> Result<HttpResponse, PageError> {
+    caller.check_change(&request, &form.form_token)?;
+    let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
+    let LookupForm { email, reason, .. } = form.into_inner();
+    let found =
+        collector.db.write(move |conn| veil::look_up(conn, id, &email, &reason, &actor, now));
+    let user_id = found.await?.ok_or(ApiError::NotFound)?;
+    Ok(answer::redirect_to(&format!("/users/{user_id}")))
+}
+
+async fn load(
+    caller: Caller,
+    collector: &Collector,
+    user_id: UserId,
+    query: ShowQuery,
+    revealed: Option<Revealed>,
+) -> Result<UserPage, PageError> {
     let view = filters::pick("view", &VIEWS, query.view.as_deref())?;
     let is_offboarding = !view.is_empty();
     let word = filters::pick("status", &ACCOUNT_STATUSES, query.status.as_deref())?;

@@ -1,4 +1,5 @@
-//! What was changed, by whom. Appended in the transaction of the change itself, never updated.
+//! What was changed, by whom. Appended in the transaction of the change itself, never updated, but for
+//! the addresses of a person who is erased (`store::person`).
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;

@@ -464,7 +464,32 @@ pub fn update_retention(
 pub fn find_pseudonym_key(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
-    retention: Retention,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    use organizations::dsl;
+    let found: Option<Option<Vec<u8>>> = dsl::organizations
+        .filter(dsl::organization_id.eq(organization_id))
+        .filter(dsl::pseudonymized_at.is_not_null())
+        .select(dsl::pseudonym_key)
+        .first(conn)
+        .optional()?;
+    found
+        .map(|key| {
+            key.ok_or(StoreError::Inconsistent("people have pseudonyms, and no key for them"))
+        })
+        .transpose()
+}
+
+/// Sets whether people are shown by pseudonyms. The key is kept once there is one: a person's pseudonym is
+/// the same when the setting comes back.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_pseudonymization(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    is_wanted: bool,
+    new_key: &[u8],
+    now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     use organizations::dsl;
     let of_it = dsl::organizations.filter(dsl::organization_id.eq(organization_id));

@@ -235,6 +235,39 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
     tab.click("#flush_seconds button")?;
     tab.wait_for("document.querySelector('#flush_seconds-error') !== null")?;
     look("/settings-refused")?;
+    tab.go_to(&format!("{}/webhooks", served.origin()))?;
+    tab.eval("document.querySelector('#webhooks details').open = true")?;
+    look("/webhooks-secret")?;
+    // A view that is saved, rows that are chosen, and what would become of them.
+    tab.go_to(&format!("{}/users?type=external", served.origin()))?;
+    tab.eval("document.querySelector('.saved-views').open = true")?;
+    look("/users-to-save")?;
+    tab.type_into("#view-name", "Guests")?;
+    tab.press_enter()?;
+    tab.wait_for("document.querySelector('nav[aria-label=\"Saved views\"]') !== null")?;
+    tab.eval("document.querySelector('.saved-views').open = true")?;
+    look("/users-saved")?;
+    tab.go_to(&format!("{}/users", served.origin()))?;
+    tab.eval(
+        "document.querySelectorAll('input[name=row]').forEach((it, at) => it.checked = at < 3)",
+    )?;
+    tab.click("#many button[value=external]")?;
+    tab.wait_for("document.querySelector('#plan') !== null")?;
+    look("/users-preview")?;
+    // People by pseudonyms, and a look behind one.
+    let veil = json!({ "pseudonymize_people": true });
+    change(&app, "PATCH", &format!("{}/v1/settings", served.origin()), &veil)?;
+    tab.go_to(&format!("{}/users", served.origin()))?;
+    tab.eval("document.querySelector('#lookup').open = true")?;
+    look("/users-pseudonyms")?;
+    let person = first_link(&tab, "/users/")?;
+    tab.go_to(&format!("{}{person}", served.origin()))?;
+    tab.eval("document.querySelector('#reveal').open = true")?;
+    look("/user-pseudonym")?;
+    tab.type_into("#reason", "A lost laptop")?;
+    tab.press_enter()?;
+    tab.wait_for("document.querySelector('#revealed') !== null")?;
+    look("/user-revealed")?;
     // The steps of a second factor, the last of which is behind a sign-out.
     tab.go_to(&format!("{}/account/second-factor", served.origin()))?;
     look("/account/second-factor-begin")?;

@@ -47,6 +47,8 @@ use crate::store::word::Words;
         user_kinds::put,
         users::reveal,
         users::look_up,
+        users::export,
+        users::erase,
         apps::list,
         apps::close,
         apps::reopen,
