@@ -19,6 +19,7 @@ pub mod api;
 pub mod seed;
 
 pub mod activity;
+pub mod bulk;
 pub mod closing;
 pub mod figures;
 pub mod ingest;

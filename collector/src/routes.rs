@@ -74,6 +74,8 @@ pub fn configure(app: &mut ServiceConfig) {
                 .service(at("/apps/{app}").route(get().to(pages::apps::show)))
                 .service(at("/apps/{app}/closure").route(post().to(pages::apps::close)))
                 .service(at("/users").route(get().to(pages::users::list)))
+                .service(at("/users/changes").route(post().to(pages::users::change_many)))
+                .service(at("/users/lookups").route(post().to(pages::users::look_up)))
                 .service(at("/users/{user}").route(get().to(pages::users::show)))
                 .service(at("/users/{user}/kind").route(post().to(pages::users::set_kind)))
                 .service(at("/users/{user}/reveals").route(post().to(pages::users::reveal)))
@@ -345,7 +347,11 @@ fn number_routes(app: &mut ServiceConfig) {
 fn number_pages(app: &mut ServiceConfig) {
     app.app_data(pages::upload::config())
         .service(at(pages::licenses::PATH).route(get().to(pages::licenses::show)))
-        .service(at("/licenses/assignments").route(get().to(pages::licenses::list)))
+        .service(
+            at("/licenses/assignments")
+                .route(get().to(pages::licenses::list))
+                .route(post().to(pages::licenses::end_many)),
+        )
         .service(
             at(pages::spend::PATH)
                 .route(get().to(pages::spend::show))

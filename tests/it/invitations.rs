@@ -316,8 +316,12 @@ async fn an_admin_revokes_a_browser_or_asks_for_a_new_sign_in() {
     let items = app.list("/v1/installations").await;
     let row = |n: usize| format!("i{}", items[n]["installation_id"].as_str().unwrap());
     let (first, second) = (row(0), row(1));
-    admin.submit("/installations", &[("action", "reset"), ("row", &first)]).await;
-    admin.submit("/installations", &[("action", "revoke"), ("row", &second)]).await;
+    admin
+        .submit("/installations", &[("action", "reset"), ("row", &first), ("confirmed", "1")])
+        .await;
+    admin
+        .submit("/installations", &[("action", "revoke"), ("row", &second), ("confirmed", "1")])
+        .await;
     let items = app.list("/v1/installations").await;
     assert_eq!(items[0]["state_reason"], "An admin asked for a new sign-in");
     assert_eq!(items[1]["state"], "revoked");

@@ -66,6 +66,7 @@ mod rollout_files;
 mod retention;
 
 /// The same for many rows of a list.
+mod bulk;
 
 /// Saved views of lists.
 mod views;

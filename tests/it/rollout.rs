@@ -363,13 +363,17 @@ async fn a_revoked_installation_gets_no_other_token() {
     admin.get("/installations").await;
     let id = app.list("/v1/installations").await[0]["installation_id"].clone();
     let row = format!("i{}", id.as_str().unwrap());
-    let answer = admin.submit("/installations", &[("action", "renew"), ("row", &row)]).await;
+    let answer = admin
+        .submit("/installations", &[("action", "renew"), ("row", &row), ("confirmed", "1")])
+        .await;
     assert_eq!(answer.status, 303);
     let page = admin.get("/installations").await.rows("installations");
     assert!(page.contains("gets a new token at its next heartbeat"), "{page}");
     let told: HeartbeatResponse = maria.heartbeat(&heartbeat(&app, MARIA)).await.ok();
     let next = app.caller(told.installation_token.as_deref().unwrap());
-    admin.submit("/installations", &[("action", "revoke"), ("row", &row)]).await;
+    admin
+        .submit("/installations", &[("action", "revoke"), ("row", &row), ("confirmed", "1")])
+        .await;
     assert_eq!(maria.heartbeat(&heartbeat(&app, MARIA)).await.status, 401);
     assert_eq!(next.heartbeat(&heartbeat(&app, MARIA)).await.status, 401);
     let path = format!("/v1/installations/{}/token-renewals", id.as_str().unwrap());

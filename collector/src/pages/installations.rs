@@ -12,19 +12,20 @@ use serde_json::json;
 use shared::wire::IdentityMethod;
 
 use super::answer::{self, PageError};
+use super::bulk;
 use super::caller::Caller;
 use super::frame::CallerFrame;
 use super::list::Pager;
 use super::saved_views::SavedViews;
 use super::words::{self, Address, Calendar, Cell};
+use crate::bulk::{InstallationDeed, change_installations, plan_installations};
 use crate::db::{InstallationId, UserId};
-use crate::identity::{installations as identities, keys};
 use crate::installations::State;
 use crate::problem::ApiError;
 use crate::roster::{self, Coverage, Line, Roster, Side};
 use crate::server::Collector;
-use crate::store::word::{IdentityChange, word};
-use crate::store::{StoreError, installations};
+use crate::store::StoreError;
+use crate::store::word::word;
 
 /// Where this page is.
 pub const PATH: &str = "/installations";
@@ -160,6 +161,7 @@ pub async fn show(
     caller: Caller,
     Query(filter): Query<Filter>,
     collector: Data<Collector>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
     let roster = load(&caller, &collector).await?;
     let calendar = Calendar::new(roster.organization.time_zone, collector.clock.now());
@@ -407,7 +409,8 @@ fn download(content_type: &'static str, name: &str, text: String) -> HttpRespons
     answer.body(text)
 }
 
-/// `POST`: revokes chosen installations, asks their users to sign in again, or gives them new tokens.
+/// `POST`: revokes installations, asks their users to sign in again, or gives them new tokens: first shows
+/// what would be done, then does it.
 ///
 /// # Errors
 /// When the form is not ours, the person may not, or nothing was chosen.
@@ -417,58 +420,59 @@ pub async fn act(
     request: HttpRequest,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
-    let chosen = Chosen::read(&form);
-    caller.check_change(&request, &chosen.form_token)?;
-    if chosen.installations.is_empty() {
-        let detail = "no installation was chosen".to_owned();
-        return Err(ApiError::Invalid(detail).into());
+    let ask = bulk::Ask::read(&form);
+    caller.check_change(&request, &ask.form_token)?;
+    let (deed, words) = deed(&ask.action)?;
+    let roster = load(&caller, &collector).await?;
+    let ids = match &ask.all {
+        None => ask.keys(|it| it.strip_prefix('i').and_then(|id| id.parse().ok()))?,
+        Some(query) => {
+            let unreadable = || ApiError::Invalid("the list's filters cannot be read".to_owned());
+            let filter = Query::<Filter>::from_query(query).map_err(|_| unreadable())?;
+            let lines = filter.rows(&roster).into_iter().filter(|it| filter.matches(it));
+            lines.filter_map(|it| it.installation.as_ref().map(|it| it.installation_id)).collect()
+        }
+    };
+    let plan = plan_installations(&roster, &bulk::cut(ids), deed);
+    if !ask.is_confirmed(&plan) {
+        return bulk::preview(&caller, &roster.organization, &ask, &plan, words);
     }
     let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
-    let action = Action::parse(&chosen.action)?;
-    collector
-        .db
-        .write(move |conn| {
-            for it in chosen.installations {
-                match action {
-                    Action::Revoke => {
-                        keys::revoke_installation(conn, id, it, &actor, now)?;
-                    }
-                    Action::Renew => {
-                        keys::demand_renewal(conn, id, it, &actor, now)?;
-                    }
-                    Action::Reset => {
-                        if let Some(row) = installations::find(conn, id, it)? {
-                            identities::clear(conn, &row, IdentityChange::Reset, &actor, now)?;
-                        }
-                    }
-                }
-            }
-            Ok::<_, StoreError>(())
-        })
-        .await?;
+    let done =
+        collector.db.write(move |conn| change_installations(conn, id, &plan, deed, &actor, now));
+    done.await?;
     collector.callers.forget_all();
     Ok(answer::redirect(PATH))
 }
 
-/// What is done with chosen installations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Action {
-    Revoke,
-    Reset,
-    Renew,
-}
-
-impl Action {
-    fn parse(word: &str) -> Result<Action, ApiError> {
-        match word {
-            "revoke" => Ok(Action::Revoke),
-            "reset" => Ok(Action::Reset),
-            "renew" => Ok(Action::Renew),
-            other => {
-                let detail = format!("{other:?} is no action; there are revoke, reset and renew");
-                Err(ApiError::Invalid(detail))
-            }
+/// What is done with chosen installations, and how it is said.
+fn deed(word: &str) -> Result<(InstallationDeed, bulk::Words<'static>), ApiError> {
+    let words = |title, meaning, button| bulk::Words {
+        title,
+        meaning,
+        unit: "browser",
+        button,
+        action: PATH,
+        list: PATH,
+    };
+    match word {
+        "revoke" => {
+            let meaning = "Their tokens end at once. What they reported stays; a browser that \
+                           still has the policy enrolls anew.";
+            Ok((InstallationDeed::Revoke, words("Revoke browsers", meaning, "Revoke")))
         }
+        "reset" => {
+            let meaning = "Their users have to sign in again before anything more is reported.";
+            Ok((InstallationDeed::Reset, words("Ask for a new sign-in", meaning, "Ask")))
+        }
+        "renew" => {
+            let meaning = "Each gets another token with its next heartbeat; the one before works \
+                           until the new one is seen. A stolen token is revoked instead.";
+            Ok((InstallationDeed::Renew, words("Give new tokens", meaning, "Renew")))
+        }
+        other => Err(ApiError::Invalid(format!(
+            "{other:?} is no action; there are revoke, reset and renew"
+        ))),
     }
 }
 

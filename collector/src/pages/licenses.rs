@@ -3,14 +3,15 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use actix_web::HttpResponse;
-use actix_web::web::{Data, Query};
+use actix_web::web::{Data, Form, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 use serde_json::json;
 use shared::activity::license::{LicenseUse, UnusedReason};
 
 use super::answer::{self, PageError};
+use super::bulk;
 use super::caller::Caller;
 use super::export::{self, Format};
 use super::filters::{self, Choice, Part};
@@ -20,6 +21,7 @@ use super::saved_views::SavedViews;
 use super::table::{Kind, Table, Value};
 use super::words::{self, Calendar};
 use crate::api::find_app;
+use crate::bulk::{end_assignments, plan_assignments};
 use crate::db::{AppId, DbConnection, LicenseId, OrganizationId, SourceId};
 use crate::licenses::{self, AssessedLicense, Counts, Licenses, yearly_price};
 use crate::money::Amount;
@@ -29,6 +31,7 @@ use crate::store::apps::{self, AppRow};
 use crate::store::licenses::LicenseRow;
 use crate::store::organizations;
 use crate::store::word::{parse_word, word};
+use crate::views;
 
 /// Where this page is.
 pub const PATH: &str = "/licenses";
@@ -226,6 +229,10 @@ struct ListPage {
     source: String,
     sizes: Vec<Choice>,
     table: Table,
+    is_empty: bool,
+    n_all: String,
+    /// The filters, for a change of all that they leave.
+    query: String,
     pager: Pager,
     csv: String,
     json: String,
@@ -286,6 +293,7 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
     collector: Data<Collector>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
     let wanted = Wanted::read(&query)?;
     let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
@@ -349,7 +357,10 @@ pub async fn list(
         reasons: filters::choices(&reasons, &reason),
         licenses: filters::choices(&types, &license),
         sizes: filters::size_choices(part.size),
-        table: assignments_table(part.of(&rows).copied(), &apps, &calendar),
+        n_all: words::count(i64::try_from(rows.len()).unwrap_or(i64::MAX), "license"),
+        query: views::kept(request.query_string()),
+        is_empty: rows.is_empty(),
+        table: assignments_table(part.of(&rows).copied(), &apps, &calendar, caller.may_change()),
         pager: Pager::new(LIST_PATH, &kept, query.cursor.as_deref(), next.as_deref(), showing),
         csv: file("csv"),
         json: file("json"),
@@ -359,10 +370,80 @@ pub async fn list(
     })
 }
 
+/// `POST`: ends licenses now: first shows which, then does it.
+///
+/// # Errors
+/// When the form is not ours, the person may not, or none was chosen.
+pub async fn end_many(
+    caller: Caller,
+    form: Form<Vec<(String, String)>>,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    let ask = bulk::Ask::read(&form);
+    caller.check_change(&request, &ask.form_token)?;
+    if ask.action != "end" {
+        return Err(
+            ApiError::Invalid(format!("{:?} is no action; there is end", ask.action)).into()
+        );
+    }
+    let (id, now) = (caller.organization_id(), collector.clock.now());
+    let wanted = match &ask.all {
+        None => None,
+        Some(query) => {
+            let unreadable = || ApiError::Invalid("the list's filters cannot be read".to_owned());
+            let query = Query::<ListQuery>::from_query(query).map_err(|_| unreadable())?;
+            Some((Wanted::read(&query)?, query.into_inner().app.filter(|it| !it.is_empty())))
+        }
+    };
+    let chosen = match &wanted {
+        Some(_) => Vec::new(),
+        None => ask.keys(|it| {
+            let (license, user) = it.split_once('.')?;
+            Some((license.parse().ok()?, user.parse().ok()?))
+        })?,
+    };
+    let found = collector.db.run(move |conn| {
+        let organization = organizations::find(conn, id)?.ok_or(ApiError::NotFound)?;
+        let app = wanted.as_ref().and_then(|it| it.1.as_deref());
+        let app_id = app.map(|it| find_app(conn, id, it.trim())).transpose()?;
+        let held = licenses::assess_all(conn, &organization, app_id, now)?.assigned;
+        let keys = match &wanted {
+            None => chosen,
+            Some((wanted, _)) => held
+                .iter()
+                .filter(|it| wanted.is(it))
+                .map(|it| (it.assignment.license_id, it.assignment.user_id))
+                .collect(),
+        };
+        let plan = plan_assignments(&held, &bulk::cut(keys));
+        Ok::<_, ApiError>((organization, held, plan))
+    });
+    let (organization, held, plan) = found.await?;
+    if !ask.is_confirmed(&plan) {
+        let words = bulk::Words {
+            title: "End licenses",
+            meaning: "From now on nobody holds them here, and they cost nothing. The app itself is \
+                      told nothing: take them back there, too. A source that still reports them \
+                      gives them back with its next sync.",
+            unit: "license",
+            button: "End",
+            action: LIST_PATH,
+            list: LIST_PATH,
+        };
+        return bulk::preview(&caller, &organization, &ask, &plan, words);
+    }
+    let actor = caller.actor();
+    let done = collector.db.write(move |conn| end_assignments(conn, id, &held, &plan, &actor, now));
+    done.await?;
+    Ok(answer::redirect(LIST_PATH))
+}
+
 fn assignments_table<'a>(
     rows: impl Iterator<Item = &'a AssessedLicense>,
     apps: &Apps,
     calendar: &Calendar,
+    may_choose: bool,
 ) -> Table {
     let columns = [
         Kind::Text("User"),
@@ -376,8 +457,11 @@ fn assignments_table<'a>(
     let row = |it: &AssessedLicense| {
         let explained = format!("/user-apps/{}.{}", it.user.user_id, it.license.app_id);
         let since = it.assignment.assigned_at.map(|it| it.and_utc());
+        let user = Value::address(&it.user.email).to(explained);
+        let key = format!("{}.{}", it.assignment.license_id, it.assignment.user_id);
+        let label = format!("{}: {}", it.user.email, it.license.name);
         vec![
-            Value::address(&it.user.email).to(explained),
+            if may_choose { user.chosen_by(key, label) } else { user },
             Value::text(it.license.name.clone()).under(app_name(apps, it.license.app_id)),
             use_badge(it),
             why(it),

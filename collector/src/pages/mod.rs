@@ -33,6 +33,7 @@ pub mod users;
 pub mod validation;
 pub mod webhooks;
 
+pub mod bulk;
 pub mod chart;
 pub mod export;
 pub mod filters;
@@ -54,8 +55,8 @@ use answer::PageError;
 /// The version that pages show.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What a form may hold at most.
-const MAX_FORM_BYTES: usize = 16 * 1024;
+/// What a form may hold at most: the keys of the longest part of a list, of two ids each.
+const MAX_FORM_BYTES: usize = 32 * 1024;
 
 /// Forms that cannot be read are answered with a page, too.
 #[must_use]

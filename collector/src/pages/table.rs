@@ -63,13 +63,14 @@ pub struct Value {
     href: Option<String>,
     badge: Option<&'static str>,
     sub: Option<String>,
+    choice: Option<(String, String)>,
 }
 
 impl Value {
     /// A cell as it is.
     #[must_use]
     pub fn new(cell: Cell) -> Value {
-        Value { cell, href: None, badge: None, sub: None }
+        Value { cell, href: None, badge: None, sub: None, choice: None }
     }
 
     /// A text.
@@ -112,6 +113,12 @@ impl Value {
     #[must_use]
     pub fn to(self, href: impl Into<String>) -> Value {
         Value { href: Some(href.into()), ..self }
+    }
+
+    /// Can be chosen for the page's form `many`, by this key; `label` is what is chosen.
+    #[must_use]
+    pub fn chosen_by(self, key: String, label: String) -> Value {
+        Value { choice: Some((key, label)), ..self }
     }
 
     /// With a second, quieter line.

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::answer::{self, PageError};
 use super::apps::{active, last_used};
+use super::bulk;
 use super::caller::Caller;
 use super::chart::{Chart, Series};
 use super::export::{self, Format};
@@ -20,6 +21,7 @@ use super::list::Pager;
 use super::saved_views::SavedViews;
 use super::user_apps::{self as rows, Line, Link};
 use super::words::{self, Address, Calendar, Cell};
+use crate::bulk::{UserDeed, change_users, plan_users};
 use crate::db::UserId;
 use crate::figures::{Tally, UserFigures};
 use crate::installations::{self as states, State};
@@ -122,6 +124,9 @@ struct UsersPage {
     is_veiled: bool,
     max_reason: usize,
     users: Vec<UserLine>,
+    n_all: String,
+    /// The filters, for a change of all that they leave.
+    query: String,
     pager: Pager,
 }
 
@@ -145,6 +150,38 @@ struct UserLine {
     active: Cell,
     browsers: Cell,
     last_used: Cell,
+}
+
+/// What the list is narrowed to.
+struct Wanted {
+    user_type: &'static str,
+    status: &'static str,
+    needle: String,
+}
+
+impl Wanted {
+    fn read(query: &ListQuery) -> Result<Wanted, ApiError> {
+        Ok(Wanted {
+            user_type: filters::pick("type", &TYPES, query.user_type.as_deref())?,
+            status: filters::pick("status", &STATUSES, query.status.as_deref())?,
+            needle: query.text.as_deref().unwrap_or_default().trim().to_lowercase(),
+        })
+    }
+
+    fn is_but_for_type(&self, it: &UserFigures) -> bool {
+        let is_status = self.status.is_empty() || word(it.user.status.0) == self.status;
+        let is_text = it.user.email.contains(&self.needle)
+            || it.user.name.as_ref().is_some_and(|it| it.to_lowercase().contains(&self.needle));
+        is_status && is_text
+    }
+
+    fn is(&self, it: &UserFigures) -> bool {
+        is_type(it, self.user_type) && self.is_but_for_type(it)
+    }
+}
+
+fn is_type(it: &UserFigures, kind: &str) -> bool {
+    kind.is_empty() || word(it.user.user_type.0) == kind
 }
 
 /// `GET` the users with an account in at least one app.
@@ -234,12 +271,101 @@ pub async fn list(
         is_veiled: organization.pseudonymize_people,
         max_reason: MAX_REASON,
         is_filtered: !text.is_empty() || !status.is_empty() || !user_type.is_empty(),
+        n_all: words::count(i64::try_from(found.len()).unwrap_or(i64::MAX), "user"),
+        query: views::kept(request.query_string()),
         users: part.of(&found).map(line).collect(),
         pager: Pager::new("/users", &kept, query.cursor.as_deref(), next.as_deref(), showing),
         caller: CallerFrame::new(&caller, &organization, "/users"),
         user_type: user_type.to_owned(),
         text,
     })
+}
+
+/// `POST`: changes the type of users, or stops their invitations: first shows what would be done, then does
+/// it.
+///
+/// # Errors
+/// When the form is not ours, the person may not, or nobody was chosen.
+pub async fn change_many(
+    caller: Caller,
+    form: Form<Vec<(String, String)>>,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    let ask = bulk::Ask::read(&form);
+    caller.check_change(&request, &ask.form_token)?;
+    let (deed, words) = deed(&ask.action)?;
+    let organization = caller.organization(&collector.db).await?;
+    let (id, now) = (organization.organization_id, collector.clock.now());
+    let ids = match &ask.all {
+        None => ask.keys(|it| it.parse().ok())?,
+        Some(query) => {
+            let unreadable = || ApiError::Invalid("the list's filters cannot be read".to_owned());
+            let query = Query::<ListQuery>::from_query(query).map_err(|_| unreadable())?;
+            let wanted = Wanted::read(&query)?;
+            let counts = collector.figures.find(&collector.db, &organization, now).await?;
+            let users = counts.users.values().filter(|it| wanted.is(it));
+            let mut ids: Vec<UserId> = users.map(|it| it.user.user_id).collect();
+            ids.sort_unstable();
+            ids
+        }
+    };
+    let ids = bulk::cut(ids);
+    let plan = collector.db.run(move |conn| plan_users(conn, id, &ids, deed)).await?;
+    if !ask.is_confirmed(&plan) {
+        return bulk::preview(&caller, &organization, &ask, &plan, words);
+    }
+    let actor = caller.actor();
+    collector.db.write(move |conn| change_users(conn, id, &plan, deed, &actor, now)).await?;
+    Ok(answer::redirect("/users"))
+}
+
+/// What is done with chosen users, and how it is said.
+fn deed(word: &str) -> Result<(UserDeed, bulk::Words<'static>), ApiError> {
+    let words = |title, meaning, button| bulk::Words {
+        title,
+        meaning,
+        unit: "user",
+        button,
+        action: "/users/changes",
+        list: "/users",
+    };
+    if word == "stop_mail" {
+        let meaning = "They get no more invitations to connect a browser. Mail that they ask for \
+                       themselves, such as a link to sign in with, still comes.";
+        return Ok((UserDeed::StopMail, words("Stop invitations", meaning, "Stop mail to")));
+    }
+    let kind = parse_word(word).ok_or_else(|| {
+        ApiError::Invalid(format!(
+            "{word:?} is no action; there are employee, external, service, group and stop_mail"
+        ))
+    })?;
+    let (title, meaning) = match kind {
+        UserType::Employee => (
+            "Mark as employees",
+            "They count as people of the organization: in coverage, and for invitations.",
+        ),
+        UserType::External => (
+            "Mark as external",
+            "Clients, vendors and freelancers: they count for no coverage and get no invitations.",
+        ),
+        UserType::Service => (
+            "Mark as services",
+            "Accounts of machines: they count for no coverage, get no invitations and sign nobody in.",
+        ),
+        UserType::Group => (
+            "Mark as groups",
+            "Shared addresses: they count for no coverage, get no invitations and sign nobody in.",
+        ),
+    };
+    Ok((UserDeed::SetType(kind), words(title, meaning, "Mark")))
+}
+
+/// A name that is known; beside a pseudonym, that there is one.
+fn name_cell(user: &UserRow, is_veiled: bool) -> Cell {
+    Cell::text(
+        user.name.as_ref().map(|it| if is_veiled { "hidden".to_owned() } else { it.clone() }),
+    )
 }
 
 fn user_link(user_id: UserId, email: &str) -> Link<Address> {

@@ -8,14 +8,16 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::answer::{self, PageError};
+use super::bulk;
 use super::caller::Caller;
 use super::frame::CallerFrame;
 use super::list::{self, Pager, Wanted};
 use super::saved_views::SavedViews;
 use super::words::{self, Calendar, Cell};
 use crate::api::webhooks::{DELIVERIES, DeliveryItem, read_deliveries};
-use crate::db::{WebhookDeliveryId, WebhookId};
-use crate::lists::{self, Ask, Format};
+use crate::bulk::{MAX_ROWS, plan_redeliveries, redeliver as redeliver_all};
+use crate::db::{DbConnection, WebhookDeliveryId, WebhookId};
+use crate::lists::Ask;
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::webhooks::{self, WebhookRow};
@@ -326,6 +328,61 @@ pub async fn redeliver(
     let queued =
         collector.db.write(move |conn| changes::redeliver(conn, id, delivery_id, &actor, now));
     queued.await?;
+    collector.courier.wake();
+    Ok(answer::redirect(PATH))
+}
+
+/// `POST`: sends events once more: first shows which, then does it.
+///
+/// # Errors
+/// When the form is not ours, the person may not, or none was chosen.
+pub async fn redeliver_many(
+    caller: Caller,
+    form: Form<Vec<(String, String)>>,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    let many = bulk::Ask::read(&form);
+    caller.check_change(&request, &many.form_token)?;
+    let organization = caller.organization(&collector.db).await?;
+    let (id, now) = (organization.organization_id, collector.clock.now());
+    let chosen = match &many.all {
+        Some(_) => Vec::new(),
+        None => many.keys(|it| it.parse().ok())?,
+    };
+    let all = match &many.all {
+        Some(query) => {
+            let mut ask = Ask::of_page(&DELIVERIES, query)?;
+            ask.limit = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
+            Some(ask)
+        }
+        None => None,
+    };
+    let planned = collector.db.run(move |conn| {
+        let ids = match all {
+            None => chosen,
+            Some(ask) => {
+                let part = read_deliveries(conn, id, &ask)?;
+                part.items.iter().map(|it| it.webhook_delivery_id).collect()
+            }
+        };
+        Ok::<_, ApiError>(plan_redeliveries(conn, id, &bulk::cut(ids))?)
+    });
+    let plan = planned.await?;
+    if !many.is_confirmed(&plan) {
+        let words = bulk::Words {
+            title: "Send again",
+            meaning: "Each goes out once more with its own event id, so that a receiver that has it \
+                      can tell.",
+            unit: "delivery",
+            button: "Send",
+            action: "/webhook-deliveries/redeliveries",
+            list: PATH,
+        };
+        return bulk::preview(&caller, &organization, &many, &plan, words);
+    }
+    let actor = caller.actor();
+    collector.db.write(move |conn| redeliver_all(conn, id, &plan, &actor, now)).await?;
     collector.courier.wake();
     Ok(answer::redirect(PATH))
 }

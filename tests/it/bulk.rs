@@ -1,0 +1,211 @@
+//! The same for many rows of a list: shown first, then done.
+
+use collector::store::word::{UserStatus, UserType};
+use collector::store::{mailings, users};
+use collector::webhooks::addresses::Network;
+use collector::webhooks::delivery::deliver;
+use expect_test::expect;
+use serde_json::{Value, json};
+use tests::app::{TestApp, monday};
+use tests::factory::{batch, sign_in};
+use tests::receiver::Receiver;
+
+const PEOPLE: [&str; 3] =
+    ["ben@northwind.example", "jonas@northwind.example", "maria@northwind.example"];
+
+async fn used() -> TestApp {
+    let network: Network = "127.0.0.1".parse().unwrap();
+    let app = TestApp::with(|config| config.webhook_networks = vec![network]);
+    for email in PEOPLE {
+        let browser = app.installation_of(email).await;
+        browser.batch(&batch(1, monday(), vec![sign_in("app.slack.com", monday())])).await;
+    }
+    app
+}
+
+fn ids(app: &TestApp) -> Vec<String> {
+    app.with_database(|conn| {
+        let found = users::find_by_addresses(conn, app.organization_id, &PEOPLE).unwrap();
+        PEOPLE.iter().map(|it| found[*it].to_string()).collect()
+    })
+}
+
+fn plan(rows: &str) -> String {
+    rows.lines().map(|it| format!("> {it}\n")).collect()
+}
+
+#[actix_web::test]
+async fn z15_chosen_users_get_another_type_after_a_preview() {
+    let app = used().await;
+    let ids = ids(&app);
+    let mut admin = app.admin().await;
+    let page = admin.get("/users").await.text();
+    assert_eq!(page.matches("form=\"many\"").count(), 3, "a box per row");
+    let rows = [("action", "service"), ("row", ids[0].as_str()), ("row", ids[1].as_str())];
+    let preview = admin.submit("/users/changes", &rows).await;
+    assert_eq!(preview.status, 200);
+    expect![[r#"
+        > What | Will be changed
+        > ben@northwind.example | yes
+        > jonas@northwind.example | yes
+    "#]]
+    .assert_eq(&plan(&preview.rows("plan")));
+    assert!(app.list("/v1/users?type=service").await.is_empty(), "a preview changes nothing");
+
+    // Somebody else was quicker with one of the two: what was confirmed is no longer what would be done.
+    app.with_database(|conn| {
+        let id = ids[0].parse().unwrap();
+        let (kind, status) = (UserType::Service, UserStatus::Current);
+        users::update_kind(conn, app.organization_id, id, kind, status).unwrap();
+    });
+    let mut confirmed = rows.to_vec();
+    confirmed.push(("confirmed", "2"));
+    let again = admin.submit("/users/changes", &confirmed).await;
+    assert!(again.text().contains("The list has changed meanwhile"), "{}", again.text());
+    expect![[r#"
+        > What | Will be changed
+        > jonas@northwind.example | yes
+        > ben@northwind.example | no: is of this type already
+    "#]]
+    .assert_eq(&plan(&again.rows("plan")));
+    *confirmed.last_mut().unwrap() = ("confirmed", "1");
+    let done = admin.submit("/users/changes", &confirmed).await;
+    assert_eq!(done.header("location"), "/users", "{}", done.text());
+    assert_eq!(app.list("/v1/users?type=service").await.len(), 2);
+    let audit = app.list("/v1/audit?action=user.type_set").await;
+    assert_eq!(audit.len(), 1);
+    assert_eq!(audit[0]["object_id"], ids[1].as_str());
+    assert_eq!(audit[0]["detail"], json!({ "from": "employee", "to": "service" }));
+}
+
+#[actix_web::test]
+async fn all_that_the_filters_leave_are_changed_and_no_others() {
+    let app = used().await;
+    let mut admin = app.admin().await;
+    admin.get("/users").await;
+    let all =
+        [("action", "stop_mail"), ("all", "1"), ("query", "text=n%40northwind&type=employee")];
+    let preview = admin.submit("/users/changes", &all).await;
+    expect![[r#"
+        > What | Will be changed
+        > ben@northwind.example | yes
+    "#]]
+    .assert_eq(&plan(&preview.rows("plan")));
+    let mut confirmed = all.to_vec();
+    confirmed.push(("confirmed", "1"));
+    assert_eq!(admin.submit("/users/changes", &confirmed).await.status, 303);
+    let opted_out =
+        app.with_database(|conn| mailings::list_opt_outs(conn, app.organization_id).unwrap());
+    assert_eq!(opted_out, ["ben@northwind.example"]);
+    let again = admin.submit("/users/changes", &all).await;
+    assert!(again.text().contains("gets no invitations already"), "{}", again.text());
+    for (fields, says) in [
+        (vec![("action", "delete"), ("row", "x")], "is no action"),
+        (vec![("action", "service")], "no row was chosen"),
+        (vec![("action", "service"), ("row", "x")], "no row was chosen"),
+        (vec![("action", "service"), ("all", "1"), ("query", "type=robot")], "is none of"),
+        (vec![("action", "service"), ("all", "1"), ("query", "nonsense=1")], "cannot be read"),
+    ] {
+        let refused = admin.submit("/users/changes", &fields).await;
+        assert_eq!(refused.status, 422, "{fields:?}");
+        assert!(refused.text().to_lowercase().contains(says), "{fields:?}: {}", refused.text());
+    }
+    let mut viewer = app.viewer().await;
+    assert!(!viewer.get("/users").await.text().contains("form=\"many\""));
+    assert_eq!(viewer.submit("/users/changes", &confirmed).await.status, 403);
+}
+
+#[actix_web::test]
+async fn chosen_browsers_are_revoked_after_a_preview_that_says_which_are_not() {
+    let app = used().await;
+    let list = app.list("/v1/installations").await;
+    let keys: Vec<String> =
+        list.iter().map(|it| format!("i{}", it["installation_id"].as_str().unwrap())).collect();
+    let mut admin = app.admin().await;
+    admin.get("/installations").await;
+    let one = [("action", "revoke"), ("row", keys[0].as_str()), ("confirmed", "1")];
+    assert_eq!(admin.submit("/installations", &one).await.status, 303);
+    let all = [("action", "revoke"), ("all", "1"), ("query", "")];
+    let preview = admin.submit("/installations", &all).await;
+    expect![[r#"
+        > What | Will be changed
+        > jonas@northwind.example: Chrome 156, linux | yes
+        > maria@northwind.example: Chrome 156, linux | yes
+        > ben@northwind.example: Chrome 156, linux | no: is revoked already
+    "#]]
+    .assert_eq(&plan(&preview.rows("plan")));
+    let mut confirmed = all.to_vec();
+    confirmed.push(("confirmed", "2"));
+    assert_eq!(admin.submit("/installations", &confirmed).await.status, 303);
+    assert_eq!(app.list("/v1/installations?state=revoked").await.len(), 3);
+    assert_eq!(app.list("/v1/audit?action=installation.revoked").await.len(), 3);
+}
+
+#[actix_web::test]
+async fn chosen_licenses_end_after_a_preview() {
+    let app = used().await;
+    let terms = json!({
+        "app": "slack", "name": "Business+", "n_purchased": 3, "unit_price": "12.50",
+        "currency": "EUR", "billing_months": 1,
+    });
+    let license: Value = app.writer().put("/v1/licenses", &terms).await.ok();
+    for user in PEOPLE {
+        let held = json!({ "license_id": license["license_id"], "user": user });
+        assert_eq!(app.writer().put("/v1/license-assignments", &held).await.status, 204);
+    }
+    let list = app.list("/v1/license-assignments?sort=user").await;
+    let keys: Vec<&str> =
+        list.iter().map(|it| it["license_assignment"].as_str().unwrap()).collect();
+    let mut admin = app.admin().await;
+    admin.get("/licenses/assignments").await;
+    let rows = [("action", "end"), ("row", keys[0]), ("row", keys[1])];
+    let preview = admin.submit("/licenses/assignments", &rows).await;
+    expect![[r#"
+        > What | Will be changed
+        > ben@northwind.example: Business+ | yes
+        > jonas@northwind.example: Business+ | yes
+    "#]]
+    .assert_eq(&plan(&preview.rows("plan")));
+    assert_eq!(app.list("/v1/license-assignments").await.len(), 3);
+    let mut confirmed = rows.to_vec();
+    confirmed.push(("confirmed", "2"));
+    let done = admin.submit("/licenses/assignments", &confirmed).await;
+    assert_eq!(done.header("location"), "/licenses/assignments", "{}", done.text());
+    let left = app.list("/v1/license-assignments").await;
+    assert_eq!(left.iter().map(|it| it["user"].clone()).collect::<Vec<_>>(), [PEOPLE[2]]);
+    assert_eq!(app.list("/v1/audit?action=license.ended").await.len(), 2);
+    let all = [("action", "end"), ("all", "1"), ("query", "use=unused")];
+    let nothing = admin.submit("/licenses/assignments", &all).await;
+    assert!(nothing.text().contains("0 licenses will be changed"), "{}", nothing.text());
+}
+
+#[actix_web::test]
+async fn failed_deliveries_are_sent_again_after_a_preview() {
+    let app = used().await;
+    let receiver = Receiver::start();
+    receiver.will_answer(&[500, 204, 204]);
+    let new = json!({ "name": "Tickets", "url": receiver.url("/in"), "kinds": ["app.new"] });
+    let made: Value = app.writer().post("/v1/webhooks", &new).await.ok();
+    let test = format!("/v1/webhooks/{}/test-events", made["webhook_id"].as_str().unwrap());
+    for _ in 0..2 {
+        assert_eq!(app.writer().post(&test, &json!({})).await.status, 202);
+        while deliver(&app.collector).await.unwrap() != 0 {}
+    }
+    let mut admin = app.admin().await;
+    admin.get("/webhooks").await;
+    let all = [("action", "redeliver"), ("all", "1"), ("query", "")];
+    let preview = admin.submit("/webhook-deliveries/redeliveries", &all).await;
+    expect![[r#"
+        > What | Will be changed
+        > webhook.test to Tickets, 2026-11-23 09:00 UTC | yes
+        > webhook.test to Tickets, 2026-11-23 09:00 UTC | no: is still under way
+    "#]]
+    .assert_eq(&plan(&preview.rows("plan")));
+    let mut confirmed = all.to_vec();
+    confirmed.push(("confirmed", "1"));
+    let done = admin.submit("/webhook-deliveries/redeliveries", &confirmed).await;
+    assert_eq!(done.header("location"), "/webhooks", "{}", done.text());
+    let list: Value = app.writer().get("/v1/webhook-deliveries").await.ok();
+    let again = list["items"].as_array().unwrap();
+    assert_eq!(again.iter().filter(|it| !it["redelivery_of"].is_null()).count(), 1);
+}
