@@ -162,6 +162,14 @@ pub fn configure(app: &mut ServiceConfig) {
                 )
                 .service(at("/webhooks/{webhook}").route(post().to(pages::webhooks::update)))
                 .service(
+                    at("/webhooks/{webhook}/secret-rotations")
+                        .route(post().to(pages::webhooks::rotate_secret)),
+                )
+                .service(
+                    at("/webhook-deliveries/redeliveries")
+                        .route(post().to(pages::webhooks::redeliver_many)),
+                )
+                .service(
                     at("/webhook-deliveries/{delivery}/redeliveries")
                         .route(post().to(pages::webhooks::redeliver)),
                 )
@@ -269,6 +277,10 @@ fn administration_routes(app: &mut ServiceConfig) {
                 .route(delete().to(api::webhooks::remove)),
         )
         .service(at("/v1/webhooks/{webhook}/test-events").route(post().to(api::webhooks::test)))
+        .service(
+            at("/v1/webhooks/{webhook}/secret-rotations")
+                .route(post().to(api::webhooks::rotate_secret)),
+        )
         .service(at("/v1/webhook-deliveries").route(get().to(api::webhooks::list_deliveries)))
         .service(
             at("/v1/webhook-deliveries/{delivery}/redeliveries")

@@ -63,6 +63,77 @@ fn check_signature(received: &Received, secret: &str) -> DateTime<Utc> {
     DateTime::from_timestamp(time.parse().unwrap(), 0).unwrap()
 }
 
+/// Which of these secrets a delivery is signed with, as a receiver that knows one of them finds out.
+fn signed_with<'a>(received: &Received, secrets: &[&'a str]) -> Vec<&'a str> {
+    let header = received.header("rollcall-signature");
+    let pairs: Vec<(&str, &str)> = header.split(',').filter_map(|it| it.split_once('=')).collect();
+    let at = pairs.iter().find(|it| it.0 == "t").unwrap().1;
+    let is_genuine = |secret: &str| {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        let signed = [at.as_bytes(), b".", &received.body].concat();
+        let tag = hmac::sign(&key, &signed);
+        let hex: String = tag.as_ref().iter().map(|it| format!("{it:02x}")).collect();
+        pairs.contains(&("v1", hex.as_str()))
+    };
+    secrets.iter().copied().filter(|it| is_genuine(it)).collect()
+}
+
+#[actix_web::test]
+async fn a_secret_is_replaced_with_an_overlap_in_which_both_hold() {
+    let (app, receiver) = (app(), Receiver::start());
+    let (id, first) = hook(&app, &receiver.url("/in"), &["app.new"]).await;
+    let rotations = format!("/v1/webhooks/{id}/secret-rotations");
+    let rotate = async |hours: i64| -> (String, Value) {
+        let ask = json!({ "overlap_hours": hours });
+        let answer: Value = app.writer().post(&rotations, &ask).await.ok();
+        (answer["secret"].as_str().unwrap().to_owned(), answer["old_ends_at"].clone())
+    };
+    let test = format!("/v1/webhooks/{id}/test-events");
+    let deliver = async || -> Received {
+        assert_eq!(app.writer().post(&test, &json!({})).await.status, 202);
+        deliver_all(&app).await;
+        receiver.next()
+    };
+    for (hours, status) in [(-1, 422), (169, 422)] {
+        let ask = json!({ "overlap_hours": hours });
+        assert_eq!(app.writer().post(&rotations, &ask).await.status, status);
+    }
+    assert_eq!(app.reader().post(&rotations, &json!({})).await.status, 403);
+    let (second, ends) = rotate(24).await;
+    assert_eq!(ends, "2026-11-24T09:00:00Z");
+    let all = [first.as_str(), second.as_str()];
+    let received = deliver().await;
+    assert_eq!(signed_with(&received, &all), all);
+    // Who reads the last of two by the same name, as dictionaries do, still finds the secret that they have.
+    let last = received.header("rollcall-signature").rsplit("v1=").next().unwrap().to_owned();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, first.as_bytes());
+    let signed = [monday().timestamp().to_string().as_bytes(), b".", &received.body].concat();
+    let hex: String =
+        hmac::sign(&key, &signed).as_ref().iter().map(|it| format!("{it:02x}")).collect();
+    assert_eq!(last, hex);
+    app.clock.advance(TimeDelta::hours(24) - TimeDelta::seconds(1));
+    assert_eq!(signed_with(&deliver().await, &all), all);
+    app.clock.advance(TimeDelta::seconds(1));
+    assert_eq!(signed_with(&deliver().await, &all), [second.as_str()]);
+    // One that was seen by others ends at once.
+    let (third, ends) = rotate(0).await;
+    assert_eq!(ends, Value::Null);
+    assert_eq!(signed_with(&deliver().await, &[&first, &second, &third]), [third.as_str()]);
+    let audit = app.list("/v1/audit?action=webhook.secret_rotated&sort=at").await;
+    let hours: Vec<&Value> = audit.iter().map(|it| &it["detail"]["overlap_hours"]).collect();
+    assert_eq!(hours, [24, 0]);
+    for it in [&first, &second, &third] {
+        assert!(!app.writer().get("/v1/webhooks").await.text().contains(it.as_str()));
+    }
+
+    let mut admin = app.admin().await;
+    admin.get("/webhooks").await;
+    let path = format!("/webhooks/{id}/secret-rotations");
+    let page = admin.submit(&path, &[("overlap_hours", "168")]).await;
+    assert!(page.text().contains("whsec_") && page.text().contains("the old one, too"));
+    assert!(admin.get("/webhooks").await.text().contains("two secrets until"));
+}
+
 async fn deliveries(app: &TestApp) -> Vec<Value> {
     let list: Value = app.writer().get("/v1/webhook-deliveries").await.ok();
     list["items"].as_array().unwrap().clone()

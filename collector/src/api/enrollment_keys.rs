@@ -214,7 +214,8 @@ pub async fn rotate(
         let row = found.ok_or(ApiError::NotFound)?;
         let rotation =
             keys::rotate_enrollment_key(conn, organization_id, id, overlap, &actor, now)?;
-        Ok::<_, ApiError>((row.name, rotation.ok_or_else(ended)?))
+        let name = Veil::of(conn, organization_id)?.cover_text(&row.name);
+        Ok::<_, ApiError>((name, rotation.ok_or_else(ended)?))
     });
     let (name, rotation) = rotated.await?;
     Ok(HttpResponse::Created().json(MadeEnrollmentKey {

@@ -35,7 +35,8 @@ use crate::webhooks::changes::{self, Change};
     "n_failed": 1,
     "created_by": "ada@northwind.example",
     "created_at": "2026-11-02T08:00:00Z",
-    "paused_at": null
+    "paused_at": null,
+    "old_secret_ends_at": null
 })))]
 pub struct WebhookItem {
     webhook_id: WebhookId,
@@ -59,6 +60,8 @@ pub struct WebhookItem {
     created_at: DateTime<Utc>,
     /// Since when nothing is sent.
     paused_at: Option<DateTime<Utc>>,
+    /// Until when deliveries are signed with the secret before, too.
+    old_secret_ends_at: Option<DateTime<Utc>>,
 }
 
 type Counts = HashMap<(WebhookId, WebhookDeliveryState), i64>;
@@ -75,6 +78,7 @@ impl WebhookItem {
             n_failed: count(WebhookDeliveryState::Failed),
             created_at: row.created_at.and_utc(),
             paused_at: row.paused_at.map(|it| it.and_utc()),
+            old_secret_ends_at: row.old_ends_at.map(|it| it.and_utc()),
             name: row.name,
             url: row.url,
             created_by: row.created_by,
@@ -293,6 +297,67 @@ pub async fn test(
     let webhook_delivery_id = queued?;
     collector.courier.wake();
     Ok(HttpResponse::Accepted().json(QueuedDelivery { webhook_delivery_id }))
+}
+
+/// How long the secret before goes on.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "overlap_hours": 24 })))]
+#[serde(default, deny_unknown_fields)]
+pub struct NewSecretRotation {
+    /// Hours in which deliveries are signed with both; 0 ends the old secret at once.
+    #[schema(minimum = 0, maximum = 168)]
+    overlap_hours: i64,
+}
+
+impl Default for NewSecretRotation {
+    fn default() -> NewSecretRotation {
+        NewSecretRotation { overlap_hours: 24 }
+    }
+}
+
+/// Another secret of a webhook.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "webhook_id": "019ab0c2-5a00-7000-8000-00000000000b",
+    "secret": "whsec_...",
+    "old_ends_at": "2026-11-24T09:00:00Z"
+})))]
+pub struct RotatedSecret {
+    webhook_id: WebhookId,
+    /// What deliveries are signed with from now on. Shown this once, and kept encrypted.
+    secret: String,
+    /// Until when they are signed with the secret before, too; none where it ended at once.
+    old_ends_at: Option<DateTime<Utc>>,
+}
+
+/// Gives a webhook another secret. Until the overlap ends each delivery has two signatures, `v1` of the new
+/// secret and `v1` of the old one, and a receiver that knows either finds it genuine.
+///
+/// # Errors
+/// [`ApiError::NotFound`], and [`ApiError::Invalid`] for an overlap that cannot be.
+#[utoipa::path(
+    post, path = "/v1/webhooks/{webhook}/secret-rotations", tag = "webhooks",
+    operation_id = "rotate_webhook_secret",
+    params(("webhook" = WebhookId, Path, description = "The webhook's id.")),
+    request_body = NewSecretRotation,
+    responses((status = 201, description = "Made. The secret is shown once.", body = RotatedSecret)),
+    security(("api_key" = ["admin"]))
+)]
+pub async fn rotate_secret(
+    collector: Data<Collector>,
+    writer: Writer,
+    id: Path<WebhookId>,
+    Json(wanted): Json<NewSecretRotation>,
+) -> Result<HttpResponse, ApiError> {
+    let (now, webhook_id) = (collector.clock.now(), id.into_inner());
+    let (id, sealer, hours) =
+        (writer.organization_id, collector.sealer.clone(), wanted.overlap_hours);
+    let rotated = collector.db.write(move |conn| {
+        changes::rotate_secret(conn, &sealer, id, webhook_id, hours, &writer.actor, now)
+    });
+    let (row, secret) = rotated.await?;
+    let old_ends_at = row.old_ends_at.map(|it| it.and_utc());
+    Ok(HttpResponse::Created().json(RotatedSecret { webhook_id, secret, old_ends_at }))
 }
 
 /// One event on its way to one webhook. Kept for 30 days.

@@ -547,6 +547,8 @@ diesel::table! {
         created_by -> Text,
         created_at -> Timestamp,
         paused_at -> Nullable<Timestamp>,
+        old_sealed_credential -> Nullable<Binary>,
+        old_ends_at -> Nullable<Timestamp>,
     }
 }
 

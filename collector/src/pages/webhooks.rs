@@ -22,6 +22,7 @@ use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::webhooks::{self, WebhookRow};
 use crate::store::word::{WebhookDeliveryState, WebhookEventKind, Words, word};
+use crate::views;
 use crate::webhooks::changes::{self, Change, kinds};
 
 /// Where the page is.
@@ -39,6 +40,8 @@ struct WebhooksPage {
     states: Vec<Choice>,
     targets: Vec<Choice>,
     is_filtered: bool,
+    /// The filters, for a change of all that they leave.
+    query: String,
     deliveries: Vec<DeliveryLine>,
     pager: Pager,
     csv: String,
@@ -64,6 +67,8 @@ struct Line {
     is_paused: bool,
     since: Cell,
     by: String,
+    /// Until when the secret before holds, too.
+    old_ends: Option<Cell>,
 }
 
 struct DeliveryLine {
@@ -89,6 +94,8 @@ struct CreatedPage {
     name: String,
     host: String,
     key: String,
+    /// What holds beside it, and until when.
+    overlap: Option<Cell>,
 }
 
 /// What a kind of event tells, for people to read.
@@ -152,6 +159,9 @@ pub async fn show(
         file.extend_pairs(&query).append_pair("format", format);
         format!("{PATH}?{}", file.finish())
     };
+    let rows = collector.db.run(move |conn| webhooks::list(conn, id)).await?;
+    let calendar = Calendar::new(organization.time_zone, collector.clock.now());
+    let (chosen_state, webhook_id) = (list.filter("state"), list.filter("webhook_id"));
     let choice = |value: String, label: &str, chosen: &str| Choice {
         is_chosen: value == chosen,
         label: label.to_owned(),
@@ -159,9 +169,9 @@ pub async fn show(
     };
     let any = |label: &str, chosen: &str| choice(String::new(), label, chosen);
     let all_states = WebhookDeliveryState::WORDS.iter();
-    let states = all_states.map(|(it, word)| choice((*word).to_owned(), state(*it).1, of("state")));
-    let webhook_id = of("webhook_id");
-    let targets = rows.iter().map(|it| choice(it.webhook_id.to_string(), &it.name, webhook_id));
+    let states =
+        all_states.map(|(it, word)| choice((*word).to_owned(), state(*it).1, &chosen_state));
+    let targets = rows.iter().map(|it| choice(it.webhook_id.to_string(), &it.name, &webhook_id));
     let names: BTreeMap<WebhookId, &str> =
         rows.iter().map(|it| (it.webhook_id, it.name.as_str())).collect();
     let deliveries = list.items.iter().map(|it| delivery_line(it, &names, &calendar)).collect();
@@ -171,14 +181,15 @@ pub async fn show(
         title: "Webhooks",
         zone: calendar.zone_name(),
         kinds: kinds().map(|it| Kind { word: word(it), meaning: meaning(it) }).collect(),
-        states: std::iter::once(any("any result", of("state"))).chain(states).collect(),
-        targets: std::iter::once(any("any webhook", webhook_id)).chain(targets).collect(),
-        is_filtered: !pairs.is_empty(),
+        states: std::iter::once(any("any result", &chosen_state)).chain(states).collect(),
+        targets: std::iter::once(any("any webhook", &webhook_id)).chain(targets).collect(),
+        is_filtered: !list.filters.is_empty(),
+        query: views::kept(request.query_string()),
         deliveries,
         webhooks: rows.iter().map(|it| line(it, &calendar)).collect(),
-        pager: Pager::new(PATH, &query, cursor.as_deref(), next.as_deref(), showing),
-        csv: file("csv"),
-        ndjson: file("ndjson"),
+        pager: list.pager,
+        csv: list.csv,
+        ndjson: list.ndjson,
         caller: CallerFrame::new(&caller, &organization, PATH),
     })
 }
@@ -192,6 +203,11 @@ fn line(row: &WebhookRow, calendar: &Calendar) -> Line {
         is_paused: row.paused_at.is_some(),
         since: Cell::At(calendar.moment(row.created_at.and_utc())),
         by: row.created_by.clone(),
+        old_ends: row
+            .old_ends_at
+            .map(|it| it.and_utc())
+            .filter(|it| calendar.now() < *it)
+            .map(|it| Cell::At(calendar.moment(it))),
     }
 }
 
@@ -262,6 +278,46 @@ pub async fn create(
         host: row.host(),
         name: row.name,
         key: secret,
+        overlap: None,
+    })
+}
+
+/// The form beside a webhook that replaces its secret.
+#[derive(Deserialize)]
+pub struct RotateForm {
+    form_token: String,
+    overlap_hours: i64,
+}
+
+/// `POST`: gives a webhook another secret and shows it once.
+///
+/// # Errors
+/// When the form is not ours, the person may not, there is no such webhook, or the overlap cannot be.
+pub async fn rotate_secret(
+    caller: Caller,
+    path: Path<String>,
+    form: Form<RotateForm>,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    caller.check_change(&request, &form.form_token)?;
+    let webhook_id: WebhookId = path.parse().map_err(|_| ApiError::NotFound)?;
+    let organization = caller.organization(&collector.db).await?;
+    let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
+    let (sealer, hours) = (collector.sealer.clone(), form.overlap_hours);
+    let rotated = collector.db.write(move |conn| {
+        changes::rotate_secret(conn, &sealer, id, webhook_id, hours, &actor, now)
+    });
+    let (row, secret) = rotated.await?;
+    let calendar = Calendar::new(organization.time_zone, now);
+    let overlap = row.old_ends_at.map(|it| Cell::At(calendar.moment(it.and_utc())));
+    answer::page(&CreatedPage {
+        title: "Another secret",
+        caller: CallerFrame::new(&caller, &organization, PATH),
+        host: row.host(),
+        name: row.name,
+        key: secret,
+        overlap,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::NaiveDateTime;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 
 use super::StoreError;
@@ -32,6 +32,10 @@ pub struct WebhookRow {
     pub created_at: NaiveDateTime,
     /// Since when nothing is sent.
     pub paused_at: Option<NaiveDateTime>,
+    /// What deliveries were signed with before, sealed.
+    pub old_sealed_credential: Option<Vec<u8>>,
+    /// Until when they are signed with that, too.
+    pub old_ends_at: Option<NaiveDateTime>,
 }
 
 impl WebhookRow {
@@ -44,6 +48,14 @@ impl WebhookRow {
     #[must_use]
     pub fn asks_for(&self, kind: WebhookEventKind) -> bool {
         self.paused_at.is_none() && self.kinds().any(|it| it == kind)
+    }
+
+    /// What deliveries are signed with at this time, sealed: the newest first, and the one before as long as
+    /// both hold.
+    pub fn sealed_credentials(&self, now: DateTime<Utc>) -> impl Iterator<Item = &[u8]> {
+        let holds = self.old_ends_at.is_some_and(|at| now.naive_utc() < at);
+        let old = self.old_sealed_credential.as_deref().filter(|_| holds);
+        std::iter::once(self.sealed_credential.as_slice()).chain(old)
     }
 
     /// The part of its address that is no secret.
@@ -132,6 +144,25 @@ pub fn update(conn: &mut DbConnection, row: &WebhookRow) -> Result<(), StoreErro
         webhooks::url.eq(&row.url),
         webhooks::kinds.eq(&row.kinds),
         webhooks::paused_at.eq(row.paused_at),
+    ))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Writes down what deliveries are signed with.
+///
+/// # Errors
+/// When the database refuses.
+pub fn update_credentials(conn: &mut DbConnection, row: &WebhookRow) -> Result<(), StoreError> {
+    diesel::update(
+        webhooks::table
+            .filter(webhooks::organization_id.eq(row.organization_id))
+            .filter(webhooks::webhook_id.eq(row.webhook_id)),
+    )
+    .set((
+        webhooks::sealed_credential.eq(&row.sealed_credential),
+        webhooks::old_sealed_credential.eq(&row.old_sealed_credential),
+        webhooks::old_ends_at.eq(row.old_ends_at),
     ))
     .execute(conn)?;
     Ok(())

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::courier::Courier;
@@ -107,24 +107,71 @@ pub fn create(
         let detail = format!("there are {MAX_WEBHOOKS} webhooks, which is as many as there may be");
         return Err(ApiError::Invalid(detail));
     }
-    let secret = format!("whsec_{}", csrf::secret());
-    let sealed = sealer.seal(organization_id, &secret);
+    let (secret, sealed) = new_secret(sealer, organization_id)?;
     let row = WebhookRow {
         organization_id,
         webhook_id: WebhookId::new(now),
         name,
         url,
         kinds: words_of(&kinds),
-        sealed_credential: sealed.map_err(|error| ApiError::Internal(error.into()))?,
+        sealed_credential: sealed,
         created_by: actor.name.clone(),
         created_at: now.naive_utc(),
         paused_at: None,
+        old_sealed_credential: None,
+        old_ends_at: None,
     };
     webhooks::insert(conn, &row)?;
     // The rest of an address may be a secret of the receiver.
     let detail = json!({ "name": row.name, "host": row.host(), "kinds": row.kinds });
     let object = object(row.webhook_id);
     audit::insert(conn, organization_id, actor, "webhook.created", &object, &detail, now)?;
+    Ok((row, secret))
+}
+
+fn new_secret(
+    sealer: &Sealer,
+    organization_id: OrganizationId,
+) -> Result<(String, Vec<u8>), ApiError> {
+    let secret = format!("whsec_{}", csrf::secret());
+    let sealed = sealer.seal(organization_id, &secret);
+    let sealed = sealed.map_err(|error| ApiError::Internal(error.into()))?;
+    Ok((secret, sealed))
+}
+
+/// Longest overlap of two secrets, in hours: a week.
+pub const MAX_OVERLAP_HOURS: i64 = 168;
+
+/// Gives a webhook another secret. Deliveries are signed with both until the overlap ends; without one, the
+/// old secret ends at once. Answers the new secret, and when the old one ends.
+///
+/// # Errors
+/// [`ApiError::NotFound`], and [`ApiError::Invalid`] for an overlap that cannot be.
+pub fn rotate_secret(
+    conn: &mut DbConnection,
+    sealer: &Sealer,
+    organization_id: OrganizationId,
+    webhook_id: WebhookId,
+    overlap_hours: i64,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<(WebhookRow, String), ApiError> {
+    if !(0..=MAX_OVERLAP_HOURS).contains(&overlap_hours) {
+        return Err(ApiError::Invalid(format!(
+            "overlap_hours takes a number from 0 to {MAX_OVERLAP_HOURS}; got {overlap_hours}"
+        )));
+    }
+    let found = webhooks::find(conn, organization_id, webhook_id)?;
+    let mut row = found.ok_or(ApiError::NotFound)?;
+    let (secret, sealed) = new_secret(sealer, organization_id)?;
+    let old = std::mem::replace(&mut row.sealed_credential, sealed);
+    let ends_at = (now + TimeDelta::hours(overlap_hours)).naive_utc();
+    row.old_sealed_credential = (overlap_hours != 0).then_some(old);
+    row.old_ends_at = row.old_sealed_credential.as_ref().map(|_| ends_at);
+    webhooks::update_credentials(conn, &row)?;
+    let detail = json!({ "name": row.name, "overlap_hours": overlap_hours });
+    let (object, action) = (object(webhook_id), "webhook.secret_rotated");
+    audit::insert(conn, organization_id, actor, action, &object, &detail, now)?;
     Ok((row, secret))
 }
 

@@ -1,6 +1,7 @@
 //! Signs and sends. Nothing of an answer is kept but its status: a receiver that answers with a secret of
 //! its own network tells it to nobody here.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,8 +40,8 @@ pub struct Courier {
 pub struct Parcel {
     /// Where to.
     pub url: String,
-    /// What it is signed with.
-    pub secret: String,
+    /// What it is signed with: one secret, or two while one replaces the other.
+    pub secrets: Vec<String>,
     /// What it tells.
     pub event_id: WebhookEventId,
     /// Of which kind.
@@ -148,7 +149,7 @@ impl Courier {
             .agent
             .post(&parcel.url)
             .header("content-type", "application/json")
-            .header(SIGNATURE_HEADER, signature(&parcel.secret, now, parcel.body.as_bytes()))
+            .header(SIGNATURE_HEADER, signature(&parcel.secrets, now, parcel.body.as_bytes()))
             .header(EVENT_ID_HEADER, parcel.event_id.to_string())
             .header(EVENT_KIND_HEADER, word(parcel.kind))
             .send(parcel.body.as_bytes());
@@ -173,17 +174,22 @@ fn again(status: Option<u16>, reason: &str) -> Answer {
 }
 
 /// What proves that a body is ours and new: the time in seconds, and HMAC-SHA-256 over that text, a dot,
-/// and the body, as hexadecimal digits.
+/// and the body, as hexadecimal digits; one `v1` for each secret, the newest first.
 #[must_use]
-pub fn signature(secret: &str, now: DateTime<Utc>, body: &[u8]) -> String {
-    let at = now.timestamp().to_string();
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-    let mut context = hmac::Context::with_key(&key);
-    context.update(at.as_bytes());
-    context.update(b".");
-    context.update(body);
-    let hex: String = context.sign().as_ref().iter().map(|it| format!("{it:02x}")).collect();
-    format!("t={at},v1={hex}")
+pub fn signature(secrets: &[String], now: DateTime<Utc>, body: &[u8]) -> String {
+    let mut header = format!("t={}", now.timestamp());
+    for secret in secrets {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        let mut context = hmac::Context::with_key(&key);
+        context.update(now.timestamp().to_string().as_bytes());
+        context.update(b".");
+        context.update(body);
+        header.push_str(",v1=");
+        for byte in context.sign().as_ref() {
+            write!(header, "{byte:02x}").expect("a string takes every text");
+        }
+    }
+    header
 }
 
 /// Lets through only what may be reached. If one of a name's addresses may not, none is tried: whoever
@@ -224,7 +230,7 @@ mod tests {
         // printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac whsec_test
         let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
         assert_eq!(
-            signature("whsec_test", now, br#"{"a":1}"#),
+            signature(&["whsec_test".to_owned()], now, br#"{"a":1}"#),
             "t=1700000000,v1=38877139021993b830af32feea6e18a8da83eb2f6e49ee50bd9e4cf4ca4d3789"
         );
     }
@@ -300,7 +306,7 @@ mod tests {
     fn parcel(url: &str) -> Parcel {
         Parcel {
             url: url.to_owned(),
-            secret: "whsec_test".to_owned(),
+            secrets: vec!["whsec_test".to_owned()],
             event_id: WebhookEventId::from_bytes([1; 16]),
             kind: WebhookEventKind::Test,
             body: "{}".to_owned(),

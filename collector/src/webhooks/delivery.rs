@@ -15,6 +15,7 @@ use crate::db::{
     AppId, DbConnection, LicenseId, OrganizationId, UserId, WebhookDeliveryId, WebhookId,
 };
 use crate::queue;
+use crate::seal::SealError;
 use crate::server::Collector;
 use crate::store::webhook_deliveries::{self, Outcome, WebhookDeliveryRow};
 use crate::store::webhook_events::{self, WebhookEventRow};
@@ -183,18 +184,21 @@ async fn try_one(
         })
         .await?;
     let Some(body) = composed else { return Ok(None) };
-    let sealed = &webhook.sealed_credential;
-    let answer = match collector.sealer.open(webhook.organization_id, sealed) {
+    let id = webhook.organization_id;
+    let sealed = webhook.sealed_credentials(now);
+    let secrets: Result<Vec<String>, SealError> =
+        sealed.map(|it| collector.sealer.open(id, it)).collect();
+    let answer = match secrets {
         Err(error) => {
             tracing::error!(%error, "a webhook’s secret cannot be opened");
             Answer::Refused(
                 "its secret cannot be opened with this key file; make a new webhook".to_owned(),
             )
         }
-        Ok(secret) => {
+        Ok(secrets) => {
             let parcel = Parcel {
                 url: webhook.url.clone(),
-                secret,
+                secrets,
                 event_id: row.webhook_event_id,
                 kind: row.kind.0,
                 body,

@@ -93,6 +93,7 @@ use crate::store::word::Words;
         webhooks::update,
         webhooks::remove,
         webhooks::test,
+        webhooks::rotate_secret,
         webhooks::list_deliveries,
         webhooks::redeliver,
         thresholds::list,

@@ -1,0 +1,5 @@
+-- A webhook's secret is replaced with an overlap: until the old one ends, deliveries are signed with both, so
+-- that a receiver changes over at a moment of its own.
+
+alter table webhooks add column old_sealed_credential bytea;
+alter table webhooks add column old_ends_at timestamp;
