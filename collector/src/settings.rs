@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 use shared::wire::{Mode, UnknownSites};
 
 use crate::db::DbConnection;
+use crate::package::{ExtensionVersion, ExtensionVersionError};
 use crate::store::StoreError;
 use crate::store::audit::{self, Actor, Object};
 use crate::store::discoveries::Limits;
-use crate::store::organizations::{self, Organization, Retention};
+use crate::store::organizations::{self, AdminRule, Organization, Retention};
 use crate::store::word::word;
 use crate::veil;
 
@@ -55,6 +56,18 @@ pub struct Change {
     pub add_deny_sites: Vec<String>,
     /// Sites to deny no longer; the catalog's own list stays in force.
     pub remove_deny_sites: Vec<String>,
+}
+
+/// A minimum version as a person or a program has entered it: without blanks around it, empty for none.
+///
+/// # Errors
+/// What was got and what is allowed.
+pub fn check_minimum_version(text: &str) -> Result<String, ExtensionVersionError> {
+    let text = text.trim();
+    if !text.is_empty() {
+        text.parse::<ExtensionVersion>()?;
+    }
+    Ok(text.to_owned())
 }
 
 /// Changes settings. False when nothing was to be changed.
@@ -114,9 +127,15 @@ pub fn change(
         note(&mut changes, "discovery_min_users", change.discovery_min_users);
         note(&mut changes, "discovery_min_sign_ins", change.discovery_min_sign_ins);
     }
-    if let Some(is_required) = change.second_factor_required {
-        organizations::update_second_factor_required(conn, id, is_required, now)?;
-        changes.insert("second_factor_required".to_owned(), json!(is_required));
+    let rules = [
+        ("second_factor_required", AdminRule::SecondFactor, change.second_factor_required),
+        ("admin_provider_required", AdminRule::Provider, change.admin_provider_required),
+    ];
+    for (name, rule, wanted) in rules {
+        if let Some(is_required) = wanted {
+            organizations::update_admin_rule(conn, id, rule, is_required, now)?;
+            changes.insert(name.to_owned(), json!(is_required));
+        }
     }
     if let Some(is_wanted) = change.pseudonymize_people {
         organizations::update_pseudonymization(conn, id, is_wanted, &veil::new_key(), now)?;

@@ -7,7 +7,7 @@ use shared::wire;
 
 use super::parse_email;
 use crate::db::{ApiKeyId, EnrollmentKeyId, InstallationId};
-use crate::package::ExtensionVersion;
+use crate::settings::check_minimum_version;
 use crate::store::api_keys::Scope;
 use crate::store::word::AdminRole;
 
@@ -352,11 +352,7 @@ fn parse_hostname(text: &str) -> Result<Hostname, String> {
 }
 
 fn parse_minimum(text: &str) -> Result<String, String> {
-    let parsed: Result<ExtensionVersion, _> = text.parse();
-    match parsed {
-        Err(error) if !text.is_empty() => Err(error.to_string()),
-        _ => Ok(text.to_owned()),
-    }
+    check_minimum_version(text).map_err(|error| error.to_string())
 }
 
 fn parse_zone(text: &str) -> Result<Tz, String> {

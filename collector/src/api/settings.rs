@@ -13,10 +13,9 @@ use super::openapi::words;
 use crate::db::OrganizationId;
 use crate::extract::{Json, Reader, Writer};
 use crate::lists::one_of;
-use crate::package::{ExtensionVersion, ExtensionVersionError};
 use crate::problem::ApiError;
 use crate::server::Collector;
-use crate::settings::{self, Change};
+use crate::settings::{self, Change, check_minimum_version};
 use crate::store::StoreError;
 use crate::store::organizations::{self, Organization};
 use crate::store::word::Word;
@@ -299,11 +298,8 @@ impl SettingsChange {
             let detail = "help_contact takes at most 200 characters and no control characters";
             return Err(ApiError::Invalid(detail.to_owned()));
         }
-        let minimum = self.minimum_extension_version.map(|it| it.trim().to_owned());
-        if let Some(text) = minimum.as_ref().filter(|it| !it.is_empty()) {
-            let parsed: Result<ExtensionVersion, ExtensionVersionError> = text.parse();
-            parsed.map_err(|error| ApiError::Invalid(error.to_string()))?;
-        }
+        let minimum = self.minimum_extension_version.as_deref().map(check_minimum_version);
+        let minimum = minimum.transpose().map_err(|error| ApiError::Invalid(error.to_string()))?;
         Ok(Change {
             mode: one_of("mode", self.mode.as_deref())?,
             unknown_sites: one_of("unknown_sites", self.unknown_sites.as_deref())?,

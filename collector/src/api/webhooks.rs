@@ -290,11 +290,16 @@ pub async fn test(
 ) -> Result<HttpResponse, ApiError> {
     let (now, webhook_id) = (collector.clock.now(), id.into_inner());
     let id = writer.organization_id;
-    let queued = collector
-        .db
-        .write(move |conn| changes::send_test(conn, id, webhook_id, &writer.actor, now))
-        .await;
-    let webhook_delivery_id = queued?;
+    queue(&collector, move |conn| changes::send_test(conn, id, webhook_id, &writer.actor, now))
+        .await
+}
+
+/// Queues a delivery, and answers which one.
+async fn queue(
+    collector: &Collector,
+    change: impl FnOnce(&mut DbConnection) -> Result<WebhookDeliveryId, ApiError> + Send + 'static,
+) -> Result<HttpResponse, ApiError> {
+    let webhook_delivery_id = collector.db.write(change).await?;
     collector.courier.wake();
     Ok(HttpResponse::Accepted().json(QueuedDelivery { webhook_delivery_id }))
 }
@@ -511,11 +516,6 @@ pub async fn redeliver(
 ) -> Result<HttpResponse, ApiError> {
     let (now, delivery_id) = (collector.clock.now(), id.into_inner());
     let id = writer.organization_id;
-    let queued = collector
-        .db
-        .write(move |conn| changes::redeliver(conn, id, delivery_id, &writer.actor, now))
-        .await;
-    let webhook_delivery_id = queued?;
-    collector.courier.wake();
-    Ok(HttpResponse::Accepted().json(QueuedDelivery { webhook_delivery_id }))
+    queue(&collector, move |conn| changes::redeliver(conn, id, delivery_id, &writer.actor, now))
+        .await
 }

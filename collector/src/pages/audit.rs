@@ -12,8 +12,8 @@ use super::list::{self, Pager, Wanted};
 use super::saved_views::SavedViews;
 use super::words::{Calendar, Cell};
 use crate::api::audit::{AUDIT, AuditItem, read};
-use crate::lists::{self, Ask, Format};
-use crate::problem::ApiError;
+use crate::db::DbConnection;
+use crate::lists::Ask;
 use crate::server::Collector;
 use crate::store::word::{ActorKind, Words};
 
@@ -65,33 +65,13 @@ pub async fn list(
 ) -> Result<HttpResponse, PageError> {
     let organization = caller.organization(&collector.db).await?;
     let id = organization.organization_id;
-    let ask = Ask::of_page(&AUDIT, request.query_string())?;
-    if ask.format != Format::Json {
-        let file =
-            lists::answer(&collector.db, &request, ask, move |conn, ask| read(conn, id, ask));
-        return Ok(file.await?);
-    }
-    let (part, ask) =
-        collector.db.run(move |conn| Ok::<_, ApiError>((read(conn, id, &ask)?, ask))).await?;
+    let read = move |conn: &mut DbConnection, ask: &Ask| read(conn, id, ask);
+    let list = match list::read(&collector.db, &request, &AUDIT, PATH, "change", read).await? {
+        Wanted::File(file) => return Ok(file),
+        Wanted::Page(list) => list,
+    };
     let calendar = Calendar::new(organization.time_zone, collector.clock.now());
-    let pairs = ask.pairs();
-    let query: Vec<(&str, &str)> = pairs.iter().map(|(name, it)| (*name, it.as_str())).collect();
-    let next = part.cursor(&ask);
-    let cursor = url::form_urlencoded::parse(request.query_string().as_bytes())
-        .find(|(name, value)| name == "cursor" && !value.is_empty())
-        .map(|it| it.1.into_owned());
-    let n_shown = i64::try_from(part.items.len()).unwrap_or(i64::MAX);
-    let shown = words::count(n_shown, "change");
-    let showing = if next.is_some() { format!("{shown}, more follow") } else { shown };
-    let file = |format: &str| {
-        let mut file = url::form_urlencoded::Serializer::new(String::new());
-        file.extend_pairs(&query).append_pair("format", format);
-        format!("{PATH}?{}", file.finish())
-    };
-    let of = |name: &str| {
-        pairs.iter().find(|it| it.0 == name).map_or_else(String::new, |it| it.1.clone())
-    };
-    let chosen = of("actor_kind");
+    let chosen = list.filter("actor_kind");
     let all = Choice { value: "", label: "anybody", is_chosen: chosen.is_empty() };
     let kind = |(kind, value): &(ActorKind, &'static str)| Choice {
         value,
@@ -103,14 +83,14 @@ pub async fn list(
         saved_views,
         title: "Audit",
         zone: calendar.zone_name(),
-        actor: of("actor"),
-        action: of("action"),
+        actor: list.filter("actor"),
+        action: list.filter("action"),
         kinds: std::iter::once(all).chain(ActorKind::WORDS.iter().map(kind)).collect(),
-        is_filtered: !pairs.is_empty(),
-        lines: part.items.iter().map(|it| line(it, &calendar)).collect(),
-        pager: Pager::new(PATH, &query, cursor.as_deref(), next.as_deref(), showing),
-        csv: file("csv"),
-        ndjson: file("ndjson"),
+        is_filtered: !list.filters.is_empty(),
+        lines: list.items.iter().map(|it| line(it, &calendar)).collect(),
+        pager: list.pager,
+        csv: list.csv,
+        ndjson: list.ndjson,
         caller: CallerFrame::new(&caller, &organization, PATH),
     })
 }

@@ -1,6 +1,91 @@
-//! What every long list on a page has below it: how much is shown, and where the rest is.
+//! A list of the API on a page, and what every long list has below it: how much is shown, and where the rest
+//! is.
 
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
+use serde::Serialize;
+
+use super::answer::PageError;
+use super::{filters, words};
+use crate::db::{Db, DbConnection};
+use crate::lists::{self, Ask, Format, ListSpec, Part};
+use crate::problem::ApiError;
+
+/// A part of a list of the API, as a page shows it.
+#[derive(Debug)]
+pub struct Listed<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// The filters in force.
+    pub filters: Vec<(&'static str, String)>,
+    /// The order in force, with a `-` where it is turned around.
+    pub sort: String,
+    /// The foot.
+    pub pager: Pager,
+    /// All rows that the filters leave, as CSV.
+    pub csv: String,
+    /// The same, as NDJSON.
+    pub ndjson: String,
+}
+
+impl<T> Listed<T> {
+    /// What a filter says; empty where it is not set.
+    #[must_use]
+    pub fn filter(&self, name: &str) -> String {
+        let found = self.filters.iter().find(|it| it.0 == name);
+        found.map_or_else(String::new, |it| it.1.clone())
+    }
+}
+
+/// What a page with a list answers.
+#[derive(Debug)]
+pub enum Wanted<T> {
+    /// The page, with this part.
+    Page(Listed<T>),
+    /// With `format=csv` or `format=ndjson`, the whole list as a file.
+    File(HttpResponse),
+}
+
+/// Reads the list at `path` as a request asks for it. `unit` is one of its rows in words.
+///
+/// # Errors
+/// When a filter cannot be, or the database refuses.
+pub async fn read<T, R>(
+    db: &Db,
+    request: &HttpRequest,
+    spec: &'static ListSpec,
+    path: &str,
+    unit: &str,
+    read: R,
+) -> Result<Wanted<T>, PageError>
+where
+    T: Serialize + Send + 'static,
+    R: Fn(&mut DbConnection, &Ask) -> Result<Part<T>, ApiError> + Send + Sync + 'static,
+{
+    let ask = Ask::of_page(spec, request.query_string())?;
+    if ask.format != Format::Json {
+        return Ok(Wanted::File(lists::answer(db, request, ask, read).await?));
+    }
+    let (part, ask) = db.run(move |conn| Ok::<_, ApiError>((read(conn, &ask)?, ask))).await?;
+    let filters = ask.pairs();
+    let by = ask.sort.by;
+    let sort = if ask.sort.is_descending { format!("-{by}") } else { by.to_owned() };
+    let mut query: Vec<(&str, &str)> =
+        filters.iter().map(|(name, it)| (*name, it.as_str())).collect();
+    if spec.sorts.first() != Some(&sort.as_str()) {
+        query.push(("sort", &sort));
+    }
+    let next = part.cursor(&ask);
+    let cursor = url::form_urlencoded::parse(request.query_string().as_bytes())
+        .find(|(name, value)| name == "cursor" && !value.is_empty())
+        .map(|it| it.1.into_owned());
+    let shown = words::count(i64::try_from(part.items.len()).unwrap_or(i64::MAX), unit);
+    let showing = if next.is_some() { format!("{shown}, more follow") } else { shown };
+    let pager = Pager::new(path, &query, cursor.as_deref(), next.as_deref(), showing);
+    let file = |format| filters::link(path, &[query.as_slice(), &[("format", format)]].concat());
+    let (csv, ndjson) = (file("csv"), file("ndjson"));
+    Ok(Wanted::Page(Listed { items: part.items, filters, sort, pager, csv, ndjson }))
+}
 
 /// The foot of a list that is read in parts. Links keep the filters that the address has.
 #[derive(Clone, Debug, PartialEq, Eq, Template)]

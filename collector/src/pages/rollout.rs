@@ -23,7 +23,7 @@ use crate::api::rollout::check_key;
 use crate::db::EnrollmentKeyId;
 use crate::identity::keys;
 use crate::installations::{self as states, State};
-use crate::package::{ExtensionVersion, ExtensionVersionError, Package};
+use crate::package::{ExtensionVersion, Package};
 use crate::problem::ApiError;
 use crate::rollout::{File, Rollout, UPDATES_PATH};
 use crate::server::Collector;
@@ -417,11 +417,8 @@ pub async fn set_minimum(
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
     caller.check_change(&request, &form.form_token)?;
-    let version = form.version.trim().to_owned();
-    if !version.is_empty() {
-        let parsed: Result<ExtensionVersion, ExtensionVersionError> = version.parse();
-        parsed.map_err(|error| ApiError::Invalid(error.to_string()))?;
-    }
+    let version = settings::check_minimum_version(&form.version)
+        .map_err(|error| ApiError::Invalid(error.to_string()))?;
     let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
     let changed = collector.db.write(move |conn| {
         let before = organizations::find(conn, id)?.ok_or(ApiError::NotFound)?;

@@ -315,35 +315,12 @@ pub async fn list(
 ) -> Result<HttpResponse, PageError> {
     let organization = caller.organization(&collector.db).await?;
     let id = organization.organization_id;
-    let ask = Ask::of_page(&SPEND_LINES, request.query_string())?;
-    if ask.format != Format::Json {
-        let file =
-            lists::answer(&collector.db, &request, ask, move |conn, ask| read_part(conn, id, ask));
-        return Ok(file.await?);
-    }
-    let (part, ask) =
-        collector.db.run(move |conn| Ok::<_, ApiError>((read_part(conn, id, &ask)?, ask))).await?;
-    let pairs = ask.pairs();
-    let sort =
-        if ask.sort.is_descending { format!("-{}", ask.sort.by) } else { ask.sort.by.to_owned() };
-    let mut query: Vec<(&str, &str)> =
-        pairs.iter().map(|(name, it)| (*name, it.as_str())).collect();
-    if sort != "-spent_on" {
-        query.push(("sort", &sort));
-    }
-    let next = part.cursor(&ask);
-    let cursor = url::form_urlencoded::parse(request.query_string().as_bytes())
-        .find(|(name, value)| name == "cursor" && !value.is_empty())
-        .map(|it| it.1.into_owned());
-    let shown = words::count(i64::try_from(part.items.len()).unwrap_or(i64::MAX), "line");
-    let showing = if next.is_some() { format!("{shown}, more follow") } else { shown };
-    let file = |format: &str| {
-        let mut query = query.clone();
-        query.push(("format", format));
-        lines(&query)
-    };
-    let of = |name: &str| {
-        pairs.iter().find(|it| it.0 == name).map_or_else(String::new, |it| it.1.clone())
+    let read = move |conn: &mut DbConnection, ask: &Ask| read_part(conn, id, ask);
+    let wanted =
+        list::read(&collector.db, &request, &SPEND_LINES, LINES_PATH, "line", read).await?;
+    let list = match wanted {
+        Wanted::File(file) => return Ok(file),
+        Wanted::Page(list) => list,
     };
     let caller_frame = CallerFrame::new(&caller, &organization, PATH);
     let saved_views = SavedViews::load(&caller, &collector, LINES_PATH, &request).await?;

@@ -132,32 +132,11 @@ pub async fn show(
 ) -> Result<HttpResponse, PageError> {
     let organization = caller.organization(&collector.db).await?;
     let id = organization.organization_id;
-    let ask = Ask::of_page(&DELIVERIES, request.query_string())?;
-    if ask.format != Format::Json {
-        let file = lists::answer(&collector.db, &request, ask, move |conn, ask| {
-            read_deliveries(conn, id, ask)
-        });
-        return Ok(file.await?);
-    }
-    let read = collector.db.run(move |conn| {
-        Ok::<_, ApiError>((webhooks::list(conn, id)?, read_deliveries(conn, id, &ask)?, ask))
-    });
-    let (rows, part, ask) = read.await?;
-    let calendar = Calendar::new(organization.time_zone, collector.clock.now());
-    let pairs = ask.pairs();
-    let query: Vec<(&str, &str)> = pairs.iter().map(|(name, it)| (*name, it.as_str())).collect();
-    let of = |name: &str| pairs.iter().find(|it| it.0 == name).map_or("", |it| it.1.as_str());
-    let next = part.cursor(&ask);
-    let cursor = url::form_urlencoded::parse(request.query_string().as_bytes())
-        .find(|(name, value)| name == "cursor" && !value.is_empty())
-        .map(|it| it.1.into_owned());
-    let n_shown = i64::try_from(part.items.len()).unwrap_or(i64::MAX);
-    let shown = words::count(n_shown, "delivery");
-    let showing = if next.is_some() { format!("{shown}, more follow") } else { shown };
-    let file = |format: &str| {
-        let mut file = url::form_urlencoded::Serializer::new(String::new());
-        file.extend_pairs(&query).append_pair("format", format);
-        format!("{PATH}?{}", file.finish())
+    let read = move |conn: &mut DbConnection, ask: &Ask| read_deliveries(conn, id, ask);
+    let wanted = list::read(&collector.db, &request, &DELIVERIES, PATH, "delivery", read).await?;
+    let list = match wanted {
+        Wanted::File(file) => return Ok(file),
+        Wanted::Page(list) => list,
     };
     let rows = collector.db.run(move |conn| webhooks::list(conn, id)).await?;
     let calendar = Calendar::new(organization.time_zone, collector.clock.now());

@@ -420,20 +420,37 @@ pub fn update_minimum_version(
     Ok(())
 }
 
-/// Sets whether admins who sign in by password need a second factor.
+/// What an organization may ask of how its admins sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminRule {
+    /// A second factor beside a password.
+    SecondFactor,
+    /// The organization's provider instead of a password.
+    Provider,
+}
+
+/// Sets whether a rule for the sign-ins of admins holds.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn update_second_factor_required(
+pub fn update_admin_rule(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
+    rule: AdminRule,
     is_required: bool,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     use organizations::dsl;
-    diesel::update(dsl::organizations.filter(dsl::organization_id.eq(organization_id)))
-        .set(dsl::second_factor_required_at.eq(is_required.then(|| now.naive_utc())))
-        .execute(conn)?;
+    let row = diesel::update(dsl::organizations.filter(dsl::organization_id.eq(organization_id)));
+    let since = is_required.then(|| now.naive_utc());
+    match rule {
+        AdminRule::SecondFactor => {
+            row.set(dsl::second_factor_required_at.eq(since)).execute(conn)?;
+        }
+        AdminRule::Provider => {
+            row.set(dsl::admin_provider_required_at.eq(since)).execute(conn)?;
+        }
+    }
     Ok(())
 }
 
