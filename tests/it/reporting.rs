@@ -1,6 +1,6 @@
 //! What BI tools read: the `report_*` views and their page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -147,6 +147,40 @@ async fn the_views_say_what_the_api_says() {
         .collect();
     assert_eq!(views, api);
     assert_eq!(api.len(), 4, "the mapped site is read as Slack");
+}
+
+#[actix_web::test]
+async fn every_panel_of_the_dashboard_asks_what_both_databases_answer() {
+    let app = office().await;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/grafana.json");
+    let dashboard: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    assert!(10 < panels.len());
+    let mut n_answered = 0;
+    for panel in panels {
+        let title = panel["title"].as_str().unwrap();
+        assert!(panel["description"].as_str().is_some_and(|it| 15 < it.len()), "{title}");
+        for target in panel["targets"].as_array().unwrap() {
+            let mut query = target["rawSql"].as_str().unwrap().to_owned();
+            // What Grafana itself would put in.
+            query = query.replace("${organization}", &app.organization_id.to_string());
+            while let Some((before, rest)) = query.split_once("$__timeFilter(") {
+                let (column, after) = rest.split_once(')').unwrap();
+                query = format!("{before}{column} is not null{after}");
+            }
+            assert!(!query.contains('$') && query.contains("report_"), "{title}: {query}");
+            let count = format!("select '' || count(*) as line from ({query}) asked");
+            let rows: Vec<Line> = app.with_database(|conn| match conn {
+                DbConnection::Sqlite(conn) => diesel::sql_query(&count).load(conn).unwrap(),
+                DbConnection::Postgres(conn) => diesel::sql_query(&count).load(conn).unwrap(),
+            });
+            n_answered += usize::from(rows[0].line != "0");
+        }
+    }
+    // An office without licenses and spend has nothing to say in two of them.
+    assert_eq!(n_answered, panels.len() - 2);
+    let ids: BTreeSet<i64> = panels.iter().map(|it| it["id"].as_i64().unwrap()).collect();
+    assert_eq!(ids.len(), panels.len());
 }
 
 #[actix_web::test]
