@@ -18,6 +18,7 @@ use crate::store::word::{IdentityChange, UserType, word};
 use crate::store::{
     StoreError, installations, license_assignments, mailings, users, webhook_deliveries, webhooks,
 };
+use crate::user_kinds::{self, Kind};
 use crate::veil;
 use crate::webhooks::changes;
 
@@ -112,29 +113,24 @@ pub fn change_users(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let ids: Vec<UserId> = plan.keys().copied().collect();
-    let mut entries: Vec<(Object, Value)> = Vec::with_capacity(ids.len());
     for ids in ids.chunks(1_000) {
         let rows = users::find_all(conn, organization_id, ids)?;
         for row in ids.iter().filter_map(|it| rows.get(it)) {
-            let detail = match deed {
+            match deed {
                 UserDeed::SetType(kind) => {
-                    let status = row.status.0;
-                    users::update_kind(conn, organization_id, row.user_id, kind, status)?;
-                    json!({ "from": word(row.user_type.0), "to": word(kind) })
+                    let kind = Kind { user_type: Some(kind), status: None };
+                    user_kinds::set(conn, organization_id, row, kind, actor, now)?;
                 }
                 UserDeed::StopMail => {
                     mailings::insert_opt_out(conn, organization_id, &row.email, now)?;
-                    json!({})
+                    let object = Object { kind: "user", id: row.user_id.to_string() };
+                    let action = "user.mail_stopped";
+                    audit::insert(conn, organization_id, actor, action, &object, &json!({}), now)?;
                 }
-            };
-            entries.push((Object { kind: "user", id: row.user_id.to_string() }, detail));
+            }
         }
     }
-    let action = match deed {
-        UserDeed::SetType(_) => "user.type_set",
-        UserDeed::StopMail => "user.mail_stopped",
-    };
-    audit::insert_all(conn, organization_id, actor, action, &entries, now)
+    Ok(())
 }
 
 // --- installations --------------------------------------------------------------------------------

@@ -5,10 +5,12 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, json};
 
 use crate::db::{DbConnection, OrganizationId, UserId};
+use crate::problem::ApiError;
 use crate::store::StoreError;
 use crate::store::audit::{self, Actor, Object};
 use crate::store::users::{self, UserRow};
 use crate::store::word::{UserStatus, UserType, Word};
+use crate::veil::Veil;
 
 /// What is said of users; none leaves it as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +61,57 @@ pub fn set(
     let object = Object { kind: "user", id: user.user_id.to_string() };
     audit::insert(conn, organization_id, actor, "user.changed", &object, &detail.into(), now)?;
     Ok(true)
+}
+
+/// What became of many.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Those that change, as they are then and as they are shown, with the number of their apps.
+    pub changed: Vec<(UserRow, i64)>,
+    /// Users that were so already.
+    pub n_unchanged: usize,
+    /// What names nobody.
+    pub unknown: Vec<String>,
+}
+
+/// Says of users, by id or address, what kind they are; on trial nothing is changed.
+///
+/// # Errors
+/// [`ApiError::Invalid`] for an address while people are shown by pseudonyms: an answer would say whose.
+pub fn set_all(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    named: impl IntoIterator<Item = String>,
+    kind: Kind,
+    is_trial: bool,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<Outcome, ApiError> {
+    let veil = Veil::of(conn, organization_id)?;
+    let mut outcome = Outcome::default();
+    for named in named {
+        if veil.is_drawn() && named.parse::<UserId>().is_err() {
+            return Err(ApiError::Invalid(format!(
+                "people are shown by pseudonyms, so users are named by their ids; got {named:?}"
+            )));
+        }
+        let Some(user) = find(conn, organization_id, &named)? else {
+            outcome.unknown.push(named);
+            continue;
+        };
+        let mut then = kind.applied_to(&user);
+        if then == user {
+            outcome.n_unchanged += 1;
+            continue;
+        }
+        if !is_trial {
+            set(conn, organization_id, &user, kind, actor, now)?;
+        }
+        let n_apps = users::count_apps(conn, organization_id, &[user.user_id])?;
+        veil.cover_user(&mut then);
+        outcome.changed.push((then, n_apps.get(&user.user_id).copied().unwrap_or(0)));
+    }
+    Ok(outcome)
 }
 
 /// A user by id or by any of its addresses.

@@ -13,9 +13,8 @@ use crate::extract::{Json, Writer};
 use crate::lists::one_of;
 use crate::problem::ApiError;
 use crate::server::Collector;
-use crate::store::users;
 use crate::store::word::{UserStatus, UserType};
-use crate::user_kinds::{self, Kind};
+use crate::user_kinds::{self, Kind, Outcome};
 
 /// Users in one request.
 const MAX: usize = 1_000;
@@ -89,26 +88,14 @@ pub async fn put(
         return Err(ApiError::Invalid("neither type nor status was sent".to_owned()));
     }
     let (now, id) = (collector.clock.now(), writer.organization_id);
-    let answer = collector.db.write(move |conn| {
-        let mut answer = KindAnswer { changed: Vec::new(), n_unchanged: 0, unknown: Vec::new() };
-        for named in request.users {
-            let Some(user) = user_kinds::find(conn, id, &named)? else {
-                answer.unknown.push(named);
-                continue;
-            };
-            let then = kind.applied_to(&user);
-            if then == user {
-                answer.n_unchanged += 1;
-                continue;
-            }
-            if !request.is_dry_run {
-                user_kinds::set(conn, id, &user, kind, &writer.actor, now)?;
-            }
-            let n_apps = users::count_apps(conn, id, &[user.user_id])?;
-            let n_apps = n_apps.get(&user.user_id).copied().unwrap_or(0);
-            answer.changed.push(ChangedUser { user: UserItem::new(&then), n_apps });
-        }
-        Ok::<_, ApiError>(answer)
+    let set = collector.db.write(move |conn| {
+        let KindRequest { users, is_dry_run, .. } = request;
+        user_kinds::set_all(conn, id, users, kind, is_dry_run, &writer.actor, now)
     });
-    Ok(HttpResponse::Ok().json(answer.await?))
+    let Outcome { changed, n_unchanged, unknown } = set.await?;
+    let changed = changed
+        .into_iter()
+        .map(|(user, n_apps)| ChangedUser { user: UserItem::new(&user), n_apps })
+        .collect();
+    Ok(HttpResponse::Ok().json(KindAnswer { changed, n_unchanged, unknown }))
 }
