@@ -198,6 +198,7 @@ fn settings_can_be_set_and_shown() {
         minimum_extension_version: null
         mode: "disabled"
         organization: "Northwind"
+        pseudonymize_people: false
         second_factor_required: false
         silent_after_seconds: 2592000
         time_zone: "Europe/Berlin"

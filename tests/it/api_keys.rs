@@ -266,9 +266,24 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
             r#"{"name":"Tickets","url":"https://localhost/","kinds":["app.new"]}"#,
         ),
         ("patch /v1/webhooks/{webhook}", "", r#"{"name":"Ticket system"}"#),
+        ("post /v1/webhooks/{webhook}/secret-rotations", "", r#"{"overlap_hours":1}"#),
         ("post /v1/webhooks/{webhook}/test-events", "webhook_delivery_id", "{}"),
         ("post /v1/webhook-deliveries/{delivery}/redeliveries", "", "{}"),
         ("delete /v1/webhooks/{webhook}", "", "webhook_id"),
+        (
+            "post /v1/views",
+            "saved_view_id",
+            r#"{"list":"/users","name":"Guests","query":"type=external"}"#,
+        ),
+        ("delete /v1/views/{view}", "", "saved_view_id"),
+        (
+            "post /v1/users/lookups",
+            "user_id",
+            r#"{"email":"maria@northwind.example","reason":"a ticket"}"#,
+        ),
+        ("post /v1/users/{user}/reveals", "", r#"{"reason":"a ticket"}"#),
+        ("post /v1/users/{user}/exports", "", r#"{"reason":"she asked"}"#),
+        ("post /v1/users/{user}/erasures", "", r#"{"reason":"she asked"}"#),
     ] {
         let before = n_lines().await;
         let (method, path) = operation.split_once(' ').unwrap();
@@ -299,6 +314,7 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
                     ("{app_id}", "app_id"),
                     ("{webhook}", "webhook_id"),
                     ("{delivery}", "webhook_delivery_id"),
+                    ("{user}", "user_id"),
                 ];
                 let found = places.into_iter().find(|(place, _)| path.contains(place));
                 let path =

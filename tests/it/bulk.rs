@@ -72,10 +72,10 @@ async fn z15_chosen_users_get_another_type_after_a_preview() {
     let done = admin.submit("/users/changes", &confirmed).await;
     assert_eq!(done.header("location"), "/users", "{}", done.text());
     assert_eq!(app.list("/v1/users?type=service").await.len(), 2);
-    let audit = app.list("/v1/audit?action=user.type_set").await;
+    let audit = app.list("/v1/audit?action=user.changed").await;
     assert_eq!(audit.len(), 1);
     assert_eq!(audit[0]["object_id"], ids[1].as_str());
-    assert_eq!(audit[0]["detail"], json!({ "from": "employee", "to": "service" }));
+    assert_eq!(audit[0]["detail"], json!({ "type": { "from": "employee", "to": "service" } }));
 }
 
 #[actix_web::test]

@@ -627,7 +627,7 @@ async fn a_form_that_cannot_be_read_is_answered_with_a_page() {
     let app = TestApp::new();
     let mut admin = app.admin().await;
     admin.get("/").await;
-    let answer = admin.submit("/enrollment-links", &[("email", &"x".repeat(20_000))]).await;
+    let answer = admin.submit("/enrollment-links", &[("email", &"x".repeat(40_000))]).await;
     assert_eq!(answer.status, 400);
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
 }
