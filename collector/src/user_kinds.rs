@@ -33,7 +33,7 @@ impl Kind {
     }
 }
 
-/// Says of a user what kind it is; answers whether that is new. A change leaves a line in the audit.
+/// Says of a user what kind it is. A change leaves a line in the audit; what is so already leaves none.
 ///
 /// # Errors
 /// When the database refuses.
@@ -44,10 +44,10 @@ pub fn set(
     kind: Kind,
     actor: &Actor,
     now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
+) -> Result<(), StoreError> {
     let then = kind.applied_to(user);
     if then == *user {
-        return Ok(false);
+        return Ok(());
     }
     let (user_type, status) = (then.user_type.0, then.status.0);
     users::update_kind(conn, organization_id, user.user_id, user_type, status)?;
@@ -59,8 +59,7 @@ pub fn set(
         detail.insert("status".to_owned(), json!({ "from": user.status, "to": then.status }));
     }
     let object = Object { kind: "user", id: user.user_id.to_string() };
-    audit::insert(conn, organization_id, actor, "user.changed", &object, &detail.into(), now)?;
-    Ok(true)
+    audit::insert(conn, organization_id, actor, "user.changed", &object, &detail.into(), now)
 }
 
 /// What became of many.
@@ -95,7 +94,7 @@ pub fn set_all(
                 "people are shown by pseudonyms, so users are named by their ids; got {named:?}"
             )));
         }
-        let Some(user) = find(conn, organization_id, &named)? else {
+        let Some(user) = find_named(conn, organization_id, &named)? else {
             outcome.unknown.push(named);
             continue;
         };
@@ -114,11 +113,20 @@ pub fn set_all(
     Ok(outcome)
 }
 
-/// A user by id or by any of its addresses.
+/// A user as it is stored.
 ///
 /// # Errors
 /// When the database refuses.
 pub fn find(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    user_id: UserId,
+) -> Result<Option<UserRow>, StoreError> {
+    Ok(users::find_all(conn, organization_id, &[user_id])?.remove(&user_id))
+}
+
+/// A user by id or by any of its addresses.
+fn find_named(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     named: &str,
@@ -130,6 +138,5 @@ pub fn find(
             users::find_by_addresses(conn, organization_id, &[&address])?.remove(&address)
         }
     };
-    let Some(user_id) = user_id else { return Ok(None) };
-    Ok(users::find_all(conn, organization_id, &[user_id])?.remove(&user_id))
+    user_id.map_or(Ok(None), |it| find(conn, organization_id, it))
 }

@@ -674,7 +674,7 @@ pub async fn set_kind(
     };
     let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
     let write = collector.db.write(move |conn| {
-        let user = user_kinds::find(conn, id, &user_id.to_string())?.ok_or(ApiError::NotFound)?;
+        let user = user_kinds::find(conn, id, user_id)?.ok_or(ApiError::NotFound)?;
         user_kinds::set(conn, id, &user, kind, &actor, now)?;
         Ok::<_, ApiError>(
             user.status.0 != UserStatus::Past && kind.status == Some(UserStatus::Past),
