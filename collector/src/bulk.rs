@@ -164,9 +164,9 @@ pub fn plan_installations(
         let whose = line.email.as_deref().unwrap_or("nobody yet");
         let label = format!("{whose}: {}, {}", row.browser, row.os);
         let why_not = match deed {
-            _ if row.revoked_at.is_some() => Some("is revoked already"),
+            _ if row.is_revoked => Some("is revoked already"),
             InstallationDeed::Reset if row.user_id.is_none() => Some("nobody is signed in there"),
-            InstallationDeed::Renew if row.renewal_demanded_at.is_some() => {
+            InstallationDeed::Renew if row.is_to_renew => {
                 Some("gets a new token already")
             }
             InstallationDeed::Revoke | InstallationDeed::Reset | InstallationDeed::Renew => None,

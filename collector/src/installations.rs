@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use shared::wire::{IdentityMethod, Mode};
 
 use crate::package::ExtensionVersion;
-use crate::store::installations::InstallationRow;
+use crate::store::installations::{InstallationRow, Outline};
 use crate::store::organizations::Organization;
 use crate::store::word::{Words, word};
 
@@ -48,34 +48,75 @@ impl State {
     }
 }
 
-/// The state of an installation at `now`. What keeps it from reporting wins over what does not.
-#[must_use]
-pub fn state(it: &InstallationRow, organization: &Organization, now: DateTime<Utc>) -> State {
-    if it.revoked_at.is_some() {
-        return State::Revoked;
-    }
-    let contacts = [it.last_heartbeat_at, it.last_report_at, Some(it.enrolled_at)];
-    let last_contact_at = contacts.into_iter().flatten().max();
-    let is_silent = |at: chrono::NaiveDateTime| at.and_utc() + organization.silent_after < now;
-    if last_contact_at.is_some_and(is_silent) {
-        return State::Silent;
-    }
-    if !is_identified(it, organization.mode) {
-        return State::InstalledUnauthenticated;
-    }
-    let minimum = organization.minimum_extension_version.as_deref();
-    if minimum.is_some_and(|minimum| version(&it.extension_version) < version(minimum)) {
-        return State::Outdated;
-    }
-    State::Reporting
+/// What decides a state.
+#[derive(Clone, Copy, Debug)]
+struct Standing<'a> {
+    is_revoked: bool,
+    /// Something was heard of it since [`alive_since`].
+    is_alive: bool,
+    identity_method: Option<IdentityMethod>,
+    mode: Mode,
+    extension_version: &'a str,
 }
 
-/// The identity is as strong as the mode in force asks for.
-fn is_identified(it: &InstallationRow, organization_mode: Mode) -> bool {
-    let Some(method) = it.identity_method else { return false };
-    match it.mode.0.stricter(organization_mode) {
-        Mode::Authenticated => matches!(method.0, IdentityMethod::MagicLink | IdentityMethod::Oidc),
-        Mode::Unauthenticated | Mode::Disabled => true,
+/// Of what was not heard since then nothing was heard for longer than `silent_after`.
+#[must_use]
+pub fn alive_since(organization: &Organization, now: DateTime<Utc>) -> DateTime<Utc> {
+    now - organization.silent_after
+}
+
+/// The state of an installation at `now`.
+#[must_use]
+pub fn state(it: &InstallationRow, organization: &Organization, now: DateTime<Utc>) -> State {
+    let contacts = [it.last_heartbeat_at, it.last_report_at, Some(it.enrolled_at)];
+    let alive_since = alive_since(organization, now);
+    let standing = Standing {
+        is_revoked: it.revoked_at.is_some(),
+        is_alive: contacts.into_iter().flatten().any(|at| alive_since <= at.and_utc()),
+        identity_method: it.identity_method.map(|it| it.0),
+        mode: it.mode.0,
+        extension_version: &it.extension_version,
+    };
+    standing.state(organization)
+}
+
+/// The same by an outline whose `is_alive` says what was heard since [`alive_since`].
+#[must_use]
+pub fn state_of_outline(it: &Outline, organization: &Organization) -> State {
+    let standing = Standing {
+        is_revoked: it.is_revoked,
+        is_alive: it.is_alive,
+        identity_method: it.identity_method,
+        mode: it.mode,
+        extension_version: &it.extension_version,
+    };
+    standing.state(organization)
+}
+
+impl Standing<'_> {
+    /// What keeps it from reporting wins over what does not.
+    fn state(self, organization: &Organization) -> State {
+        let minimum = organization.minimum_extension_version.as_deref();
+        if self.is_revoked {
+            State::Revoked
+        } else if !self.is_alive {
+            State::Silent
+        } else if !self.is_identified(organization.mode) {
+            State::InstalledUnauthenticated
+        } else if minimum.is_some_and(|it| version(self.extension_version) < version(it)) {
+            State::Outdated
+        } else {
+            State::Reporting
+        }
+    }
+
+    /// The identity is as strong as the mode in force asks for.
+    fn is_identified(self, organization_mode: Mode) -> bool {
+        let Some(method) = self.identity_method else { return false };
+        match self.mode.stricter(organization_mode) {
+            Mode::Authenticated => matches!(method, IdentityMethod::MagicLink | IdentityMethod::Oidc),
+            Mode::Unauthenticated | Mode::Disabled => true,
+        }
     }
 }
 

@@ -15,11 +15,9 @@ use crate::store::audit::{self, Actor, Object};
 use crate::store::mail_messages::{self, MailMessageRow};
 use crate::store::mailings::{self, MailingRow};
 use crate::store::organizations;
-use crate::store::users::UserRow;
+use crate::store::users::Person;
 use crate::store::word::{MailKind, MailState, UserStatus, UserType, Word};
 
-/// A browser that has not reported for this long does not report (T28).
-const REPORTED_WITHIN: TimeDelta = TimeDelta::days(30);
 /// Days between two reminders.
 const REMIND_EVERY: TimeDelta = TimeDelta::days(7);
 /// Most reminders of one mailing.
@@ -95,13 +93,13 @@ pub fn plan(
     skip_days: i64,
     now: DateTime<Utc>,
 ) -> Vec<Recipient> {
-    let reporting = reporting(roster, now);
+    let reporting = reporting(roster);
     let opted_out: HashSet<&str> = opted_out.iter().map(String::as_str).collect();
-    let is_chosen = |it: &&UserRow| match choice {
+    let is_chosen = |it: &&Person| match choice {
         Choice::All => it.status.0 == UserStatus::Current,
         Choice::Users(ids) => ids.contains(&it.user_id),
     };
-    let reason = |it: &UserRow| {
+    let reason = |it: &Person| {
         let invited_at = roster.invited_at.get(&it.user_id);
         let is_recent = invited_at.is_some_and(|at| now < *at + TimeDelta::days(skip_days));
         match it.user_type.0 {
@@ -126,16 +124,8 @@ pub fn plan(
 }
 
 /// Users whose browser is signed in as the mode asks and has reported, or was connected, lately.
-fn reporting(roster: &Roster, now: DateTime<Utc>) -> HashSet<UserId> {
-    let is_fresh = |it: &&Line| {
-        let last = it.installation.as_ref().and_then(|row| {
-            [row.last_report_at, row.identity_changed_at, Some(row.enrolled_at)]
-                .into_iter()
-                .flatten()
-                .max()
-        });
-        last.is_some_and(|it| now <= it.and_utc() + REPORTED_WITHIN)
-    };
+fn reporting(roster: &Roster) -> HashSet<UserId> {
+    let is_fresh = |it: &&Line| it.installation.as_ref().is_some_and(|it| it.is_fresh);
     let all = roster.reporting();
     let fresh = roster.lines.iter().filter(is_fresh).filter_map(|it| it.user_id);
     fresh.filter(|it| all.contains(it)).collect()

@@ -3,18 +3,18 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use shared::activity::SourceKind;
 use shared::wire::IdentityMethod;
 
 use crate::db::{DbConnection, InstallationId, OrganizationId, UserId};
 use crate::installations::{self, State};
-use crate::store::installations::InstallationRow;
+use crate::store::installations::{InstallationRow, Outline, list_outlines};
 use crate::store::organizations::{self, Organization};
 use crate::store::sources::{self, SourceRow};
-use crate::store::users::UserRow;
+use crate::store::users::Person;
 use crate::store::word::{IdentityChange, UserStatus, UserType};
-use crate::store::{Page, StoreError, mail_messages, users};
+use crate::store::{StoreError, mail_messages, users};
 use crate::veil::Veil;
 
 /// One installation, or one user without any.
@@ -22,23 +22,30 @@ use crate::veil::Veil;
 pub struct Line {
     /// In one word.
     pub state: State,
-    /// Since when, where that is known.
-    pub since: Option<DateTime<Utc>>,
-    /// Why, for people to read.
-    pub why: String,
     /// Whose.
     pub user_id: Option<UserId>,
     /// Whose: the address as it is shown.
     pub email: Option<String>,
     /// The installation; none for a user without any.
-    pub installation: Option<Box<InstallationRow>>,
+    pub installation: Option<Outline>,
+}
+
+/// What a line says beyond that.
+#[derive(Clone, Debug, Default)]
+pub struct Detail {
+    /// Since when it is in its state, where that is known.
+    pub since: Option<DateTime<Utc>>,
+    /// Why, for people to read.
+    pub why: String,
+    /// The installation; none for a user without any.
+    pub installation: Option<InstallationRow>,
 }
 
 impl Line {
     /// How we know whose it is.
     #[must_use]
     pub fn identity_method(&self) -> Option<IdentityMethod> {
-        self.installation.as_ref()?.identity_method.map(|it| it.0)
+        self.installation.as_ref()?.identity_method
     }
 
     /// What names it in a form: an installation's id, or a user's.
@@ -88,6 +95,9 @@ impl Coverage {
     }
 }
 
+/// A browser that has not reported for this long does not report (T28).
+const REPORTED_WITHIN: TimeDelta = TimeDelta::days(30);
+
 /// Everybody and everything.
 #[derive(Clone, Debug)]
 pub struct Roster {
@@ -96,7 +106,7 @@ pub struct Roster {
     /// Installations in the order of their last contact, then users without any by address.
     pub lines: Vec<Line>,
     /// All users, with the addresses that mail goes to.
-    pub users: HashMap<UserId, UserRow>,
+    pub users: HashMap<UserId, Person>,
     /// When each user was last invited.
     pub invited_at: HashMap<UserId, DateTime<Utc>>,
     /// A source beside the extension says who there is.
@@ -115,33 +125,35 @@ pub fn load(
     now: DateTime<Utc>,
 ) -> Result<Option<Roster>, StoreError> {
     let Some(organization) = organizations::find(conn, organization_id)? else { return Ok(None) };
-    let rows = crate::store::installations::list(conn, organization_id, Page::first(i64::MAX))?;
+    let alive_since = installations::alive_since(&organization, now);
+    let outlines = list_outlines(conn, organization_id, alive_since, now - REPORTED_WITHIN)?;
     let everyone = users::list_everyone(conn, organization_id)?;
     let invited_at = mail_messages::last_invitations(conn, organization_id)?;
     let is_listed = lists_people(conn, organization_id)?;
-    let users: HashMap<UserId, UserRow> = everyone.into_iter().map(|it| (it.user_id, it)).collect();
+    let users: HashMap<UserId, Person> = everyone.into_iter().map(|it| (it.user_id, it)).collect();
 
     let veil = Veil::of(conn, organization_id)?;
     let mut installed = HashSet::new();
-    let mut lines: Vec<Line> = Vec::with_capacity(rows.len());
-    for row in rows {
-        let state = installations::state(&row, &organization, now);
+    let mut lines: Vec<Line> = Vec::with_capacity(outlines.len());
+    for outline in outlines {
+        let state = installations::state_of_outline(&outline, &organization);
         if state != State::Revoked {
-            installed.extend(row.user_id);
+            installed.extend(outline.user_id);
         }
-        let (since, why) = explain(&row, state, &organization);
-        let user_id = row.user_id;
+        let user_id = outline.user_id;
         let email = user_id.and_then(|id| users.get(&id)).map(|it| veil.cover(&it.email));
-        lines.push(Line { state, since, why, user_id, email, installation: Some(Box::new(row)) });
+        lines.push(Line { state, user_id, email, installation: Some(outline) });
     }
-    lines.sort_by_key(|it| {
-        let row = it.installation.as_ref();
-        std::cmp::Reverse(row.and_then(|it| it.last_heartbeat_at.or(Some(it.enrolled_at))))
-    });
+    let absent = |it: &Person| {
+        let is_invited = invited_at.contains_key(&it.user_id);
+        let state = if is_invited { State::Invited } else { State::NotInstalled };
+        let email = Some(veil.cover(&it.email));
+        Line { state, user_id: Some(it.user_id), email, installation: None }
+    };
     let mut without: Vec<Line> = users
         .values()
         .filter(|it| is_expected(it) && !installed.contains(&it.user_id))
-        .map(|it| absent(it, &veil, invited_at.get(&it.user_id).copied()))
+        .map(absent)
         .collect();
     without.sort_by(|left, right| left.email.cmp(&right.email));
     lines.append(&mut without);
@@ -163,23 +175,50 @@ pub fn lists_people(
 
 /// A person of the organization who is still there.
 #[must_use]
-pub fn is_expected(user: &UserRow) -> bool {
+pub fn is_expected(user: &Person) -> bool {
     user.user_type.0 == UserType::Employee && user.status.0 == UserStatus::Current
 }
 
-fn absent(user: &UserRow, veil: &Veil, invited_at: Option<DateTime<Utc>>) -> Line {
-    let (state, since, why) = match invited_at {
-        Some(at) => (State::Invited, at, "Was mailed, and has no browser yet"),
-        None => (State::NotInstalled, user.created_at.and_utc(), "Has no browser yet"),
+/// What these lines say beyond their states, in their order: of the hundred on a page, or of all in a file.
+///
+/// # Errors
+/// When the database refuses.
+pub fn details(
+    conn: &mut DbConnection,
+    roster: &Roster,
+    lines: &[&Line],
+) -> Result<Vec<Detail>, StoreError> {
+    let organization = &roster.organization;
+    let id = organization.organization_id;
+    let outlines = lines.iter().filter_map(|it| it.installation.as_ref());
+    let ids: Vec<InstallationId> = outlines.map(|it| it.installation_id).collect();
+    let mut rows = crate::store::installations::find_all(conn, id, &ids)?;
+    let absent = lines.iter().filter(|it| it.installation.is_none());
+    let ids: Vec<UserId> = absent.filter_map(|it| it.user_id).collect();
+    let users = users::find_all(conn, id, &ids)?;
+    let of_absent = |user_id: UserId| match roster.invited_at.get(&user_id) {
+        Some(at) => Detail {
+            since: Some(*at),
+            why: "Was mailed, and has no browser yet".to_owned(),
+            installation: None,
+        },
+        None => Detail {
+            since: users.get(&user_id).map(|it| it.created_at.and_utc()),
+            why: "Has no browser yet".to_owned(),
+            installation: None,
+        },
     };
-    Line {
-        state,
-        since: Some(since),
-        why: why.to_owned(),
-        user_id: Some(user.user_id),
-        email: Some(veil.cover(&user.email)),
-        installation: None,
-    }
+    let detail = |line: &&Line| match (&line.installation, line.user_id) {
+        (Some(outline), _) => {
+            let row = rows.remove(&outline.installation_id);
+            let (since, why) =
+                row.as_ref().map(|it| explain(it, line.state, organization)).unwrap_or_default();
+            Detail { since, why, installation: row }
+        }
+        (None, Some(user_id)) => of_absent(user_id),
+        (None, None) => Detail::default(),
+    };
+    Ok(lines.iter().map(detail).collect())
 }
 
 /// Since when an installation is in its state, and why.
@@ -259,7 +298,7 @@ impl Roster {
     #[must_use]
     pub fn coverage(&self) -> Coverage {
         let reporting = self.reporting();
-        let expected: Vec<&UserRow> = self.users.values().filter(|it| is_expected(it)).collect();
+        let expected: Vec<&Person> = self.users.values().filter(|it| is_expected(it)).collect();
         let n_reporting = expected.iter().filter(|it| reporting.contains(&it.user_id)).count();
         let is_listed = self.is_listed;
         Coverage { n_reporting, n_expected: expected.len(), is_listed }

@@ -35,7 +35,8 @@ pub struct Checked {
     pub is_newer_than_client: bool,
 }
 
-/// Checks every user-app of one app, and every row of the customer's.
+/// Checks every user-app of one app, and every row of the customer's. Which source gave a date takes
+/// more to find out: [`name_sources`] does it for the rows that somebody sees.
 ///
 /// # Errors
 /// When the database refuses.
@@ -43,7 +44,6 @@ pub fn check(
     conn: &mut DbConnection,
     organization: &Organization,
     app_id: AppId,
-    now: DateTime<Utc>,
 ) -> Result<Vec<Checked>, StoreError> {
     let organization_id = organization.organization_id;
     let rows = validation_rows::list(conn, organization_id, app_id)?;
@@ -56,37 +56,26 @@ pub fn check(
         let found = users::find_by_addresses(conn, organization_id, addresses)?;
         by_user.extend(found.into_iter().map(|(address, user)| (user, address)));
     }
-    let filter = list_user_apps::Filter { apps: Some(vec![app_id]), ..Default::default() };
-    let mut checked = Vec::new();
-    list_user_apps::for_each_part(conn, organization_id, &filter, |conn, rows| {
-        let ids: Vec<UserId> = rows.iter().map(|it| it.user_id).collect();
-        let people = users::find_all(conn, organization_id, &ids)?;
-        let keys: Vec<UserAppKey> = rows.iter().map(|it| (it.user_id, it.app_id)).collect();
-        let known = activity::find_facts(conn, organization_id, &keys)?;
-        for row in rows {
-            let key = (row.user_id, row.app_id);
-            let facts = known.get(&key).cloned().unwrap_or_default();
-            let email = people.get(&row.user_id).map_or_else(String::new, |it| it.email.clone());
-            let address = by_user.get(&row.user_id).cloned().unwrap_or_else(|| email.clone());
-            let client = clients.remove(&address);
-            let assessment =
-                shared::activity::assess(facts.facts(), organization.thresholds(app_id), now);
+    let dates = list_user_apps::last_used_of_app(conn, organization_id, app_id)?;
+    let mut checked: Vec<Checked> = dates
+        .into_iter()
+        .map(|it| {
+            let address = by_user.get(&it.user_id).unwrap_or(&it.email);
+            let client = clients.remove(address);
             // What is written down, which is what lists and exports of other programs read.
-            let db = row.last_used_at.map(|it| it.and_utc());
-            let raw = facts.facts().sources.iter().filter_map(|it| it.reported_last_used_at).max();
-            checked.push(Checked {
-                key: Some(key),
-                email,
+            let (db, raw) = (it.last_used_at, it.reported_last_used_at);
+            Checked {
+                key: Some((it.user_id, app_id)),
+                email: it.email,
                 db,
-                db_by: assessment.last_used_by,
+                db_by: None,
                 raw,
                 client,
                 reason: verdict(db, raw, client),
                 is_newer_than_client: is_newer_than_client(db, client.flatten()),
-            });
-        }
-        Ok::<_, StoreError>(())
-    })?;
+            }
+        })
+        .collect();
     // Addresses that we do not know in this app.
     checked.extend(clients.into_iter().map(|(email, client)| Checked {
         key: None,
@@ -102,4 +91,23 @@ pub fn check(
     checked.iter_mut().for_each(|it| it.email = veil.cover(&it.email));
     checked.sort_by(|a, b| a.email.cmp(&b.email));
     Ok(checked)
+}
+
+/// Fills in which source gave each date.
+///
+/// # Errors
+/// When the database refuses.
+pub fn name_sources(
+    conn: &mut DbConnection,
+    organization: &Organization,
+    rows: &mut [Checked],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let keys: Vec<UserAppKey> = rows.iter().filter_map(|it| it.key).collect();
+    let answers = activity::assess_keys(conn, organization, &keys, now)?;
+    for row in rows {
+        let answer = row.key.and_then(|key| answers.get(&key));
+        row.db_by = answer.and_then(|it| it.last_used_by);
+    }
+    Ok(())
 }

@@ -19,7 +19,7 @@ use crate::lists::{
 };
 use crate::money::Amount;
 use crate::problem::ApiError;
-use crate::roster;
+use crate::roster::{self, Line};
 use crate::server::Collector;
 use crate::store::lists::user_apps as list_user_apps;
 use crate::store::word::{UserType, Word, parse_word, word};
@@ -359,15 +359,19 @@ pub async fn coverage_people(
     answer(&collector.db, &request, ask, move |conn, ask| {
         let roster = roster::load(conn, reader.organization_id, now)?.ok_or(ApiError::NotFound)?;
         let states = ask.words::<State>("state");
-        let mut lines = roster.lines;
-        lines.retain(|it| states.as_ref().is_none_or(|any| any.contains(&it.state)));
+        let is_wanted = |it: &&Line| states.as_ref().is_none_or(|any| any.contains(&it.state));
+        let lines: Vec<&Line> = roster.lines.iter().filter(is_wanted).collect();
         let part = pick(lines, ask, |it| (it.email.clone().unwrap_or_default(), it.key()))?;
-        Ok(part.map(|it| CoveragePerson {
-            user_id: it.user_id,
-            user: it.email,
-            state: Word(it.state),
-            since: it.since,
-            reason: it.why,
+        let mut details = roster::details(conn, &roster, &part.items)?.into_iter();
+        Ok(part.map(|it| {
+            let detail = details.next().unwrap_or_default();
+            CoveragePerson {
+                user_id: it.user_id,
+                user: it.email.clone(),
+                state: Word(it.state),
+                since: detail.since,
+                reason: detail.why,
+            }
         }))
     })
     .await

@@ -26,7 +26,7 @@ use crate::sources::table as upload;
 use crate::store::audit::{self, Object};
 use crate::store::validation_rows::{self, ValidationRow};
 use crate::store::word::{Word, word};
-use crate::validation::{Checked, check};
+use crate::validation::{Checked, check, name_sources};
 
 /// An upload of dates.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -167,14 +167,15 @@ pub async fn list(
     answer(&collector.db, &request, ask, move |conn, ask| {
         let organization = callers.organization(conn, reader.organization_id)?;
         let app_id = asked_app(conn, reader.organization_id, ask)?;
-        let mut rows = check(conn, &organization, app_id, now)?;
+        let mut rows = check(conn, &organization, app_id)?;
         let reasons = ask.words::<ValidationReason>("reason");
         let is_validated = ask.flag("is_validated");
         rows.retain(|it| {
             reasons.as_ref().is_none_or(|any| it.reason.is_some_and(|it| any.contains(&it)))
                 && is_validated.is_none_or(|wanted| it.reason.is_none() == wanted)
         });
-        let part = pick(rows, ask, |it| it.email.clone())?;
+        let mut part = pick(rows, ask, |it| it.email.clone())?;
+        name_sources(conn, &organization, &mut part.items, now)?;
         Ok(part.map(|it| CheckedItem::new(&it)))
     })
     .await
@@ -210,11 +211,11 @@ pub async fn summary(
     reader: Reader,
     Query(query): Query<SummaryQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let (now, callers) = (collector.clock.now(), collector.callers.clone());
+    let callers = collector.callers.clone();
     let rows = collector.db.run(move |conn| {
         let organization = callers.organization(conn, reader.organization_id)?;
         let app_id = find_app(conn, reader.organization_id, &query.app)?;
-        Ok::<_, ApiError>(check(conn, &organization, app_id, now)?)
+        Ok::<_, ApiError>(check(conn, &organization, app_id)?)
     });
     Ok(HttpResponse::Ok().json(ValidationSummary::new(&rows.await?)))
 }

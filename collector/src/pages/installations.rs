@@ -22,7 +22,7 @@ use crate::bulk::{InstallationDeed, change_installations, plan_installations};
 use crate::db::{InstallationId, UserId};
 use crate::installations::State;
 use crate::problem::ApiError;
-use crate::roster::{self, Coverage, Line, Roster, Side};
+use crate::roster::{self, Coverage, Detail, Line, Roster, Side};
 use crate::server::Collector;
 use crate::store::StoreError;
 use crate::store::word::word;
@@ -163,16 +163,25 @@ pub async fn show(
     collector: Data<Collector>,
     request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
-    let roster = load(&caller, &collector).await?;
-    let calendar = Calendar::new(roster.organization.time_zone, collector.clock.now());
+    let (id, now) = (caller.organization_id(), collector.clock.now());
     let offset: usize = filter.cursor.parse().unwrap_or(0);
-    let found: Vec<&Line> =
-        filter.rows(&roster).into_iter().filter(|it| filter.matches(it)).collect();
-    let rows: Vec<Row> =
-        found.iter().skip(offset).take(ROWS).map(|it| row(it, &calendar)).collect();
+    let asked = filter.clone();
+    let found = collector.db.run(move |conn| {
+        let roster = roster::load(conn, id, now)?.ok_or(ApiError::NotFound)?;
+        let calendar = Calendar::new(roster.organization.time_zone, now);
+        let found: Vec<&Line> =
+            asked.rows(&roster).into_iter().filter(|it| asked.matches(it)).collect();
+        let shown: Vec<&Line> = found.iter().copied().skip(offset).take(ROWS).collect();
+        let details = roster::details(conn, &roster, &shown)?;
+        let rows: Vec<Row> =
+            shown.iter().zip(&details).map(|(line, detail)| row(line, detail, &calendar)).collect();
+        let (n_found, coverage, views) = (found.len(), roster.coverage(), views(&roster, &asked));
+        Ok::<_, ApiError>((roster.organization, coverage, views, rows, n_found))
+    });
+    let (organization, covered, views, rows, n_found) = found.await?;
     let until = offset + rows.len();
-    let next = (until < found.len()).then(|| until.to_string());
-    let of = words::number(i64::try_from(found.len()).unwrap_or(i64::MAX));
+    let next = (until < n_found).then(|| until.to_string());
+    let of = count(n_found);
     let showing = if rows.is_empty() {
         "Nothing matches".to_owned()
     } else {
@@ -184,15 +193,15 @@ pub async fn show(
     answer::page(&InstallationsPage {
         saved_views,
         title: "Installations",
-        caller: CallerFrame::new(&caller, &roster.organization, PATH),
-        coverage: coverage(roster.coverage()),
-        missing: missing(roster.coverage()),
-        views: views(&roster, &filter),
+        caller: CallerFrame::new(&caller, &organization, PATH),
+        coverage: coverage(covered),
+        missing: missing(covered),
+        views,
         methods: METHODS.iter().map(|it| (word(*it), words::identity_method(*it))).collect(),
         rows,
         pager,
         query: filter.query(&filter.state),
-        zone: calendar.zone_name(),
+        zone: Calendar::new(organization.time_zone, now).zone_name(),
         filter,
     })
 }
@@ -270,24 +279,24 @@ pub(super) fn name(state: State) -> &'static str {
     }
 }
 
-fn row(line: &Line, calendar: &Calendar) -> Row {
+fn row(line: &Line, detail: &Detail, calendar: &Calendar) -> Row {
     let at = |it: Option<DateTime<Utc>>| Cell::at(it.map(|it| calendar.moment(it)));
     let naive = |it: Option<NaiveDateTime>| at(it.map(|it| it.and_utc()));
-    let installation = line.installation.as_ref();
+    let (outline, installation) = (line.installation.as_ref(), detail.installation.as_ref());
     let text = |it: Option<String>| Cell::text(it);
     Row {
         key: line.key(),
-        has_browser: installation.is_some(),
+        has_browser: outline.is_some(),
         user: line.email.as_deref().map_or(Cell::Unknown, |it| Cell::Address(Address::new(it))),
         state: line.state.as_str(),
         state_name: name(line.state),
-        why: why(line),
-        since: at(line.since),
+        why: why(detail),
+        since: at(detail.since),
         method: text(line.identity_method().map(|it| words::identity_method(it).to_owned())),
         browser: text(
-            installation.map(|it| format!("{}, {}", it.browser, words::operating_system(&it.os))),
+            outline.map(|it| format!("{}, {}", it.browser, words::operating_system(&it.os))),
         ),
-        version: text(installation.map(|it| it.extension_version.clone())),
+        version: text(outline.map(|it| it.extension_version.clone())),
         enrolled: naive(installation.map(|it| it.enrolled_at)),
         first_heartbeat: naive(installation.and_then(|it| it.first_heartbeat_at)),
         last_heartbeat: naive(installation.and_then(|it| it.last_heartbeat_at)),
@@ -296,11 +305,29 @@ fn row(line: &Line, calendar: &Calendar) -> Row {
 }
 
 /// Why it is in its state, and what is on its way to it.
-fn why(line: &Line) -> String {
-    let row = line.installation.as_ref();
+fn why(detail: &Detail) -> String {
+    let row = detail.installation.as_ref();
     let waits = row.is_some_and(|it| it.renewal_demanded_at.is_some() && it.revoked_at.is_none());
     let renewal = if waits { "; gets a new token at its next heartbeat" } else { "" };
-    format!("{}{renewal}", line.why)
+    format!("{}{renewal}", detail.why)
+}
+
+/// All rows that the filter lets through, as a file has them.
+async fn all_values(
+    caller: &Caller,
+    collector: &Collector,
+    filter: Filter,
+) -> Result<Vec<[String; N_COLUMNS]>, PageError> {
+    let (id, now) = (caller.organization_id(), collector.clock.now());
+    let found = collector.db.run(move |conn| {
+        let roster = roster::load(conn, id, now)?.ok_or(ApiError::NotFound)?;
+        let lines: Vec<&Line> =
+            filter.rows(&roster).into_iter().filter(|it| filter.matches(it)).collect();
+        let details = roster::details(conn, &roster, &lines)?;
+        let rows = lines.iter().zip(&details).map(|(line, detail)| values(line, detail));
+        Ok::<_, ApiError>(rows.collect())
+    });
+    Ok(found.await?)
 }
 
 /// `GET` the filtered list as CSV. Cells that a spreadsheet would take for formulas are escaped.
@@ -312,10 +339,9 @@ pub async fn csv(
     Query(filter): Query<Filter>,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
-    let roster = load(&caller, &collector).await?;
     let mut text = format!("{}\r\n", COLUMNS.join(","));
-    for line in filter.rows(&roster).into_iter().filter(|it| filter.matches(it)) {
-        let cells: Vec<String> = values(line).iter().map(|it| csv_cell(it)).collect();
+    for values in all_values(&caller, &collector, filter).await? {
+        let cells: Vec<String> = values.iter().map(|it| csv_cell(it)).collect();
         text.push_str(&cells.join(","));
         text.push_str("\r\n");
     }
@@ -331,11 +357,11 @@ pub async fn json(
     Query(filter): Query<Filter>,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
-    let roster = load(&caller, &collector).await?;
-    let lines = filter.rows(&roster).into_iter().filter(|it| filter.matches(it));
-    let items: Vec<serde_json::Value> = lines
-        .map(|line| {
-            let pairs = COLUMNS.into_iter().zip(values(line));
+    let rows = all_values(&caller, &collector, filter).await?;
+    let items: Vec<serde_json::Value> = rows
+        .into_iter()
+        .map(|values| {
+            let pairs = COLUMNS.into_iter().zip(values);
             let pair = |(name, value): (&str, String)| {
                 let value = if value.is_empty() { json!(null) } else { json!(value) };
                 (name.to_owned(), value)
@@ -347,7 +373,9 @@ pub async fn json(
     Ok(download("application/json", "installations.json", text))
 }
 
-const COLUMNS: [&str; 14] = [
+const N_COLUMNS: usize = 14;
+
+const COLUMNS: [&str; N_COLUMNS] = [
     "state",
     "since",
     "why",
@@ -364,16 +392,16 @@ const COLUMNS: [&str; 14] = [
     "revoked_at",
 ];
 
-fn values(line: &Line) -> [String; 14] {
+fn values(line: &Line, detail: &Detail) -> [String; N_COLUMNS] {
     let at = |it: Option<DateTime<Utc>>| {
         it.map(|it| it.format("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default()
     };
-    let row = line.installation.as_ref();
+    let row = detail.installation.as_ref();
     let naive = |it: Option<NaiveDateTime>| at(it.map(|it| it.and_utc()));
     [
         line.state.as_str().to_owned(),
-        at(line.since),
-        line.why.clone(),
+        at(detail.since),
+        detail.why.clone(),
         line.email.clone().unwrap_or_default(),
         line.identity_method().map(word).unwrap_or_default().to_owned(),
         row.map(|it| it.installation_id.to_string()).unwrap_or_default(),

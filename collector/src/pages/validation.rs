@@ -121,13 +121,20 @@ pub async fn show(
             None => all.first().and_then(|it| it.0.parse().ok()),
         };
         let checked = match app_id {
-            Some(app_id) => validation::check(conn, &organization, app_id, now)?,
+            Some(app_id) => validation::check(conn, &organization, app_id)?,
             None => Vec::new(),
         };
-        Ok::<_, ApiError>((organization, all, app_id, checked))
+        let counts = count(&checked);
+        let mut rows: Vec<Checked> =
+            checked.into_iter().filter(|it| is_wanted(it, verdict)).collect();
+        let n_rows = rows.len();
+        if format.is_none() {
+            rows = rows.into_iter().skip(part.offset).take(part.size).collect();
+        }
+        validation::name_sources(conn, &organization, &mut rows, now)?;
+        Ok::<_, ApiError>((organization, all, app_id, counts, rows, n_rows))
     });
-    let (organization, all, app_id, checked) = found.await?;
-    let rows: Vec<&Checked> = checked.iter().filter(|it| is_wanted(it, verdict)).collect();
+    let (organization, all, app_id, counts, rows, n_rows) = found.await?;
     if let Some(format) = format {
         return Ok(export_rows(format, &rows));
     }
@@ -138,7 +145,7 @@ pub async fn show(
     let kept = [("app", app.as_str()), ("verdict", verdict), ("size", size.as_str())];
     let file =
         |format| filters::link(PATH, &[("app", &app), ("verdict", verdict), ("format", format)]);
-    let (next, showing) = (part.next(rows.len()), part.showing(rows.len(), "date"));
+    let (next, showing) = (part.next(n_rows), part.showing(n_rows, "date"));
     let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
     answer::page(&ValidationPage {
         saved_views,
@@ -148,8 +155,8 @@ pub async fn show(
         verdicts: filters::choices(&VERDICTS, verdict),
         sizes: filters::size_choices(part.size),
         has_app: app_id.is_some(),
-        counts: counts_table(&checked, &app),
-        rows: rows_table(part.of(&rows).copied(), &calendar),
+        counts: counts_table(&counts, &app),
+        rows: rows_table(&rows, &calendar),
         pager: Pager::new(PATH, &kept, query.cursor.as_deref(), next.as_deref(), showing),
         csv: file("csv"),
         json: file("json"),
@@ -166,11 +173,18 @@ fn is_wanted(it: &Checked, verdict: &str) -> bool {
     }
 }
 
-fn counts_table(checked: &[Checked], app: &str) -> Table {
-    let mut by_reason: BTreeMap<Option<ValidationReason>, i64> = BTreeMap::new();
+/// How many dates there are of each verdict.
+type Counts = BTreeMap<Option<ValidationReason>, i64>;
+
+fn count(checked: &[Checked]) -> Counts {
+    let mut counts = Counts::new();
     for it in checked {
-        *by_reason.entry(it.reason).or_default() += 1;
+        *counts.entry(it.reason).or_default() += 1;
     }
+    counts
+}
+
+fn counts_table(by_reason: &Counts, app: &str) -> Table {
     let columns =
         [Kind::Text("Verdict"), Kind::Number("Dates"), Kind::Wide("Why"), Kind::Text("Rule")];
     let row = |(reason, n): (&Option<ValidationReason>, &i64)| {
@@ -204,7 +218,7 @@ fn rule(reason: ValidationReason) -> &'static str {
     }
 }
 
-fn rows_table<'a>(rows: impl Iterator<Item = &'a Checked>, calendar: &Calendar) -> Table {
+fn rows_table(rows: &[Checked], calendar: &Calendar) -> Table {
     let columns = [
         Kind::Text("User"),
         Kind::When("Shown"),
@@ -245,10 +259,10 @@ fn rows_table<'a>(rows: impl Iterator<Item = &'a Checked>, calendar: &Calendar) 
             verdict,
         ]
     };
-    Table::new("rows", &columns, "No date fits.").with(rows.map(row))
+    Table::new("rows", &columns, "No date fits.").with(rows.iter().map(row))
 }
 
-fn export_rows(format: Format, rows: &[&Checked]) -> HttpResponse {
+fn export_rows(format: Format, rows: &[Checked]) -> HttpResponse {
     let columns = [
         "user",
         "db_last_used",

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Timestamp};
 use shared::wire::{IdentityMethod, InstallationFacts, Mode};
@@ -72,6 +73,111 @@ pub struct InstallationRow {
     pub sealed_renewal: Option<Vec<u8>>,
     /// When an admin asked for another token; none once it is in use.
     pub renewal_demanded_at: Option<NaiveDateTime>,
+}
+
+/// What tells in which state an installation is, and what a list of them is searched by. Of ten thousand
+/// installations a page shows a hundred, and reading all columns of all takes most of its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Its id.
+    pub installation_id: InstallationId,
+    /// Who uses this profile.
+    pub user_id: Option<UserId>,
+    /// How we know who uses it.
+    pub identity_method: Option<IdentityMethod>,
+    /// The loosest mode that the policy allows.
+    pub mode: Mode,
+    /// Version of the extension.
+    pub extension_version: String,
+    /// Name and major version of the browser.
+    pub browser: String,
+    /// Operating system as Chrome names it.
+    pub os: String,
+    /// Its token was taken back.
+    pub is_revoked: bool,
+    /// An admin asked for another token, which is not in use yet.
+    pub is_to_renew: bool,
+    /// Something was heard of it since a time.
+    pub is_alive: bool,
+    /// It reported, or was connected, since a time.
+    pub is_fresh: bool,
+}
+
+/// All installations, the one that was heard last first.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_outlines(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    alive_since: DateTime<Utc>,
+    fresh_since: DateTime<Utc>,
+) -> Result<Vec<Outline>, StoreError> {
+    use installations::dsl;
+    type Row = (
+        (InstallationId, Option<UserId>, Option<Word<IdentityMethod>>, Word<Mode>),
+        (String, String, String),
+        (bool, bool, Option<bool>, Option<bool>),
+    );
+    let (alive_since, fresh_since) = (alive_since.naive_utc(), fresh_since.naive_utc());
+    let is_alive = dsl::enrolled_at
+        .ge(alive_since)
+        .or(dsl::last_heartbeat_at.ge(alive_since))
+        .or(dsl::last_report_at.ge(alive_since));
+    let is_fresh = dsl::enrolled_at
+        .ge(fresh_since)
+        .or(dsl::last_report_at.ge(fresh_since))
+        .or(dsl::identity_changed_at.ge(fresh_since));
+    let rows: Vec<Row> = installations::table
+        .filter(dsl::organization_id.eq(organization_id))
+        .order(sql::<Timestamp>("coalesce(last_heartbeat_at, enrolled_at)").desc())
+        .select((
+            (dsl::installation_id, dsl::user_id, dsl::identity_method, dsl::mode),
+            (dsl::extension_version, dsl::browser, dsl::os),
+            (
+                dsl::revoked_at.is_not_null(),
+                dsl::renewal_demanded_at.is_not_null(),
+                is_alive,
+                is_fresh,
+            ),
+        ))
+        .load(conn)?;
+    // Of a time that is not there, SQL does not know whether it is late enough.
+    let outline = |(whose, what, states): Row| Outline {
+        installation_id: whose.0,
+        user_id: whose.1,
+        identity_method: whose.2.map(|it| it.0),
+        mode: whose.3.0,
+        extension_version: what.0,
+        browser: what.1,
+        os: what.2,
+        is_revoked: states.0,
+        is_to_renew: states.1,
+        is_alive: states.2.unwrap_or(false),
+        is_fresh: states.3.unwrap_or(false),
+    };
+    Ok(rows.into_iter().map(outline).collect())
+}
+
+/// These installations, by id.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_all(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    ids: &[InstallationId],
+) -> Result<HashMap<InstallationId, InstallationRow>, StoreError> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(1_000) {
+        let rows: Vec<InstallationRow> = installations::table
+            .filter(installations::organization_id.eq(organization_id))
+            .filter(installations::installation_id.eq_any(ids))
+            .select(InstallationRow::as_select())
+            .load(conn)?;
+        found.extend(rows.into_iter().map(|it| (it.installation_id, it)));
+    }
+    Ok(found)
 }
 
 /// Adds an installation.

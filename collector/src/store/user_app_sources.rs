@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Binary, Nullable, Text, Timestamp};
+use diesel::sql_types::{Array, Binary, Bool, Nullable, Text, Timestamp};
 use shared::activity::{SourceFacts, SourceKind, StatedStatus};
 
 use super::StoreError;
@@ -281,6 +282,38 @@ pub fn list_accounts(
         query = query.filter(user_app_sources::source_id.ne(except));
     }
     Ok(query.load(conn)?)
+}
+
+/// The newest last use that any source reported in a field of its own, by user, over these apps.
+///
+/// # Errors
+/// When the database refuses.
+pub fn newest_reported(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    apps: &[AppId],
+) -> Result<HashMap<UserId, DateTime<Utc>>, StoreError> {
+    let all = super::sources::list(conn, organization_id)?;
+    // What the extension saw are activities.
+    let reporting = all.iter().filter(|it| it.kind.0 != SourceKind::Extension);
+    let reporting: Vec<SourceId> = reporting.map(|it| it.source_id).collect();
+    if reporting.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(UserId, Option<NaiveDateTime>)> = user_app_sources::table
+        .filter(user_app_sources::organization_id.eq(organization_id))
+        .filter(user_app_sources::source_id.eq_any(reporting))
+        // The index of accounts by source leaves the extension's out; SQLite sees that in a literal only.
+        .filter(sql::<Bool>("user_app_sources.source_kind <> 'extension'"))
+        .filter(user_app_sources::app_id.eq_any(apps))
+        .filter(user_app_sources::reported_last_used_at.is_not_null())
+        .select((user_app_sources::user_id, user_app_sources::reported_last_used_at))
+        .load(conn)?;
+    let mut newest: HashMap<UserId, DateTime<Utc>> = HashMap::new();
+    for (user_id, at) in rows.into_iter().filter_map(|it| Some((it.0, it.1?.and_utc()))) {
+        newest.entry(user_id).and_modify(|it| *it = at.max(*it)).or_insert(at);
+    }
+    Ok(newest)
 }
 
 /// The name that one source gives to one account.

@@ -263,6 +263,20 @@ pub fn list(
         .collect())
 }
 
+/// Who somebody is.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub struct Person {
+    /// The user's id.
+    pub user_id: UserId,
+    /// The address that lists show, lower-case.
+    pub email: String,
+    /// What kind of user.
+    pub user_type: Word<UserType>,
+    /// Whether the person is still there.
+    pub status: Word<UserStatus>,
+}
+
 /// All users of the organization, with an account in an app or without.
 ///
 /// # Errors
@@ -270,10 +284,10 @@ pub fn list(
 pub fn list_everyone(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
-) -> Result<Vec<UserRow>, StoreError> {
+) -> Result<Vec<Person>, StoreError> {
     Ok(users::table
         .filter(users::organization_id.eq(organization_id))
-        .select(UserRow::as_select())
+        .select(Person::as_select())
         .load(conn)?)
 }
 

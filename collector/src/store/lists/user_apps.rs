@@ -1,15 +1,17 @@
 //! User-apps by user and app, or by last use, with what is kept under mapped sites; these are in no list
 //! themselves.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use shared::activity::Status;
 
-use crate::db::schema::{user_apps, users};
+use crate::db::schema::{self, user_apps};
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
 use crate::store::user_apps::{UserAppRow, widen};
 use crate::store::word::{UserStatus, Word};
-use crate::store::{StoreError, mappings};
+use crate::store::{StoreError, mappings, user_app_sources, users};
 
 /// Which user-apps.
 #[derive(Clone, Debug, Default)]
@@ -65,10 +67,10 @@ pub fn list(
     }
     if let Some(statuses) = &filter.user_statuses {
         let statuses: Vec<Word<UserStatus>> = statuses.iter().copied().map(Word).collect();
-        let such = users::table
-            .filter(users::organization_id.eq(organization_id))
-            .filter(users::status.eq_any(statuses))
-            .select(users::user_id);
+        let such = schema::users::table
+            .filter(schema::users::organization_id.eq(organization_id))
+            .filter(schema::users::status.eq_any(statuses))
+            .select(schema::users::user_id);
         query = query.filter(user_id.eq_any(such));
     }
     if let Some(apps) = &filter.apps {
@@ -163,4 +165,54 @@ pub fn for_each_part<E: From<StoreError>>(
         after = Some((last.user_id, last.app_id));
         each(conn, rows)?;
     }
+}
+
+/// Two dates of one user-app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastUsed {
+    /// Whose account.
+    pub user_id: UserId,
+    /// The address that lists show.
+    pub email: String,
+    /// What is written down.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// The newest of what sources reported in a field of their own.
+    pub reported_last_used_at: Option<DateTime<Utc>>,
+}
+
+/// When everybody used one app last, in no order.
+///
+/// # Errors
+/// When the database refuses.
+pub fn last_used_of_app(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    app_id: AppId,
+) -> Result<Vec<LastUsed>, StoreError> {
+    let aliases = mappings::aliases(conn, organization_id)?;
+    let app_id = aliases.resolve(app_id);
+    let kept_under = aliases.with_sources(&[app_id]);
+    let reported = user_app_sources::newest_reported(conn, organization_id, &kept_under)?;
+    // Joined here: a database would look each user up in turn.
+    let everyone = users::list_everyone(conn, organization_id)?;
+    let mut emails: HashMap<UserId, String> =
+        everyone.into_iter().map(|it| (it.user_id, it.email)).collect();
+    type Row = (UserId, AppId, Option<NaiveDateTime>);
+    let rows: Vec<Row> = user_apps::table
+        .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::app_id.eq_any(&kept_under))
+        .select((user_apps::user_id, user_apps::app_id, user_apps::last_used_at))
+        .load(conn)?;
+    let (rows, kept): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|it| it.1 == app_id);
+    let mut newest: HashMap<UserId, NaiveDateTime> = HashMap::new();
+    for (user_id, at) in kept.into_iter().filter_map(|it| Some((it.0, it.2?))) {
+        newest.entry(user_id).and_modify(|it| *it = at.max(*it)).or_insert(at);
+    }
+    let dates = rows.into_iter().map(|(user_id, _, at)| LastUsed {
+        user_id,
+        email: emails.remove(&user_id).unwrap_or_default(),
+        last_used_at: at.max(newest.get(&user_id).copied()).map(|it| it.and_utc()),
+        reported_last_used_at: reported.get(&user_id).copied(),
+    });
+    Ok(dates.collect())
 }
