@@ -166,9 +166,7 @@ pub fn plan_installations(
         let why_not = match deed {
             _ if row.is_revoked => Some("is revoked already"),
             InstallationDeed::Reset if row.user_id.is_none() => Some("nobody is signed in there"),
-            InstallationDeed::Renew if row.is_to_renew => {
-                Some("gets a new token already")
-            }
+            InstallationDeed::Renew if row.is_to_renew => Some("gets a new token already"),
             InstallationDeed::Revoke | InstallationDeed::Reset | InstallationDeed::Renew => None,
         };
         plan.add(*id, label, why_not);

@@ -114,7 +114,9 @@ impl Standing<'_> {
     fn is_identified(self, organization_mode: Mode) -> bool {
         let Some(method) = self.identity_method else { return false };
         match self.mode.stricter(organization_mode) {
-            Mode::Authenticated => matches!(method, IdentityMethod::MagicLink | IdentityMethod::Oidc),
+            Mode::Authenticated => {
+                matches!(method, IdentityMethod::MagicLink | IdentityMethod::Oidc)
+            }
             Mode::Unauthenticated | Mode::Disabled => true,
         }
     }

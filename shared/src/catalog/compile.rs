@@ -10,9 +10,9 @@ use std::fmt;
 
 use super::conventions::MAX_WORD;
 use super::entry::{AppEntry, Conventions, IdentityProviders, VendorEntry};
-use super::index::{Answer, Tenant};
 use super::pattern::{Kind, Pattern, expand_braces};
-use super::snapshot::{FORMAT, Snapshot, slug_of, write_app, write_denied, write_rule};
+use super::rule::{Answer, Tenant, write_rule};
+use super::snapshot::{FORMAT, LINE, Snapshot, slug_of, write_app, write_denied};
 use super::suffixes::List;
 use super::{App, Catalog, Surface};
 use crate::hostname::Hostname;
@@ -134,7 +134,10 @@ pub fn compile(
             .apps
             .into_iter()
             .map(|(category, lines)| {
-                (category, Cow::Owned(lines.into_values().collect::<Vec<_>>().join("\n")))
+                (
+                    category,
+                    Cow::Owned(lines.into_values().collect::<Vec<_>>().join(&LINE.to_string())),
+                )
             })
             .collect(),
         rules: Cow::Owned(compiler.rules.into_iter().collect::<Vec<_>>().join(" ")),
@@ -315,12 +318,12 @@ impl Compiler<'_> {
             self.error(&at_slug, format!("{:?} is taken by {other}", app.slug));
         }
         for (key, text) in [("name", &app.name), ("vendor", &vendor.vendor)] {
-            if text.trim() != text || text.is_empty() || text.contains(['|', '\n']) {
+            if text.trim() != text || text.is_empty() || text.contains(['|', LINE]) {
                 let at = place(key, text);
                 self.error(
                     &at,
                     format!(
-                        "{text:?} is not allowed: a name without '|' and outer spaces is needed"
+                        "{text:?} is not allowed: a name without '|', '{LINE}' and outer spaces is needed"
                     ),
                 );
             }
@@ -606,7 +609,10 @@ impl Compiler<'_> {
                     self.error(&place, format!("{pattern:?} is claimed already"));
                 }
             }
-            lines.push(Cow::Owned(format!("{}|{}", provider.slug, hosts.join(" "))));
+            let signin = Answer::Surface(Surface::Signin);
+            let rules: Vec<String> =
+                hosts.iter().map(|it| write_rule("", it, signin, Tenant::None)).collect();
+            lines.push(Cow::Owned(format!("{}|{}", provider.slug, rules.join(" "))));
         }
         lines.sort();
         lines

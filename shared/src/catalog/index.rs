@@ -1,63 +1,54 @@
-//! The hash table behind a lookup. Keys and rules are ranges of one text, so that loading a catalog
-//! allocates a handful of blocks rather than one per rule.
+//! The hash table behind a lookup. A browser loads a catalog each time its service worker wakes and then
+//! asks for some dozens of its thousands of names, so loading notes only where in the text a rule stands;
+//! a rule is taken apart when a host first comes to its name.
 
-use super::Surface;
-use super::pattern::{Kind, Pattern};
+use std::sync::OnceLock;
 
-/// A piece of [`Index::text`].
-type Span = (u32, u32);
+use super::rule::{NameHash, Rule, RuleText};
+
+/// A piece of an index's text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// Nothing.
+    pub(super) const EMPTY: Span = Span { start: 0, end: 0 };
+
+    /// So many bytes from here on.
+    pub(super) fn new(start: usize, len: usize) -> Span {
+        Span { start: number(start), end: number(start + len) }
+    }
+}
 
 const NONE: u32 = u32::MAX;
 
-/// Bits of a slot that hold a position: a million names, less the one that means none.
+/// Bits of a slot that hold a position: a million entries, less the one that means none.
 const POSITION_BITS: u32 = 20;
 const POSITION: u32 = (1 << POSITION_BITS) - 1;
 
-/// What a rule answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// This kind of page.
-    Surface(Surface),
-    /// Usual names decide ([`super::entry::Conventions`]); a host without one is this.
-    Conventional(Surface),
-    /// Strangers publish below this name: the host is unknown.
-    Unknown,
-}
-
-/// Which part of a page's address names the customer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tenant {
-    None,
-    /// What is left of the rule's host.
-    Label,
-    /// The segment at this place, counted from 1.
-    Segment(u8),
-}
-
-/// One rule in the table.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rule {
-    pattern: Span,
-    tail: Span,
-    host: Span,
-    path: Span,
-    n_labels: u8,
-    n_segments: u8,
-    kind: Kind,
-    pub(super) answer: Answer,
-    pub(super) tenant: Tenant,
-    /// The app or the identity provider, by position; none for a vendor's own pages.
-    pub(super) owner: Option<u32>,
+/// A rule, or a denied name, at its place in the text.
+#[derive(Clone, Debug)]
+struct Entry {
+    hash: NameHash,
+    /// The entry before it whose name has the same hash.
     next: u32,
+    what: What,
 }
 
-/// A name at which rules or a denial wait.
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    host: Span,
-    first_rule: u32,
-    /// Position of the deny category.
-    denied: Option<u8>,
+#[derive(Clone, Debug)]
+enum What {
+    Rule {
+        /// Of the app whose rule it is.
+        name: Span,
+        text: Span,
+        owner: Option<u32>,
+        rule: OnceLock<Option<Box<Rule>>>,
+    },
+    /// The name of this label under that name, and everything below it.
+    Denied { label: Span, under: Span, category: u8 },
 }
 
 /// Where a walk over the names of a host ended.
@@ -72,280 +63,261 @@ pub(super) enum Hit<'a> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     text: String,
-    rules: Vec<Rule>,
-    nodes: Vec<Node>,
-    /// Open addressing; the length is a power of two and at least twice the number of nodes. A slot
-    /// holds a position in `nodes` and, above it, the upper bits of the name's hash, so that most names
-    /// that are not there are told without reading a node.
+    entries: Vec<Entry>,
+    /// Open addressing; the length is a power of two and at least twice the number of entries. A slot
+    /// holds the position of the newest entry of a hash and, above it, bits of that hash, so that most
+    /// names that are not there are told without reading an entry.
     slots: Vec<u32>,
 }
 
 impl Index {
-    /// An empty table with room for so many names.
-    pub(super) fn with_capacity(n_nodes: usize) -> Index {
-        let n_slots = (n_nodes * 2).next_power_of_two().max(16);
+    /// An empty table with room for so many rules and names in a text of so many bytes.
+    pub(super) fn with_capacity(n_entries: usize, n_bytes: usize) -> Index {
         Index {
-            text: String::with_capacity(n_nodes * 16),
-            rules: Vec::with_capacity(n_nodes),
-            nodes: Vec::with_capacity(n_nodes),
-            slots: vec![NONE; n_slots],
+            text: String::with_capacity(n_bytes),
+            entries: Vec::with_capacity(n_entries),
+            slots: vec![NONE; (n_entries * 2).next_power_of_two().max(16)],
         }
     }
 
-    /// Adds one rule, whose pattern `write` puts behind the text that it gets.
-    pub(super) fn insert(
-        &mut self,
-        write: impl FnOnce(&mut String),
-        answer: Answer,
-        tenant: Tenant,
-        owner: Option<u32>,
-    ) {
+    /// Keeps a text, so that rules can be pieces of it. Answers where it begins.
+    pub(super) fn keep(&mut self, text: &str) -> usize {
         let start = self.text.len();
-        write(&mut self.text);
-        let end = self.text.len();
-        let pattern = self.text.get(start..end).unwrap_or_default();
-        let Pattern { kind, tail, host, path } = Pattern::split(pattern);
-        let count = |n: usize| u8::try_from(n).unwrap_or(u8::MAX);
-        let n_labels = count(1 + host.bytes().filter(|it| *it == b'.').count());
-        let n_segments = match path {
-            "" => 0,
-            path => count(super::pattern::segments(path).count()),
-        };
-        // In a pattern come a star, the tail, a dot, the host, the path; the end is where they are known.
-        let path_start = end - path.len();
-        let host_start = path_start - host.len();
-        let span = |from: usize, to: usize| (offset(from), offset(to));
-        let host = span(host_start, path_start);
-        let mut rule = Rule {
-            pattern: span(start, end),
-            tail: span(start + 1, start + 1 + tail.len()),
-            host,
-            path: span(path_start, end),
-            n_labels,
-            n_segments,
-            kind,
-            answer,
-            tenant,
-            owner,
-            next: NONE,
-        };
-        let node = self.node(host);
-        // Rules of one name are kept in the order in which they are tried: longest path first, then
-        // exact over tail over suffix.
-        let precedes = |a: &Rule, b: &Rule| {
-            (std::cmp::Reverse(a.n_segments), a.kind) < (std::cmp::Reverse(b.n_segments), b.kind)
-        };
-        let at = offset(self.rules.len());
-        let mut before = NONE;
-        let mut after = self.nodes.get(node).map_or(NONE, |it| it.first_rule);
-        while let Some(it) = self.rules.get(after as usize) {
-            if precedes(&rule, it) {
-                break;
-            }
-            before = after;
-            after = it.next;
-        }
-        rule.next = after;
-        self.rules.push(rule);
-        if let Some(it) = self.rules.get_mut(before as usize) {
-            it.next = at;
-        } else if let Some(it) = self.nodes.get_mut(node) {
-            it.first_rule = at;
-        }
+        self.text.push_str(text);
+        start
     }
 
-    /// Denies the name of this label under that name, and everything below it.
-    pub(super) fn deny(&mut self, label: &str, under: &str, category: u8) {
-        let start = offset(self.text.len());
-        self.text.push_str(label);
-        self.text.push('.');
-        self.text.push_str(under);
-        let node = self.node((start, offset(self.text.len())));
-        if let Some(it) = self.nodes.get_mut(node) {
-            it.denied = Some(category);
+    /// Adds the rule that stands there, of an app of this name; none where it is none.
+    pub(super) fn insert(&mut self, name: Span, text: Span, owner: Option<u32>) -> Option<()> {
+        let hash = RuleText::read(self.slice(name), self.slice(text))?.hash();
+        self.add(hash, What::Rule { name, text, owner, rule: OnceLock::new() });
+        Some(())
+    }
+
+    /// Denies the names of these labels under that name, and everything below them.
+    pub(super) fn deny(&mut self, labels: impl Iterator<Item = Span>, under: Span, category: u8) {
+        let end = NameHash::EMPTY.before_all(self.slice(under)).before(b'.');
+        for label in labels {
+            let hash = end.before_all(self.slice(label));
+            self.add(hash, What::Denied { label, under, category });
         }
     }
 
     /// The first rule that claims the page, from the full host to the right.
     pub(super) fn find(&self, host: &str, path: &str) -> Option<Hit<'_>> {
-        let mut at = 0;
-        let mut step = 0_u32;
-        loop {
-            let suffix = host.get(at..)?;
-            // No rule sits on a top-level name. Labels are short: a plain loop finds the dot sooner than a
-            // search.
-            let dot = suffix.bytes().position(|it| it == b'.')?;
-            if let Some(node) = self.lookup(suffix) {
-                if node.denied.is_some() {
-                    return Some(Hit::Denied);
-                }
-                let mut next = node.first_rule;
-                while let Some(rule) = self.rules.get(next as usize) {
-                    if self.claims(rule, step, host.get(..at.saturating_sub(1))?, path) {
-                        return Some(Hit::Rule(rule));
+        let mut hit = None;
+        // The walk goes the other way, and longer names overrule shorter ones.
+        for_each_name(host, |start, hash| hit = self.hit(host, start, hash, path).or(hit));
+        hit
+    }
+
+    fn hit(&self, host: &str, start: usize, hash: NameHash, path: &str) -> Option<Hit<'_>> {
+        let name = host.get(start..)?;
+        let left = host.get(..start.saturating_sub(1))?;
+        let mut best: Option<&Rule> = None;
+        for entry in self.chain(hash) {
+            match self.what(entry, name) {
+                Some(Found::Denied(_)) => return Some(Hit::Denied),
+                // Of equals the one that was added first counts, which comes last here.
+                Some(Found::Rule(rule)) if rule.claims(left, path) => {
+                    if best.is_none_or(|it| !it.precedes(rule)) {
+                        best = Some(rule);
                     }
-                    next = rule.next;
                 }
+                Some(Found::Rule(_)) | None => {}
             }
-            at += dot + 1;
-            step += 1;
         }
+        best.map(Hit::Rule)
     }
 
     /// The deny category of the longest denied name that the host lies within. A rule for exactly this
     /// host is longer than any denial above it.
     pub(super) fn denied(&self, host: &str) -> Option<u8> {
-        let mut suffix = host;
-        loop {
-            let (_, rest) = suffix.split_once('.')?;
-            if let Some(node) = self.lookup(suffix) {
-                if let Some(category) = node.denied {
-                    return Some(category);
-                }
-                if suffix.len() == host.len() && self.has_exact_rule(node) {
-                    return None;
+        let mut denied = None;
+        for_each_name(host, |start, hash| {
+            let Some(name) = host.get(start..) else { return };
+            let (mut category, mut has_exact_rule) = (None, false);
+            for found in self.chain(hash).filter_map(|it| self.what(it, name)) {
+                match found {
+                    Found::Denied(it) => category = Some(it),
+                    Found::Rule(rule) => has_exact_rule |= start == 0 && rule.is_exact_host(),
                 }
             }
-            suffix = rest;
-        }
-    }
-
-    fn has_exact_rule(&self, node: &Node) -> bool {
-        let mut next = node.first_rule;
-        while let Some(rule) = self.rules.get(next as usize) {
-            if rule.kind == Kind::Exact && rule.n_segments == 0 {
-                return true;
+            if category.is_some() || has_exact_rule {
+                denied = category;
             }
-            next = rule.next;
+        });
+        denied
+    }
+
+    /// What an entry says about the name, if it is one of that name.
+    fn what<'a>(&'a self, entry: &'a Entry, name: &str) -> Option<Found<'a>> {
+        match &entry.what {
+            What::Rule { name: app, text, owner, rule } => {
+                let read = || {
+                    let text = RuleText::read(self.slice(*app), self.slice(*text))?;
+                    Some(Box::new(text.to_rule(*owner)))
+                };
+                let rule = rule.get_or_init(read).as_deref()?;
+                (rule.host() == name).then_some(Found::Rule(rule))
+            }
+            What::Denied { label, under, category } => {
+                let under = name.strip_suffix(self.slice(*under))?.strip_suffix('.')?;
+                (under == self.slice(*label)).then_some(Found::Denied(*category))
+            }
         }
-        false
     }
 
-    /// The rule as the catalog writes it.
-    pub(super) fn pattern(&self, rule: &Rule) -> &str {
-        self.slice(rule.pattern)
+    fn slice(&self, span: Span) -> &str {
+        self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 
-    /// The rule taken apart.
-    pub(super) fn parts(&self, rule: &Rule) -> Pattern<'_> {
-        Pattern {
-            kind: rule.kind,
-            tail: self.slice(rule.tail),
-            host: self.slice(rule.host),
-            path: self.slice(rule.path),
-        }
+    /// All entries of a hash, the newest first.
+    fn chain(&self, hash: NameHash) -> impl Iterator<Item = &Entry> {
+        let first = self.place(hash).and_then(Result::ok).and_then(|slot| self.slots.get(slot));
+        let mut next = first.map_or(NONE, |it| it & POSITION);
+        std::iter::from_fn(move || {
+            let entry = self.entries.get(next as usize)?;
+            next = entry.next;
+            Some(entry)
+        })
     }
 
-    fn claims(&self, rule: &Rule, step: u32, left: &str, path: &str) -> bool {
-        let is_host = match rule.kind {
-            Kind::Exact => step == 0,
-            Kind::Tail => step == 1 && left.ends_with(self.slice(rule.tail)),
-            Kind::Suffix => true,
-        };
-        is_host
-            && (rule.n_segments == 0 || super::pattern::is_path_within(path, self.slice(rule.path)))
-    }
-
-    fn slice(&self, (start, end): Span) -> &str {
-        self.text.get(start as usize..end as usize).unwrap_or_default()
-    }
-
-    fn lookup(&self, host: &str) -> Option<&Node> {
-        self.nodes.get(self.position(host, hash(host))?.ok()?)
-    }
-
-    /// Where the node of a name is; or else the slot that is free for it. None without any slot.
-    fn position(&self, host: &str, hash: usize) -> Option<Result<usize, usize>> {
+    /// The slot of a hash; or else the slot that is free for it. None without any slot.
+    fn place(&self, hash: NameHash) -> Option<Result<usize, usize>> {
         let mask = self.slots.len().checked_sub(1)?;
-        let mut at = hash & mask;
+        // What multiplication carries upwards depends on all bits.
+        let mut at = (hash.0.wrapping_mul(0x9e37_79b9) >> 8) as usize & mask;
         loop {
             let slot = *self.slots.get(at)?;
             if slot == NONE {
                 return Some(Err(at));
             }
-            if slot & !POSITION == tag(hash) {
-                let position = (slot & POSITION) as usize;
-                if self.slice(self.nodes.get(position)?.host) == host {
-                    return Some(Ok(position));
+            if slot & !POSITION == hash.0 << POSITION_BITS {
+                let entry = self.entries.get((slot & POSITION) as usize)?;
+                if entry.hash == hash {
+                    return Some(Ok(at));
                 }
             }
             at = (at + 1) & mask;
         }
     }
 
-    /// The node of a name, made where there is none.
-    fn node(&mut self, host: Span) -> usize {
-        if self.slots.len() < (self.nodes.len() + 1) * 2 {
+    fn add(&mut self, hash: NameHash, what: What) {
+        if self.slots.len() < (self.entries.len() + 1) * 2 {
             self.grow();
         }
-        let name = self.slice(host);
-        let hash = hash(name);
-        let slot = match self.position(name, hash) {
-            Some(Ok(position)) => return position,
-            Some(Err(slot)) => slot,
+        let position = self.entries.len();
+        let next = self.link(hash, position);
+        self.entries.push(Entry { hash, next, what });
+    }
+
+    /// Makes this entry the newest of its hash, and answers which was before.
+    fn link(&mut self, hash: NameHash, position: usize) -> u32 {
+        assert!(position < POSITION as usize, "a catalog has far fewer than a million names");
+        let place = match self.place(hash) {
+            Some(Ok(at) | Err(at)) => at,
             None => 0,
         };
-        let position = self.nodes.len();
-        self.nodes.push(Node { host, first_rule: NONE, denied: None });
-        self.fill(slot, hash, position);
-        position
+        let Some(slot) = self.slots.get_mut(place) else { return NONE };
+        let before = if *slot == NONE { NONE } else { *slot & POSITION };
+        *slot = (hash.0 << POSITION_BITS) | number(position);
+        before
     }
 
     fn grow(&mut self) {
         self.slots = vec![NONE; (self.slots.len() * 2).max(16)];
-        for position in 0..self.nodes.len() {
-            let host = self.nodes.get(position).map_or((0, 0), |it| it.host);
-            let name = self.slice(host);
-            let hash = hash(name);
-            if let Some(Err(slot)) = self.position(name, hash) {
-                self.fill(slot, hash, position);
+        for position in 0..self.entries.len() {
+            let Some(hash) = self.entries.get(position).map(|it| it.hash) else { continue };
+            let next = self.link(hash, position);
+            if let Some(entry) = self.entries.get_mut(position) {
+                entry.next = next;
             }
         }
     }
+}
 
-    fn fill(&mut self, slot: usize, hash: usize, position: usize) {
-        assert!(position < POSITION as usize, "a catalog has far fewer than a million names");
-        if let Some(slot) = self.slots.get_mut(slot) {
-            *slot = tag(hash) | offset(position);
+enum Found<'a> {
+    Rule(&'a Rule),
+    Denied(u8),
+}
+
+/// Where each name begins that a host lies within, with its hash, the shortest first. No rule sits on a
+/// top-level name.
+fn for_each_name(host: &str, mut each: impl FnMut(usize, NameHash)) {
+    let (mut hash, mut has_dot) = (NameHash::EMPTY, false);
+    for (at, byte) in host.bytes().enumerate().rev() {
+        if byte == b'.' {
+            if has_dot {
+                each(at + 1, hash);
+            }
+            has_dot = true;
+        }
+        hash = hash.before(byte);
+    }
+    if has_dot {
+        each(0, hash);
+    }
+}
+
+fn number(it: usize) -> u32 {
+    u32::try_from(it).expect("a snapshot is far smaller than 4 GiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The rule that a look at all of them in turn finds.
+    fn slow_find<'a>(rules: &'a [Rule], host: &str, path: &str) -> Option<&'a Rule> {
+        let labels: Vec<&str> = host.split('.').collect();
+        (0..labels.len() - 1).find_map(|at| {
+            let (left, name) = (labels[..at].join("."), labels[at..].join("."));
+            let claiming = rules.iter().filter(|it| it.host() == name && it.claims(&left, path));
+            claiming.reduce(|best, it| if it.precedes(best) { it } else { best })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn an_index_that_grew_finds_what_a_look_at_all_rules_finds(
+            rules in proptest::collection::vec("[ius](\\*\\.|\\*-m\\.)?([ab]\\.){1,3}x(/[pq]){0,2}", 0..60),
+            host in "(a-m\\.)?([ab]\\.){0,4}x",
+            path in "(/[pq]){0,3}",
+        ) {
+            let mut index = Index::default();
+            for (owner, rule) in (0..).zip(&rules) {
+                let start = index.keep(rule);
+                index.insert(Span::EMPTY, Span::new(start, rule.len()), Some(owner)).unwrap();
+            }
+            let read = |(owner, it)| RuleText::read("", it).unwrap().to_rule(Some(owner));
+            let rules: Vec<Rule> = (0..).zip(rules.iter().map(String::as_str)).map(read).collect();
+            let found = index.find(&host, &path).map(|it| match it {
+                Hit::Rule(rule) => rule.owner,
+                Hit::Denied => None,
+            });
+            prop_assert_eq!(found, slow_find(&rules, &host, &path).map(|it| it.owner));
+        }
+
+        #[test]
+        fn the_longest_denied_name_counts_wherever_it_stands_among_others(
+            denied in proptest::collection::vec("[ab]\\.([ab]\\.){0,2}x", 0..40),
+            host in "([ab]\\.){0,4}x",
+        ) {
+            let mut index = Index::with_capacity(2, 0);
+            for (category, name) in (0..).zip(&denied) {
+                let (label, under) = name.split_once('.').unwrap();
+                let start = index.keep(name);
+                let under = Span::new(start + label.len() + 1, under.len());
+                index.deny(std::iter::once(Span::new(start, label.len())), under, category);
+            }
+            let within = |it: &&String| host == **it || host.ends_with(&format!(".{it}"));
+            let longest = denied.iter().filter(within).max_by_key(|it| it.len());
+            let found = index.denied(&host).and_then(|it| denied.get(usize::from(it)));
+            prop_assert_eq!(found, longest);
+            prop_assert_eq!(matches!(index.find(&host, ""), Some(Hit::Denied)), longest.is_some());
         }
     }
-}
-
-impl Rule {
-    /// Labels of the host, then segments of the path: of two rules that claim a page the longer one wins.
-    pub(super) fn length(&self) -> (usize, usize) {
-        (usize::from(self.n_labels), usize::from(self.n_segments))
-    }
-
-    /// The host is a name right under a top-level one.
-    pub(super) fn is_of_bare_domain(&self) -> bool {
-        self.n_labels == 2
-    }
-}
-
-/// What a slot keeps of a hash.
-fn tag(hash: usize) -> u32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the bits that are kept are the lower ones"
-    )]
-    let hash = (hash >> 4) as u32;
-    hash & !POSITION
-}
-
-/// The multiply-and-rotate hash of rustc: hosts are short, and nobody can choose the keys of this table.
-pub(super) fn hash(text: &str) -> usize {
-    const K: u64 = 0x517c_c1b7_2722_0a95;
-    let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(K);
-    let (words, rest) = text.as_bytes().as_chunks::<8>();
-    let hash = words.iter().fold(0, |hash, it| mix(hash, u64::from_le_bytes(*it)));
-    let rest = rest.iter().fold(1, |word: u64, it| (word << 8) | u64::from(*it));
-    let hash = mix(hash, rest);
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half is folded in first")]
-    let folded = (hash ^ (hash >> 32)) as usize;
-    folded
-}
-
-fn offset(at: usize) -> u32 {
-    u32::try_from(at).expect("a snapshot is far smaller than 4 GiB")
 }

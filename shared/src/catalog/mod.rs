@@ -21,6 +21,7 @@ mod conventions;
 mod index;
 mod own;
 mod pieces;
+mod rule;
 mod snapshot;
 mod words;
 
@@ -36,8 +37,9 @@ pub use own::SiteRules;
 pub use pattern::PatternError;
 pub use snapshot::{SnapshotError, slug_of};
 
-use index::{Answer, Hit, Index, Rule, Tenant};
+use index::{Hit, Index};
 use own::OwnRule;
+use rule::{Answer, Rule, Tenant};
 
 /// What kind of page a rule describes (`catalog.md`, section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -211,9 +213,13 @@ impl Catalog {
         })
     }
 
-    fn match_of<'a>(&'a self, rule: &Rule, host: &'a Hostname, path: &'a str) -> Option<Match<'a>> {
-        let parts = self.index.parts(rule);
-        let left = host.as_str().strip_suffix(parts.host).unwrap_or_default();
+    fn match_of<'a>(
+        &'a self,
+        rule: &'a Rule,
+        host: &'a Hostname,
+        path: &'a str,
+    ) -> Option<Match<'a>> {
+        let left = host.as_str().strip_suffix(rule.host()).unwrap_or_default();
         let left = left.strip_suffix('.').unwrap_or(left);
         let mut is_entrance = false;
         let (surface, prefix, tenant) = match rule.answer {
@@ -224,10 +230,10 @@ impl Catalog {
                 is_entrance = reading.is_entrance;
                 (reading.surface, reading.path, tenant)
             }
-            Answer::Surface(Surface::Use) if parts.path.is_empty() => {
+            Answer::Surface(Surface::Use) if rule.path().is_empty() => {
                 let is_bare = rule.is_of_bare_domain();
                 let is_front = match left {
-                    "" => is_bare || parts.host.starts_with("www."),
+                    "" => is_bare || rule.host().starts_with("www."),
                     left => left == "www" && is_bare,
                 };
                 match self.conventions.exception(is_front, path) {
@@ -239,7 +245,7 @@ impl Catalog {
                 }
             }
             Answer::Surface(surface) => {
-                (surface, site_path(parts.path, path, rule.tenant), rule.tenant)
+                (surface, site_path(rule.path(), path, rule.tenant), rule.tenant)
             }
         };
         Some(Match {
@@ -247,11 +253,11 @@ impl Catalog {
             is_own: false,
             surface,
             is_entrance,
-            rule: self.index.pattern(rule),
+            rule: rule.pattern(),
             tenant: match tenant {
                 Tenant::None => None,
                 Tenant::Label if left.is_empty() || left == "www" => None,
-                Tenant::Label => Some(left.strip_suffix(parts.tail).unwrap_or(left)),
+                Tenant::Label => Some(left.strip_suffix(rule.tail()).unwrap_or(left)),
                 Tenant::Segment(place) => {
                     pattern::segments(path).nth(usize::from(place.max(1)) - 1)
                 }

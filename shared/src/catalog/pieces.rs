@@ -21,6 +21,16 @@ pub(super) fn pieces(text: &str, at: u8) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The same pieces, each with the byte at which it begins.
+pub(super) fn places(text: &str, at: u8) -> impl Iterator<Item = (usize, &str)> {
+    let mut start = 0;
+    pieces(text, at).map(move |it| {
+        let place = (start, it);
+        start += it.len() + 1;
+        place
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +43,9 @@ mod tests {
                 text.split(' ').collect::<Vec<_>>(),
                 "{text:?}"
             );
+            for (place, it) in places(text, b' ') {
+                assert!(text[place..].starts_with(it), "{text:?}");
+            }
         }
     }
 }

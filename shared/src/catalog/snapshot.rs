@@ -1,10 +1,11 @@
 //! The compiled catalog as text: what the collector embeds and serves, and what a browser stores.
 //!
 //! JSON, since both sides read it anyway, with long lists as single texts, since a browser loads it each
-//! time its service worker wakes. One app is one line under its category,
-//! `name|rules|vendor|slug|audience`; rules that are [`USUAL_RULES`], a vendor that equals the name, a slug
-//! that follows from it, and the usual audience are left out, and separators at the end too.
-//! A rule is a letter ([`rule_letter`]), a pattern, and `#l` or `#N` for the tenant. A conventional rule
+//! time its service worker wakes. Nothing in them has to be escaped: such a text is read where it stands.
+//! One app is one line under its category, `name|rules|vendor|slug|audience`, lines separated by [`LINE`];
+//! rules that are [`USUAL_RULES`], a vendor that equals the name, a slug that follows from it, and the usual
+//! audience are left out, and separators at the end too.
+//! A rule is a letter ([`super::rule`]), a pattern, and `#l` or `#N` for the tenant. A conventional rule
 //! leaves `*.` out, and the name too where the domain is the name (`d.io` of Linear is `*.linear.io`, `d.`
 //! is `*.linear.com`).
 
@@ -15,14 +16,18 @@ use std::sync::OnceLock;
 use serde::Serialize;
 
 use super::entry::{LabelConventions, PathConventions};
-use super::index::{Answer, Index, Tenant};
-use super::pieces::{cut, pieces};
+use super::index::{Index, Span};
+use super::pieces::{pieces, places};
 use super::suffixes::Suffixes;
-use super::{App, Audience, Catalog, Surface};
+use super::{App, Audience, Catalog};
 use crate::json::{self, Value};
 
 /// The layout that this code reads and writes.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
+
+/// Between two lines of a text.
+pub(super) const LINE: char = '~';
+pub(super) const LINE_BYTE: u8 = b'~';
 
 /// Why a text is not a snapshot.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +57,7 @@ pub(super) struct Snapshot<'a> {
     pub(super) apps: BTreeMap<String, Cow<'a, str>>,
     /// Rules that belong to no app, separated by spaces.
     pub(super) rules: Cow<'a, str>,
-    /// `slug|patterns`.
+    /// `slug|rules`.
     pub(super) identity_providers: Vec<Cow<'a, str>>,
     pub(super) labels: LabelConventions,
     pub(super) paths: PathConventions,
@@ -65,33 +70,6 @@ pub(super) struct Snapshot<'a> {
 
 /// What most apps have: the domain that their name gives, with the usual names.
 const USUAL_RULES: &str = "d.";
-
-fn rule_letter(answer: Answer) -> char {
-    match answer {
-        Answer::Surface(Surface::Use) => 'u',
-        Answer::Surface(Surface::Signin) => 'i',
-        Answer::Surface(Surface::Site) => 's',
-        Answer::Surface(Surface::Public) => 'p',
-        Answer::Surface(Surface::Api) => 'a',
-        Answer::Conventional(Surface::Use) => 'd',
-        Answer::Conventional(_) => 'v',
-        Answer::Unknown => 'x',
-    }
-}
-
-fn answer(letter: char) -> Option<Answer> {
-    Some(match letter {
-        'u' => Answer::Surface(Surface::Use),
-        'i' => Answer::Surface(Surface::Signin),
-        's' => Answer::Surface(Surface::Site),
-        'p' => Answer::Surface(Surface::Public),
-        'a' => Answer::Surface(Surface::Api),
-        'd' => Answer::Conventional(Surface::Use),
-        'v' => Answer::Conventional(Surface::Site),
-        'x' => Answer::Unknown,
-        _ => return None,
-    })
-}
 
 /// The slug that a name gives where nothing else is said: letters and digits, hyphens between.
 #[must_use]
@@ -106,69 +84,6 @@ pub fn slug_of(name: &str) -> String {
     }
     slug.truncate(slug.trim_end_matches('-').len());
     slug
-}
-
-/// A name without everything that a domain cannot have.
-fn squashed(name: &str) -> impl Iterator<Item = char> {
-    let bytes = name.bytes().filter(u8::is_ascii_alphanumeric);
-    bytes.map(|it| char::from(it.to_ascii_lowercase()))
-}
-
-/// A rule as the snapshot writes it.
-pub(super) fn write_rule(name: &str, pattern: &str, answer: Answer, tenant: Tenant) -> String {
-    let letter = rule_letter(answer);
-    let tenant = match tenant {
-        Tenant::None => String::new(),
-        Tenant::Label => "#l".to_owned(),
-        Tenant::Segment(it) => format!("#{it}"),
-    };
-    let short = match answer {
-        Answer::Conventional(_) => {
-            let domain = pattern.strip_prefix("*.").unwrap_or(pattern);
-            match domain.strip_prefix(&*squashed(name).collect::<String>()) {
-                Some(".com") => ".",
-                Some(rest) if rest.starts_with('.') => rest,
-                _ => domain,
-            }
-        }
-        _ => pattern,
-    };
-    format!("{letter}{short}{tenant}")
-}
-
-/// A rule of an app of this name, taken apart.
-struct RuleText<'a> {
-    name: &'a str,
-    answer: Answer,
-    pattern: &'a str,
-    tenant: Tenant,
-}
-
-impl<'a> RuleText<'a> {
-    fn read(name: &'a str, text: &'a str) -> Option<RuleText<'a>> {
-        let mut chars = text.chars();
-        let answer = answer(chars.next()?)?;
-        let (pattern, tenant) = match cut(chars.as_str(), b'#') {
-            (pattern, None) => (pattern, Tenant::None),
-            (pattern, Some("l")) => (pattern, Tenant::Label),
-            (pattern, Some(place)) => (pattern, Tenant::Segment(place.parse().ok()?)),
-        };
-        Some(RuleText { name, answer, pattern, tenant })
-    }
-
-    fn write_pattern(&self, out: &mut String) {
-        if matches!(self.answer, Answer::Conventional(_)) {
-            out.push_str("*.");
-            if self.pattern.starts_with('.') {
-                out.extend(squashed(self.name));
-            }
-        }
-        out.push_str(if self.pattern == "." { ".com" } else { self.pattern });
-    }
-
-    fn add_to(&self, index: &mut Index, owner: Option<u32>) {
-        index.insert(|out| self.write_pattern(out), self.answer, self.tenant, owner);
-    }
 }
 
 /// Names as the snapshot writes them.
@@ -201,53 +116,68 @@ impl Catalog {
         }
         let bad = |line: &str| SnapshotError::Line { got: line.chars().take(80).collect() };
 
-        // An app with its rules takes some 24 bytes and gives with what is denied some two names.
-        let n_bytes: usize = part("apps")?.texts().map(|it| it.1.len()).sum();
-        let mut index = Index::with_capacity(n_bytes / 10);
-        let mut apps = Apps::default();
+        let (all_apps, denied, rules) = (part("apps")?, part("denied")?, text("rules")?);
+        let n_bytes = |it: &Value<'_>| it.texts().map(|it| it.1.len()).sum::<usize>();
+        let (n_of_apps, n_of_denied) = (n_bytes(all_apps), n_bytes(denied));
+        // An app with its rules takes some 24 bytes, any other rule and a denied name some ten.
+        let n_entries = n_of_apps / 18 + (rules.len() + n_of_denied) / 9;
+        let mut index = Index::with_capacity(n_entries, n_of_apps + n_of_denied + rules.len() + 2);
+        let mut apps = Apps::with_capacity(n_of_apps / 22, n_of_apps);
         let mut categories = Vec::new();
-        for (category, lines) in part("apps")?.texts() {
-            for line in pieces(lines, b'\n').filter(|it| !it.is_empty()) {
+        let usual_rules = index.keep(USUAL_RULES);
+        for (category, lines) in all_apps.texts() {
+            let (kept, kept_line) = (index.keep(lines), apps.text.len());
+            apps.text.push_str(lines);
+            for (at, line) in places(lines, LINE_BYTE).filter(|it| !it.1.is_empty()) {
                 let app = AppLine::read(line).ok_or_else(|| bad(line))?;
                 let owner = u32::try_from(apps.entries.len()).ok();
-                for rule in pieces(app.rules, b' ').filter(|it| !it.is_empty()) {
-                    let rule = RuleText::read(app.name, rule).ok_or_else(|| bad(rule))?;
-                    rule.add_to(&mut index, owner);
+                let name = Span::new(kept + at, app.name.len());
+                let start = match app.rules {
+                    USUAL_RULES => usual_rules,
+                    _ => kept + at + app.name.len() + 1,
+                };
+                for (place, rule) in places(app.rules, b' ').filter(|it| !it.1.is_empty()) {
+                    let rule = Span::new(start + place, rule.len());
+                    index.insert(name, rule, owner).ok_or_else(|| bad(line))?;
                 }
-                apps.push(line, categories.len());
+                apps.push(kept_line + at, line.len(), categories.len());
             }
             categories.push(category.to_owned());
         }
-        for rule in pieces(text("rules")?, b' ').filter(|it| !it.is_empty()) {
-            let rule = RuleText::read("", rule).ok_or_else(|| bad(rule))?;
-            rule.add_to(&mut index, None);
+        let kept = index.keep(rules);
+        for (at, rule) in places(rules, b' ').filter(|it| !it.1.is_empty()) {
+            let place = Span::new(kept + at, rule.len());
+            index.insert(Span::EMPTY, place, None).ok_or_else(|| bad(rule))?;
         }
         let mut deny_words = Vec::new();
         let mut deny_categories = Vec::new();
-        for (category, hosts) in part("denied")?.texts() {
-            let at = u8::try_from(deny_categories.len()).map_err(|_| bad(category))?;
+        for (category, groups) in denied.texts() {
+            let number = u8::try_from(deny_categories.len()).map_err(|_| bad(category))?;
             deny_categories.push(category.to_owned());
-            for group in pieces(hosts, b'|') {
-                let mut labels = pieces(group, b' ');
-                let rest = labels.next().ok_or_else(|| bad(group))?;
-                if rest == "*" {
-                    deny_words.extend(labels.map(|it| (it.to_owned(), at)));
+            let kept = index.keep(groups);
+            for (at, group) in places(groups, b'|') {
+                let mut labels = places(group, b' ');
+                let (_, under) = labels.next().ok_or_else(|| bad(group))?;
+                if under == "*" {
+                    deny_words.extend(labels.map(|it| (it.1.to_owned(), number)));
                 } else {
-                    labels.for_each(|it| index.deny(it, rest, at));
+                    let labels = labels.map(|(place, it)| Span::new(kept + at + place, it.len()));
+                    index.deny(labels, Span::new(kept + at, under.len()), number);
                 }
             }
         }
 
         let providers = part("identity_providers")?;
-        let mut provider_index = Index::with_capacity(providers.items().count() * 4);
+        let mut provider_index = Index::with_capacity(providers.items().count() * 4, 4_096);
         let mut identity_providers = Vec::new();
         for line in providers.items().filter_map(Value::as_str) {
             let owner = u32::try_from(identity_providers.len()).ok();
-            let (slug, patterns) = line.split_once('|').ok_or_else(|| bad(line))?;
+            let (slug, rules) = line.split_once('|').ok_or_else(|| bad(line))?;
             identity_providers.push(slug.to_owned());
-            for pattern in patterns.split(' ') {
-                let answer = Answer::Surface(Surface::Signin);
-                provider_index.insert(|out| out.push_str(pattern), answer, Tenant::None, owner);
+            let kept = provider_index.keep(rules);
+            for (at, rule) in places(rules, b' ') {
+                let place = Span::new(kept + at, rule.len());
+                provider_index.insert(Span::EMPTY, place, owner).ok_or_else(|| bad(line))?;
             }
         }
 
@@ -296,13 +226,13 @@ pub(super) fn write_app(app: &App, rules: &[String]) -> String {
 /// meets some dozens.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Apps {
-    lines: String,
+    text: String,
     entries: Vec<Entry>,
 }
 
 #[derive(Clone, Debug)]
 struct Entry {
-    /// Where its line in [`Apps::lines`] starts and ends.
+    /// Where its line in [`Apps::text`] starts and ends.
     line: (usize, usize),
     /// Place of the category.
     category: usize,
@@ -310,14 +240,12 @@ struct Entry {
 }
 
 impl Apps {
-    fn push(&mut self, line: &str, category: usize) {
-        let start = self.lines.len();
-        self.lines.push_str(line);
-        self.entries.push(Entry {
-            line: (start, self.lines.len()),
-            category,
-            app: OnceLock::new(),
-        });
+    fn with_capacity(n_apps: usize, n_bytes: usize) -> Apps {
+        Apps { text: String::with_capacity(n_bytes), entries: Vec::with_capacity(n_apps) }
+    }
+
+    fn push(&mut self, start: usize, len: usize, category: usize) {
+        self.entries.push(Entry { line: (start, start + len), category, app: OnceLock::new() });
     }
 
     /// The app at this place.
@@ -326,7 +254,7 @@ impl Apps {
         if let Some(app) = entry.app.get() {
             return Some(app);
         }
-        let line = self.lines.get(entry.line.0..entry.line.1).and_then(AppLine::read)?;
+        let line = self.text.get(entry.line.0..entry.line.1).and_then(AppLine::read)?;
         let app = line.into_app(categories.get(entry.category)?);
         Some(entry.app.get_or_init(|| Box::new(app)))
     }

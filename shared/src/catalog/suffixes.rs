@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use super::pieces::{cut, pieces};
+use super::snapshot::{LINE, LINE_BYTE};
 use super::words::Words;
 use crate::hostname::Hostname;
 
@@ -76,7 +77,7 @@ impl List {
             parents.entry(labels).or_default().push(parent);
         }
         let lines = parents.iter().map(|(labels, it)| format!("{} {labels}", it.join(",")));
-        lines.collect::<Vec<_>>().join("\n")
+        lines.collect::<Vec<_>>().join(&LINE.to_string())
     }
 }
 
@@ -86,8 +87,8 @@ impl Suffixes {
         let mut has_labels = true;
         for it in text.bytes() {
             match it {
-                b'\n' if !has_labels => return None,
-                b'\n' => has_labels = false,
+                LINE_BYTE if !has_labels => return None,
+                LINE_BYTE => has_labels = false,
                 b' ' => has_labels = true,
                 _ => {}
             }
@@ -139,9 +140,9 @@ impl Suffixes {
 
 impl Table {
     fn read(text: &str) -> Table {
-        let n_parents = text.bytes().filter(|it| matches!(it, b',' | b'\n')).count() + 1;
+        let n_parents = text.bytes().filter(|it| matches!(*it, b',' | LINE_BYTE)).count() + 1;
         let mut table = Table { parents: Words::with_capacity(n_parents), labels: Vec::new() };
-        for line in pieces(text, b'\n') {
+        for line in pieces(text, LINE_BYTE) {
             let (parents, Some(labels)) = cut(line, b' ') else { continue };
             for parent in pieces(parents, b',') {
                 table.parents.insert(parent, table.labels.len());

@@ -409,7 +409,7 @@ fn a_broken_catalog_names_file_line_key_and_what_is_allowed() {
     let lines: String = errors.iter().map(|it| format!("{it}\n")).collect();
     expect![[r#"
         broken.toml:1: app "Jira", slug: "Jira" is not allowed: lower-case letters and digits, single hyphens between
-        broken.toml: app "Jira", name: "Broken | app" is not allowed: a name without '|' and outer spaces is needed
+        broken.toml: app "Jira", name: "Broken | app" is not allowed: a name without '|', '~' and outer spaces is needed
         broken.toml:2: app "Jira", category: "offices" is not a category; allowed are office, other
         broken.toml:1: app "Jira", evidence: sources is empty, at least one source is needed
         broken.toml:4: app "Jira", rules: "*.co.uk" claims a public suffix, where strangers publish; allowed are names below it, and, where a company runs the suffix, a rule under `rules`
@@ -429,7 +429,7 @@ fn a_snapshot_of_another_kind_is_refused() {
     for text in [
         String::new(),
         "{}".to_owned(),
-        text.replace("\"format\":2", "\"format\":1"),
+        text.replace("\"format\":3", "\"format\":2"),
         text.replace("Jira|", "Jira"),
     ] {
         assert!(Catalog::from_snapshot(&text).is_err(), "{text}");

@@ -1,7 +1,5 @@
 //! Words and what is known of each: a small open-addressing table.
 
-use super::index::hash;
-
 /// Words, each with a value. Of two values for one word the first counts.
 #[derive(Clone, Debug)]
 pub(super) struct Words<T>(Vec<Option<(Box<str>, T)>>);
@@ -43,4 +41,17 @@ impl<T: Copy> Words<T> {
         }
         slot
     }
+}
+
+/// The multiply-and-rotate hash of rustc: words are short, and nobody can choose the keys of a table.
+fn hash(text: &str) -> usize {
+    const K: u64 = 0x517c_c1b7_2722_0a95;
+    let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(K);
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let hash = words.iter().fold(0, |hash, it| mix(hash, u64::from_le_bytes(*it)));
+    let rest = rest.iter().fold(1, |word: u64, it| (word << 8) | u64::from(*it));
+    let hash = mix(hash, rest);
+    #[expect(clippy::cast_possible_truncation, reason = "the upper half is folded in first")]
+    let folded = (hash ^ (hash >> 32)) as usize;
+    folded
 }
