@@ -162,7 +162,10 @@ pub fn plan_installations(
             continue;
         };
         let whose = line.email.as_deref().unwrap_or("nobody yet");
-        let label = format!("{whose}: {}, {}", row.browser, row.os);
+        let label = match &row.texts {
+            Some(it) => format!("{whose}: {}, {}", it.browser, it.os),
+            None => whose.to_owned(),
+        };
         let why_not = match deed {
             _ if row.is_revoked => Some("is revoked already"),
             InstallationDeed::Reset if row.user_id.is_none() => Some("nobody is signed in there"),

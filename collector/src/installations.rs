@@ -80,7 +80,8 @@ pub fn state(it: &InstallationRow, organization: &Organization, now: DateTime<Ut
     standing.state(organization)
 }
 
-/// The same by an outline whose `is_alive` says what was heard since [`alive_since`].
+/// The same by an outline whose `is_alive` says what was heard since [`alive_since`], and that has its
+/// texts where the organization wants a version.
 #[must_use]
 pub fn state_of_outline(it: &Outline, organization: &Organization) -> State {
     let standing = Standing {
@@ -88,7 +89,7 @@ pub fn state_of_outline(it: &Outline, organization: &Organization) -> State {
         is_alive: it.is_alive,
         identity_method: it.identity_method,
         mode: it.mode,
-        extension_version: &it.extension_version,
+        extension_version: it.texts.as_ref().map_or("", |it| &it.extension_version),
     };
     standing.state(organization)
 }

@@ -9,7 +9,7 @@ use shared::wire::IdentityMethod;
 
 use crate::db::{DbConnection, InstallationId, OrganizationId, UserId};
 use crate::installations::{self, State};
-use crate::store::installations::{InstallationRow, Outline, list_outlines};
+use crate::store::installations::{InstallationRow, Outline, list_outlines, list_texts};
 use crate::store::organizations::{self, Organization};
 use crate::store::sources::{self, SourceRow};
 use crate::store::users::Person;
@@ -124,9 +124,26 @@ pub fn load(
     organization_id: OrganizationId,
     now: DateTime<Utc>,
 ) -> Result<Option<Roster>, StoreError> {
+    load_with(conn, organization_id, now, false)
+}
+
+/// The same, with what installations say of themselves if that is wanted.
+///
+/// # Errors
+/// When the database refuses.
+pub fn load_with(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    now: DateTime<Utc>,
+    texts: bool,
+) -> Result<Option<Roster>, StoreError> {
     let Some(organization) = organizations::find(conn, organization_id)? else { return Ok(None) };
     let alive_since = installations::alive_since(&organization, now);
-    let outlines = list_outlines(conn, organization_id, alive_since, now - REPORTED_WITHIN)?;
+    let mut outlines = list_outlines(conn, organization_id, alive_since, now - REPORTED_WITHIN)?;
+    if texts || organization.minimum_extension_version.is_some() {
+        let mut texts = list_texts(conn, organization_id)?;
+        outlines.iter_mut().for_each(|it| it.texts = texts.remove(&it.installation_id));
+    }
     let everyone = users::list_everyone(conn, organization_id)?;
     let invited_at = mail_messages::last_invitations(conn, organization_id)?;
     let is_listed = lists_people(conn, organization_id)?;

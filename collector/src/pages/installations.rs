@@ -19,7 +19,7 @@ use super::list::Pager;
 use super::saved_views::SavedViews;
 use super::words::{self, Address, Calendar, Cell};
 use crate::bulk::{InstallationDeed, change_installations, plan_installations};
-use crate::db::{InstallationId, UserId};
+use crate::db::{DbConnection, InstallationId, OrganizationId, UserId};
 use crate::installations::State;
 use crate::problem::ApiError;
 use crate::roster::{self, Coverage, Detail, Line, Roster, Side};
@@ -104,6 +104,17 @@ impl Filter {
         ]
     }
 
+    /// The roster with what the filter looks at.
+    fn roster(
+        &self,
+        conn: &mut DbConnection,
+        id: OrganizationId,
+        now: DateTime<Utc>,
+    ) -> Result<Roster, ApiError> {
+        let has_text = !self.text.trim().is_empty();
+        roster::load_with(conn, id, now, has_text)?.ok_or(ApiError::NotFound)
+    }
+
     /// The rows among which the rest is looked for.
     fn rows<'a>(&self, roster: &'a Roster) -> Vec<&'a Line> {
         match self.employees.as_str() {
@@ -126,7 +137,7 @@ impl Filter {
         let method = line.identity_method().map(word);
         let is_method = self.method.is_empty() || method == Some(self.method.as_str());
         let text = self.text.trim().to_lowercase();
-        let row = line.installation.as_ref();
+        let row = line.installation.as_ref().and_then(|it| it.texts.as_ref());
         let texts = [
             line.email.as_deref(),
             row.map(|it| it.browser.as_str()),
@@ -167,7 +178,7 @@ pub async fn show(
     let offset: usize = filter.cursor.parse().unwrap_or(0);
     let asked = filter.clone();
     let found = collector.db.run(move |conn| {
-        let roster = roster::load(conn, id, now)?.ok_or(ApiError::NotFound)?;
+        let roster = asked.roster(conn, id, now)?;
         let calendar = Calendar::new(roster.organization.time_zone, now);
         let found: Vec<&Line> =
             asked.rows(&roster).into_iter().filter(|it| asked.matches(it)).collect();
@@ -216,7 +227,7 @@ const METHODS: [IdentityMethod; 5] = [
 
 pub(super) async fn load(caller: &Caller, collector: &Collector) -> Result<Roster, PageError> {
     let (id, now) = (caller.organization_id(), collector.clock.now());
-    let found = collector.db.run(move |conn| roster::load(conn, id, now)).await;
+    let found = collector.db.run(move |conn| roster::load_with(conn, id, now, true)).await;
     let found = found.map_err(|error: StoreError| PageError::from(error))?;
     found.ok_or(PageError::Problem(ApiError::NotFound))
 }
@@ -282,11 +293,11 @@ pub(super) fn name(state: State) -> &'static str {
 fn row(line: &Line, detail: &Detail, calendar: &Calendar) -> Row {
     let at = |it: Option<DateTime<Utc>>| Cell::at(it.map(|it| calendar.moment(it)));
     let naive = |it: Option<NaiveDateTime>| at(it.map(|it| it.and_utc()));
-    let (outline, installation) = (line.installation.as_ref(), detail.installation.as_ref());
+    let installation = detail.installation.as_ref();
     let text = |it: Option<String>| Cell::text(it);
     Row {
         key: line.key(),
-        has_browser: outline.is_some(),
+        has_browser: line.installation.is_some(),
         user: line.email.as_deref().map_or(Cell::Unknown, |it| Cell::Address(Address::new(it))),
         state: line.state.as_str(),
         state_name: name(line.state),
@@ -294,9 +305,9 @@ fn row(line: &Line, detail: &Detail, calendar: &Calendar) -> Row {
         since: at(detail.since),
         method: text(line.identity_method().map(|it| words::identity_method(it).to_owned())),
         browser: text(
-            outline.map(|it| format!("{}, {}", it.browser, words::operating_system(&it.os))),
+            installation.map(|it| format!("{}, {}", it.browser, words::operating_system(&it.os))),
         ),
-        version: text(outline.map(|it| it.extension_version.clone())),
+        version: text(installation.map(|it| it.extension_version.clone())),
         enrolled: naive(installation.map(|it| it.enrolled_at)),
         first_heartbeat: naive(installation.and_then(|it| it.first_heartbeat_at)),
         last_heartbeat: naive(installation.and_then(|it| it.last_heartbeat_at)),
@@ -320,7 +331,7 @@ async fn all_values(
 ) -> Result<Vec<[String; N_COLUMNS]>, PageError> {
     let (id, now) = (caller.organization_id(), collector.clock.now());
     let found = collector.db.run(move |conn| {
-        let roster = roster::load(conn, id, now)?.ok_or(ApiError::NotFound)?;
+        let roster = filter.roster(conn, id, now)?;
         let lines: Vec<&Line> =
             filter.rows(&roster).into_iter().filter(|it| filter.matches(it)).collect();
         let details = roster::details(conn, &roster, &lines)?;

@@ -26,14 +26,14 @@ use super::upload::optional;
 use super::words::{self, Calendar, Cell};
 use crate::api::find_app;
 use crate::api::validation::read_rows;
-use crate::db::{AppId, DbConnection, OrganizationId};
+use crate::db::AppId;
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::sources::table::{self, TableError};
 use crate::store::audit::{self, Object};
 use crate::store::organizations;
 use crate::store::word::word;
-use crate::store::{Page, StoreError, apps, validation_rows};
+use crate::store::{apps, validation_rows};
 use crate::validation::{self, Checked};
 
 /// Where this page is.
@@ -79,25 +79,6 @@ pub struct ValidationQuery {
     format: Option<String>,
 }
 
-/// Apps with accounts, by name.
-fn list_apps(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-) -> Result<Vec<(String, String)>, StoreError> {
-    let mut found = Vec::new();
-    let mut after = None;
-    loop {
-        let page = Page { after, limit: 1_000 };
-        let rows = apps::list(conn, organization_id, page)?;
-        let Some(last) = rows.last() else { break };
-        after = Some(last.app.app_id);
-        let used = rows.into_iter().filter(|it| it.n_users != 0);
-        found.extend(used.map(|it| (it.app.app_id.to_string(), it.app.name)));
-    }
-    found.sort_by_key(|it| it.1.to_lowercase());
-    Ok(found)
-}
-
 /// `GET` the verdict of every date of one app.
 ///
 /// # Errors
@@ -115,10 +96,10 @@ pub async fn show(
     let asked = query.app.clone().filter(|it| !it.is_empty());
     let found = collector.db.run(move |conn| {
         let organization = organizations::find(conn, id)?.ok_or(ApiError::NotFound)?;
-        let all = list_apps(conn, id)?;
+        let all = apps::list_used(conn, id)?;
         let app_id: Option<AppId> = match asked {
             Some(name) => Some(find_app(conn, id, &name)?),
-            None => all.first().and_then(|it| it.0.parse().ok()),
+            None => all.first().map(|it| it.0),
         };
         let checked = match app_id {
             Some(app_id) => validation::check(conn, &organization, app_id)?,
@@ -140,6 +121,7 @@ pub async fn show(
     }
     let calendar = Calendar::new(organization.time_zone, now);
     let app = app_id.map_or_else(String::new, |it| it.to_string());
+    let all: Vec<(String, String)> = all.into_iter().map(|it| (it.0.to_string(), it.1)).collect();
     let choices: Vec<(&str, &str)> = all.iter().map(|it| (it.0.as_str(), it.1.as_str())).collect();
     let size = part.size.to_string();
     let kept = [("app", app.as_str()), ("verdict", verdict), ("size", size.as_str())];

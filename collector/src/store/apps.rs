@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 
+use super::StoreError;
 use super::word::{AppKind, DiscoveryState, Word};
-use super::{Page, StoreError};
 use crate::db::schema::{
     activities, apps, discoveries, licenses, mappings, matching_rules, spend_lines, user_apps,
 };
@@ -266,42 +266,27 @@ pub fn find_all(
     Ok(rows.into_iter().map(|it| (it.app_id, it)).collect())
 }
 
-/// An app in a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedApp {
-    /// The app.
-    pub app: AppRow,
-    /// How many users have an account in it.
-    pub n_users: i64,
-}
-
-/// Apps, by id; sites that are mapped to an app are not apps of their own.
+/// Apps in which somebody has an account, by name; sites that are mapped to an app are not apps of their
+/// own.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn list(
+pub fn list_used(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
-    page: Page<AppId>,
-) -> Result<Vec<ListedApp>, StoreError> {
+) -> Result<Vec<(AppId, String)>, StoreError> {
     let hidden = super::mappings::aliases(conn, organization_id)?.hidden();
-    let mut query = apps::table
+    let accounts = user_apps::table
+        .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::app_id.eq(apps::app_id));
+    let mut found: Vec<(AppId, String)> = apps::table
         .filter(apps::organization_id.eq(organization_id))
         .filter(apps::app_id.ne_all(hidden))
-        .select(AppRow::as_select())
-        .order(apps::app_id)
-        .limit(page.limit)
-        .into_boxed::<super::Backend>();
-    if let Some(after) = page.after {
-        query = query.filter(apps::app_id.gt(after));
-    }
-    let rows: Vec<AppRow> = query.load(conn)?;
-    let ids: Vec<AppId> = rows.iter().map(|it| it.app_id).collect();
-    let counts = count_users(conn, organization_id, &ids)?;
-    Ok(rows
-        .into_iter()
-        .map(|app| ListedApp { n_users: counts.get(&app.app_id).copied().unwrap_or(0), app })
-        .collect())
+        .filter(diesel::dsl::exists(accounts))
+        .select((apps::app_id, apps::name))
+        .load(conn)?;
+    found.sort_by_cached_key(|it| it.1.to_lowercase());
+    Ok(found)
 }
 
 /// How many users have an account in each of these apps; apps without any are absent.

@@ -87,12 +87,6 @@ pub struct Outline {
     pub identity_method: Option<IdentityMethod>,
     /// The loosest mode that the policy allows.
     pub mode: Mode,
-    /// Version of the extension.
-    pub extension_version: String,
-    /// Name and major version of the browser.
-    pub browser: String,
-    /// Operating system as Chrome names it.
-    pub os: String,
     /// Its token was taken back.
     pub is_revoked: bool,
     /// An admin asked for another token, which is not in use yet.
@@ -101,9 +95,40 @@ pub struct Outline {
     pub is_alive: bool,
     /// It reported, or was connected, since a time.
     pub is_fresh: bool,
+    /// What it says of itself, where that was asked for.
+    pub texts: Option<OutlineTexts>,
 }
 
-/// All installations, the one that was heard last first.
+/// What an installation says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = installations)]
+pub struct OutlineTexts {
+    /// Whose this is.
+    pub installation_id: InstallationId,
+    /// Version of the extension.
+    pub extension_version: String,
+    /// Name and major version of the browser.
+    pub browser: String,
+    /// Operating system as Chrome names it.
+    pub os: String,
+}
+
+/// What all installations say of themselves.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_texts(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+) -> Result<HashMap<InstallationId, OutlineTexts>, StoreError> {
+    let rows: Vec<OutlineTexts> = installations::table
+        .filter(installations::organization_id.eq(organization_id))
+        .select(OutlineTexts::as_select())
+        .load(conn)?;
+    Ok(rows.into_iter().map(|it| (it.installation_id, it)).collect())
+}
+
+/// All installations without their texts, the one that was heard last first.
 ///
 /// # Errors
 /// When the database refuses.
@@ -116,7 +141,6 @@ pub fn list_outlines(
     use installations::dsl;
     type Row = (
         (InstallationId, Option<UserId>, Option<Word<IdentityMethod>>, Word<Mode>),
-        (String, String, String),
         (bool, bool, Option<bool>, Option<bool>),
     );
     let (alive_since, fresh_since) = (alive_since.naive_utc(), fresh_since.naive_utc());
@@ -133,7 +157,6 @@ pub fn list_outlines(
         .order(sql::<Timestamp>("coalesce(last_heartbeat_at, enrolled_at)").desc())
         .select((
             (dsl::installation_id, dsl::user_id, dsl::identity_method, dsl::mode),
-            (dsl::extension_version, dsl::browser, dsl::os),
             (
                 dsl::revoked_at.is_not_null(),
                 dsl::renewal_demanded_at.is_not_null(),
@@ -143,18 +166,16 @@ pub fn list_outlines(
         ))
         .load(conn)?;
     // Of a time that is not there, SQL does not know whether it is late enough.
-    let outline = |(whose, what, states): Row| Outline {
+    let outline = |(whose, states): Row| Outline {
         installation_id: whose.0,
         user_id: whose.1,
         identity_method: whose.2.map(|it| it.0),
         mode: whose.3.0,
-        extension_version: what.0,
-        browser: what.1,
-        os: what.2,
         is_revoked: states.0,
         is_to_renew: states.1,
         is_alive: states.2.unwrap_or(false),
         is_fresh: states.3.unwrap_or(false),
+        texts: None,
     };
     Ok(rows.into_iter().map(outline).collect())
 }
