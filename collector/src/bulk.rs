@@ -14,12 +14,13 @@ use crate::licenses::AssessedLicense;
 use crate::problem::ApiError;
 use crate::roster::Roster;
 use crate::store::audit::{self, Actor, Object};
+use crate::store::users::UserRow;
 use crate::store::word::{IdentityChange, UserType, word};
 use crate::store::{
     StoreError, installations, license_assignments, mailings, users, webhook_deliveries, webhooks,
 };
 use crate::user_kinds::{self, Kind};
-use crate::veil;
+use crate::veil::Veil;
 use crate::webhooks::changes;
 
 /// Most rows of one go: they are changed in one transaction, and nobody waits long for it.
@@ -76,12 +77,12 @@ pub fn plan_users(
 ) -> Result<Plan<UserId>, StoreError> {
     let opted_out: HashSet<String> =
         mailings::list_opt_outs(conn, organization_id)?.into_iter().collect();
+    let veil = Veil::of(conn, organization_id)?;
     let mut plan = Plan::default();
     for ids in ids.chunks(1_000) {
         let stored = users::find_all(conn, organization_id, ids)?;
-        let shown = veil::find_all(conn, organization_id, ids)?;
         for id in ids {
-            let Some((row, shown)) = stored.get(id).zip(shown.get(id)) else {
+            let Some(row) = stored.get(id) else {
                 plan.add(*id, id.to_string(), Some("is not there any more"));
                 continue;
             };
@@ -94,7 +95,7 @@ pub fn plan_users(
                 }
                 UserDeed::SetType(_) | UserDeed::StopMail => None,
             };
-            plan.add(*id, shown.email.clone(), why_not);
+            plan.add(*id, veil.cover(&row.email), why_not);
         }
     }
     Ok(plan)
@@ -115,18 +116,21 @@ pub fn change_users(
     let ids: Vec<UserId> = plan.keys().copied().collect();
     for ids in ids.chunks(1_000) {
         let rows = users::find_all(conn, organization_id, ids)?;
-        for row in ids.iter().filter_map(|it| rows.get(it)) {
-            match deed {
-                UserDeed::SetType(kind) => {
-                    let kind = Kind { user_type: Some(kind), status: None };
-                    user_kinds::set(conn, organization_id, row, kind, actor, now)?;
-                }
-                UserDeed::StopMail => {
+        let rows: Vec<&UserRow> = ids.iter().filter_map(|it| rows.get(it)).collect();
+        match deed {
+            UserDeed::SetType(kind) => {
+                let kind = Kind { user_type: Some(kind), status: None };
+                user_kinds::set_many(conn, organization_id, &rows, kind, actor, now)?;
+            }
+            UserDeed::StopMail => {
+                let mut entries: Vec<(Object, Value)> = Vec::with_capacity(rows.len());
+                for row in rows {
                     mailings::insert_opt_out(conn, organization_id, &row.email, now)?;
                     let object = Object { kind: "user", id: row.user_id.to_string() };
-                    let action = "user.mail_stopped";
-                    audit::insert(conn, organization_id, actor, action, &object, &json!({}), now)?;
+                    entries.push((object, json!({})));
                 }
+                let action = "user.mail_stopped";
+                audit::insert_all(conn, organization_id, actor, action, &entries, now)?;
             }
         }
     }

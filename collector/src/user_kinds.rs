@@ -1,8 +1,10 @@
 //! What kind of user somebody is, and whether the person is still there: said by hand, for one or many
 //! (Z14, Z15). Accounts, activities and licenses stay as they are (Z6).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use crate::db::{DbConnection, OrganizationId, UserId};
 use crate::problem::ApiError;
@@ -10,7 +12,7 @@ use crate::store::StoreError;
 use crate::store::audit::{self, Actor, Object};
 use crate::store::users::{self, UserRow};
 use crate::store::word::{UserStatus, UserType, Word};
-use crate::veil::Veil;
+use crate::veil::{self, Veil};
 
 /// What is said of users; none leaves it as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,21 +47,46 @@ pub fn set(
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let then = kind.applied_to(user);
-    if then == *user {
-        return Ok(());
+    set_many(conn, organization_id, &[user], kind, actor, now)
+}
+
+/// Says the same of many users.
+///
+/// # Errors
+/// When the database refuses.
+pub fn set_many(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    users: &[&UserRow],
+    kind: Kind,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    // What is left as it is differs from user to user, so those who are the same then go together.
+    let mut same: BTreeMap<(Word<UserType>, Word<UserStatus>), Vec<UserId>> = BTreeMap::new();
+    let mut entries: Vec<(Object, Value)> = Vec::new();
+    for user in users {
+        let then = kind.applied_to(user);
+        if then == **user {
+            continue;
+        }
+        same.entry((then.user_type, then.status)).or_default().push(user.user_id);
+        let mut detail = Map::new();
+        if then.user_type != user.user_type {
+            let change = json!({ "from": user.user_type, "to": then.user_type });
+            detail.insert("type".to_owned(), change);
+        }
+        if then.status != user.status {
+            let change = json!({ "from": user.status, "to": then.status });
+            detail.insert("status".to_owned(), change);
+        }
+        let object = Object { kind: "user", id: user.user_id.to_string() };
+        entries.push((object, detail.into()));
     }
-    let (user_type, status) = (then.user_type.0, then.status.0);
-    users::update_kind(conn, organization_id, user.user_id, user_type, status)?;
-    let mut detail = Map::new();
-    if then.user_type != user.user_type {
-        detail.insert("type".to_owned(), json!({ "from": user.user_type, "to": then.user_type }));
+    for ((user_type, status), ids) in same {
+        users::update_kinds(conn, organization_id, &ids, user_type.0, status.0)?;
     }
-    if then.status != user.status {
-        detail.insert("status".to_owned(), json!({ "from": user.status, "to": then.status }));
-    }
-    let object = Object { kind: "user", id: user.user_id.to_string() };
-    audit::insert(conn, organization_id, actor, "user.changed", &object, &detail.into(), now)
+    audit::insert_all(conn, organization_id, actor, "user.changed", &entries, now)
 }
 
 /// What became of many.
@@ -87,26 +114,29 @@ pub fn set_all(
     now: DateTime<Utc>,
 ) -> Result<Outcome, ApiError> {
     let veil = Veil::of(conn, organization_id)?;
+    let named: Vec<String> = named.into_iter().collect();
+    let ids = veil::find_named(conn, organization_id, &named)?;
+    let wanted: Vec<UserId> = ids.values().copied().collect();
+    let users = users::find_all(conn, organization_id, &wanted)?;
     let mut outcome = Outcome::default();
+    let mut changed: Vec<&UserRow> = Vec::new();
+    // Somebody may be named twice, by two addresses.
+    let mut seen: BTreeSet<UserId> = BTreeSet::new();
     for named in named {
-        if veil.is_drawn() && named.parse::<UserId>().is_err() {
-            return Err(ApiError::Invalid(format!(
-                "people are shown by pseudonyms, so users are named by their ids; got {named:?}"
-            )));
+        match ids.get(&named).and_then(|it| users.get(it)) {
+            None => outcome.unknown.push(named),
+            Some(user) if kind.applied_to(user) == *user => outcome.n_unchanged += 1,
+            Some(user) if !seen.insert(user.user_id) => outcome.n_unchanged += 1,
+            Some(user) => changed.push(user),
         }
-        let Some(user) = find_named(conn, organization_id, &named)? else {
-            outcome.unknown.push(named);
-            continue;
-        };
-        let mut then = kind.applied_to(&user);
-        if then == user {
-            outcome.n_unchanged += 1;
-            continue;
-        }
-        if !is_trial {
-            set(conn, organization_id, &user, kind, actor, now)?;
-        }
-        let n_apps = users::count_apps(conn, organization_id, &[user.user_id])?;
+    }
+    if !is_trial {
+        set_many(conn, organization_id, &changed, kind, actor, now)?;
+    }
+    let ids: Vec<UserId> = changed.iter().map(|it| it.user_id).collect();
+    let n_apps = users::count_apps(conn, organization_id, &ids)?;
+    for user in changed {
+        let mut then = kind.applied_to(user);
         veil.cover_user(&mut then);
         outcome.changed.push((then, n_apps.get(&user.user_id).copied().unwrap_or(0)));
     }
@@ -123,20 +153,4 @@ pub fn find(
     user_id: UserId,
 ) -> Result<Option<UserRow>, StoreError> {
     Ok(users::find_all(conn, organization_id, &[user_id])?.remove(&user_id))
-}
-
-/// A user by id or by any of its addresses.
-fn find_named(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    named: &str,
-) -> Result<Option<UserRow>, StoreError> {
-    let user_id = match named.parse::<UserId>() {
-        Ok(user_id) => Some(user_id),
-        Err(_) => {
-            let address = named.trim().to_lowercase();
-            users::find_by_addresses(conn, organization_id, &[&address])?.remove(&address)
-        }
-    };
-    user_id.map_or(Ok(None), |it| find(conn, organization_id, it))
 }

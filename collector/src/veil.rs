@@ -162,6 +162,45 @@ pub fn find_all(
     Ok(rows)
 }
 
+/// Whose these are, each an id or any address of somebody; who is not known is left out. An id is taken at
+/// its word.
+///
+/// # Errors
+/// [`ApiError::Invalid`] for an address while people are shown by pseudonyms: the answer would say whose
+/// one is.
+pub fn find_named(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    named: &[String],
+) -> Result<HashMap<String, UserId>, ApiError> {
+    let parse = |it: &String| Some((it.clone(), it.parse().ok()?));
+    let mut found: HashMap<String, UserId> = named.iter().filter_map(parse).collect();
+    let others: Vec<&String> = named.iter().filter(|it| !found.contains_key(*it)).collect();
+    if others.is_empty() {
+        return Ok(found);
+    }
+    if Veil::of(conn, organization_id)?.is_drawn() {
+        return Err(addresses_hidden());
+    }
+    let address = |it: &str| it.trim().to_lowercase();
+    let addresses: Vec<String> = others.iter().map(|it| address(it)).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let by_address = users::find_by_addresses(conn, organization_id, &addresses)?;
+    for it in others {
+        found.extend(by_address.get(&address(it)).map(|id| (it.clone(), *id)));
+    }
+    Ok(found)
+}
+
+/// Nothing tells what a pseudonym hides.
+pub(crate) fn addresses_hidden() -> ApiError {
+    ApiError::Invalid(
+        "people are shown by pseudonyms here, so no address is taken and none orders a list; name people by \
+         user_id, or ask POST /v1/users/lookups with a reason"
+            .to_owned(),
+    )
+}
+
 /// What is behind a pseudonym.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revealed {

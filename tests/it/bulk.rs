@@ -56,7 +56,7 @@ async fn z15_chosen_users_get_another_type_after_a_preview() {
     app.with_database(|conn| {
         let id = ids[0].parse().unwrap();
         let (kind, status) = (UserType::Service, UserStatus::Current);
-        users::update_kind(conn, app.organization_id, id, kind, status).unwrap();
+        users::update_kinds(conn, app.organization_id, &[id], kind, status).unwrap();
     });
     let mut confirmed = rows.to_vec();
     confirmed.push(("confirmed", "2"));

@@ -34,7 +34,7 @@ fn add(app: &TestApp, email: &str, user_type: UserType) -> UserId {
         let (organization_id, now) = (app.organization_id, app.clock.now());
         let id = users::find_or_insert(conn, organization_id, email, now).unwrap();
         let status = UserStatus::Current;
-        users::update_kind(conn, organization_id, id, user_type, status).unwrap();
+        users::update_kinds(conn, organization_id, &[id], user_type, status).unwrap();
         id
     })
 }

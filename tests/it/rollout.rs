@@ -434,7 +434,7 @@ async fn staffed() -> TestApp {
             users::find_or_insert(conn, id, &format!("{name}@northwind.example"), now).unwrap();
         }
         let guest = users::find_or_insert(conn, id, "guest@partner.example", now).unwrap();
-        users::update_kind(conn, id, guest, UserType::External, UserStatus::Current).unwrap();
+        users::update_kinds(conn, id, &[guest], UserType::External, UserStatus::Current).unwrap();
     });
     let maria = app.installation().await;
     maria.batch(&batch(1, monday(), vec![visit("app.slack.com", monday())])).await;

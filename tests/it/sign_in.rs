@@ -210,7 +210,7 @@ async fn asking_for_a_link_never_tells_whether_an_address_exists() {
             ("team@northwind.example", UserType::Group, UserStatus::Current),
         ] {
             let id = users::find_or_insert(conn, app.organization_id, email, now).unwrap();
-            users::update_kind(conn, app.organization_id, id, user_type, status).unwrap();
+            users::update_kinds(conn, app.organization_id, &[id], user_type, status).unwrap();
         }
     });
     let mut answers = Vec::new();
@@ -399,7 +399,7 @@ async fn who_has_left_is_signed_out_at_the_next_heartbeat() {
     app.with_database(|conn| {
         let id = users::find_or_insert(conn, app.organization_id, MARIA, monday()).unwrap();
         let (kind, status) = (UserType::Employee, UserStatus::Past);
-        users::update_kind(conn, app.organization_id, id, kind, status).unwrap();
+        users::update_kinds(conn, app.organization_id, &[id], kind, status).unwrap();
     });
     let mut beat = heartbeat(&app, MARIA);
     (beat.mode, beat.identity) = (Mode::Authenticated, None);

@@ -40,35 +40,18 @@ pub mod openapi;
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
 use crate::lists::Ask;
 use crate::problem::ApiError;
-use crate::store::{StoreError, apps as app_rows, users as user_rows};
-use crate::veil::Veil;
+use crate::store::{StoreError, apps as app_rows};
+use crate::veil;
 
 /// The ids behind a filter of users, each an address or an id; none when the filter is not set. Who is
-/// not known is left out. Where people are shown by pseudonyms, an address would tell whose one is.
+/// not known is left out.
 fn find_users(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     ask: &Ask,
 ) -> Result<Option<Vec<UserId>>, ApiError> {
     let Some(names) = ask.texts("user") else { return Ok(None) };
-    let mut ids: Vec<UserId> = names.iter().filter_map(|it| it.parse().ok()).collect();
-    if ids.len() != names.len() && Veil::of(conn, organization_id)?.is_drawn() {
-        return Err(addresses_hidden());
-    }
-    let addresses: Vec<String> = names.iter().map(|it| it.to_lowercase()).collect();
-    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
-    let found = user_rows::find_by_addresses(conn, organization_id, &addresses)?;
-    ids.extend(found.into_values());
-    Ok(Some(ids))
-}
-
-/// Lists do not tell what a pseudonym hides.
-fn addresses_hidden() -> ApiError {
-    ApiError::Invalid(
-        "people are shown by pseudonyms here, so lists take no address and no order of addresses; name \
-         people by user_id, or ask POST /v1/users/lookups with a reason"
-            .to_owned(),
-    )
+    Ok(Some(veil::find_named(conn, organization_id, &names)?.into_values().collect()))
 }
 
 /// The ids behind a filter of apps, each a slug, a discovered site or an id; none when the filter is not

@@ -5,7 +5,6 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::addresses_hidden;
 use super::openapi::words;
 use crate::db::{DbConnection, OrganizationId, UserId};
 use crate::extract::{Json, Reader, Writer};
@@ -112,7 +111,7 @@ pub async fn list(
         let veil = Veil::of(conn, organization_id)?;
         let asks_for_addresses = ask.texts("email").is_some() || ask.sort.by == "email";
         if veil.is_drawn() && asks_for_addresses {
-            return Err(addresses_hidden());
+            return Err(veil::addresses_hidden());
         }
         let filter = list_users::Filter {
             types: ask.words("type"),

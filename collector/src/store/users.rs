@@ -183,21 +183,21 @@ pub fn find_or_insert(
     find(conn)?.ok_or(StoreError::Inconsistent("a user that was just added is not there"))
 }
 
-/// Sets what kind of user it is, and whether the person is still there.
+/// Sets what kind of users these are, and whether they are still there.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn update_kind(
+pub fn update_kinds(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
-    user_id: UserId,
+    ids: &[UserId],
     user_type: UserType,
     status: UserStatus,
 ) -> Result<(), StoreError> {
     diesel::update(
         users::table
             .filter(users::organization_id.eq(organization_id))
-            .filter(users::user_id.eq(user_id)),
+            .filter(users::user_id.eq_any(ids)),
     )
     .set((users::user_type.eq(Word(user_type)), users::status.eq(Word(status))))
     .execute(conn)?;
