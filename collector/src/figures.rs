@@ -19,6 +19,7 @@ use crate::installations::{self as states, State};
 use crate::roster::{self, Coverage};
 use crate::store::apps::AppRow;
 use crate::store::figures::{self, CountedRow};
+use crate::store::installations::InstallationRow;
 use crate::store::mappings::{self, Aliases};
 use crate::store::organizations::{self, Organization};
 use crate::store::users::UserRow;
@@ -35,8 +36,20 @@ const USERS_PER_PART: i64 = 100;
 const ROWS_PER_PART: i64 = 20_000;
 /// Days that are counted: as long as usage days are kept (`product.md`, defaults).
 const DAYS: u64 = 400;
+/// Installations of which the overview shows a row each.
+const MOST_NEEDY: usize = 5;
 /// Counts of a large organization are made anew at most this often.
 const MIN_AGE: Duration = Duration::from_secs(60);
+
+/// How late an installation's state comes among those that need attention; none where it needs none.
+fn need(state: State) -> Option<u8> {
+    match state {
+        State::Silent => Some(0),
+        State::InstalledUnauthenticated => Some(1),
+        State::Outdated => Some(2),
+        State::Reporting | State::Revoked | State::Invited | State::NotInstalled => None,
+    }
+}
 
 /// User-apps of one app or user, counted by status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -143,6 +156,9 @@ pub struct Counts {
     pub discoveries: Vec<(AppId, DateTime<Utc>)>,
     /// Installations by state.
     pub installations: BTreeMap<State, i64>,
+    /// Those that need attention most: silent ones first, then those that nobody has signed in to and
+    /// outdated ones; of each, those that were not heard of for longest.
+    pub neediest: Vec<InstallationRow>,
     /// How many of those who should report do (T16).
     pub coverage: Coverage,
     /// All accounts.
@@ -296,6 +312,7 @@ impl Counter {
             days: BTreeMap::new(),
             discoveries: Vec::new(),
             installations: BTreeMap::new(),
+            neediest: Vec::new(),
             coverage: Coverage::default(),
             tally: Tally::default(),
             is_veiled: false,
@@ -475,11 +492,18 @@ impl Counter {
         let id = self.organization.organization_id;
         let rows = installations::list(conn, id, Page { after, limit: ROWS_PER_PART })?;
         let last = rows.last().map(|it| it.installation_id);
-        for it in &rows {
-            let state = states::state(it, &self.organization, self.now);
+        for it in rows {
+            let state = states::state(&it, &self.organization, self.now);
             *self.counts.installations.entry(state).or_default() += 1;
             self.reporting.extend(it.user_id.filter(|_| roster::reports(state)));
+            self.counts.neediest.extend(need(state).map(|_| it));
         }
+        let (organization, now) = (&self.organization, self.now);
+        self.counts.neediest.sort_by_cached_key(|it| {
+            let heard_at = it.last_heartbeat_at.max(it.last_report_at);
+            (need(states::state(it, organization, now)), heard_at, it.installation_id)
+        });
+        self.counts.neediest.truncate(MOST_NEEDY);
         Ok(last.map_or(Part::Rest, |last| Part::Installations { after: Some(last) }))
     }
 

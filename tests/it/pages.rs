@@ -302,12 +302,37 @@ async fn behind_every_headline_figure_are_its_rows() {
         tom @northwind.example | - | Employee | 1 | - | 1 | -
     "#]]
     .assert_eq(&admin.get("/users").await.rows("users"));
+    assert!(page.text().contains("None needs attention."), "{}", page.text());
+    assert!(page.text().contains("<a href=\"/installations\">2 installations</a>"));
+}
+
+#[actix_web::test]
+async fn the_overview_names_the_five_browsers_that_need_attention_most() {
+    let app = TestApp::new();
+    for at in 0..4 {
+        app.installation_of(&format!("silent{at}@northwind.example")).await;
+        app.clock.advance(TimeDelta::days(1));
+    }
+    app.clock.advance(TimeDelta::days(40));
+    for at in 0..3 {
+        app.enroll_with(&EnrollRequest {
+            mode: Mode::Authenticated,
+            identity: None,
+            ..enrollment(&app, &format!("nobody{at}@northwind.example"))
+        })
+        .await;
+    }
+    app.installation_of("tom@northwind.example").await;
+    let page = app.admin().await.get("/").await;
     expect![[r#"
         User | Browser | State | Last heartbeat | Last report
-        maria @northwind.example Managed policy | Chrome 156 Linux, extension 0.1.0 | Reporting Sends sign-ins and use | Today, 10:00 | Today, 10:00
-        tom @northwind.example Managed policy | Chrome 156 Linux, extension 0.1.0 | Reporting Sends sign-ins and use | Today, 10:00 | Today, 10:00
-    "#]]
-    .assert_eq(&page.rows("installations"));
+        silent0 @northwind.example Managed policy | Chrome 156 Linux, extension 0.1.0 | Silent No sign of life for more than 30 days | - | -
+        silent1 @northwind.example Managed policy | Chrome 156 Linux, extension 0.1.0 | Silent No sign of life for more than 30 days | - | -
+        silent2 @northwind.example Managed policy | Chrome 156 Linux, extension 0.1.0 | Silent No sign of life for more than 30 days | - | -
+        silent3 @northwind.example Managed policy | Chrome 156 Linux, extension 0.1.0 | Silent No sign of life for more than 30 days | - | -
+        unknown Nobody has signed in | Chrome 156 Linux, extension 0.1.0 | Not signed in Sends heartbeats only until its user is known | - | -
+    "#]].assert_eq(&page.rows("installations"));
+    assert!(page.text().contains("<a href=\"/installations\">8 installations</a>"));
 }
 
 #[actix_web::test]

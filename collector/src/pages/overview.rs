@@ -25,11 +25,8 @@ use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
 use crate::store::users::UserRow;
 use crate::store::word::UserStatus;
-use crate::store::{StoreError, installations};
 use crate::veil;
 
-/// Rows in one table; the rest is counted and said.
-const MAX_ROWS: usize = 25;
 /// Discoveries on this page.
 const MAX_NEW: usize = 50;
 /// Days in the chart: as long as single sign-ins are kept (`product.md`, defaults).
@@ -51,7 +48,10 @@ struct OverviewPage {
     shares: Vec<Share>,
     attention: Vec<Attention>,
     discoveries: Rows<DiscoveryRow>,
-    installations: Rows<InstallationLine>,
+    /// Those that need attention most.
+    installations: Vec<InstallationLine>,
+    /// All of them; none while there is none.
+    n_browsers: Option<String>,
     example_email: String,
 }
 
@@ -114,19 +114,12 @@ pub async fn show(caller: Caller, collector: Data<Collector>) -> Result<HttpResp
     let organization = caller.organization(&collector.db).await?;
     let counts = collector.figures.find(&collector.db, &organization, now).await?;
     let id = organization.organization_id;
-    let found = collector
-        .db
-        .run(move |conn| {
-            let limit = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
-            let rows = installations::list_last_heard(conn, id, limit)?;
-            let users: Vec<UserId> = rows.iter().filter_map(|it| it.user_id).collect();
-            Ok::<_, StoreError>((rows, veil::find_all(conn, id, &users)?))
-        })
-        .await?;
+    let of: Vec<UserId> = counts.neediest.iter().filter_map(|it| it.user_id).collect();
+    let users = collector.db.run(move |conn| veil::find_all(conn, id, &of)).await?;
     let calendar = Calendar::new(organization.time_zone, now);
     let view = View { organization: &organization, counts, calendar };
     let frame = CallerFrame::new(&caller, &organization, "/");
-    answer::page(&view.page(frame, &found.0, &found.1))
+    answer::page(&view.page(frame, &users))
 }
 
 /// Everything read.
@@ -137,12 +130,7 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn page(
-        &self,
-        caller: CallerFrame,
-        browsers: &[InstallationRow],
-        users: &HashMap<UserId, UserRow>,
-    ) -> OverviewPage {
+    fn page(&self, caller: CallerFrame, users: &HashMap<UserId, UserRow>) -> OverviewPage {
         let domain = self.organization.work_domains.first().map_or("example.com", String::as_str);
         OverviewPage {
             title: "Overview",
@@ -158,7 +146,9 @@ impl View<'_> {
             shares: rows::shares(&self.counts.tally, "/user-apps"),
             attention: self.attention(),
             discoveries: self.discoveries(),
-            installations: self.installations(browsers, users),
+            installations: self.installations(users),
+            n_browsers: (self.n_browsers() != 0)
+                .then(|| words::count(self.n_browsers(), "installation")),
             example_email: format!("name@{domain}"),
         }
     }
@@ -330,13 +320,8 @@ impl View<'_> {
         cut(rows.collect(), count(n_all), "newest")
     }
 
-    fn installations(
-        &self,
-        browsers: &[InstallationRow],
-        users: &HashMap<UserId, UserRow>,
-    ) -> Rows<InstallationLine> {
-        let rows = browsers.iter().map(|it| self.installation(it, users)).collect();
-        cut(rows, self.n_browsers(), "that were heard last")
+    fn installations(&self, users: &HashMap<UserId, UserRow>) -> Vec<InstallationLine> {
+        self.counts.neediest.iter().map(|it| self.installation(it, users)).collect()
     }
 
     fn installation(
@@ -366,10 +351,6 @@ impl View<'_> {
         let state = states::state(it, self.organization, self.calendar.now());
         let silent_after = words::duration(self.organization.silent_after);
         let (name, meaning) = match state {
-            State::Reporting if it.last_report_at.is_none() => {
-                ("Reporting", "Connected; nothing to report yet".to_owned())
-            }
-            State::Reporting => ("Reporting", "Sends sign-ins and use".to_owned()),
             State::InstalledUnauthenticated => {
                 ("Not signed in", "Sends heartbeats only until its user is known".to_owned())
             }
@@ -378,6 +359,8 @@ impl View<'_> {
                 ("Outdated", format!("Reports; wanted is {} or later", minimum.unwrap_or("-")))
             }
             State::Silent => ("Silent", format!("No sign of life for more than {silent_after}")),
+            // Of a count that is older than what was changed since.
+            State::Reporting => ("Reporting", "Sends sign-ins and use".to_owned()),
             State::Revoked => ("Revoked", "Refused; what it reported stays".to_owned()),
             // Only where there is no installation.
             State::Invited | State::NotInstalled => ("", String::new()),

@@ -483,30 +483,6 @@ pub fn list_of_user(
         .load(conn)?)
 }
 
-/// The browsers that were heard last. Revoked ones come last.
-///
-/// # Errors
-/// When the database refuses.
-pub fn list_last_heard(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    limit: i64,
-) -> Result<Vec<InstallationRow>, StoreError> {
-    // Never heard sorts first in one database and last in the other; asking first whether it was is
-    // the same in both.
-    Ok(installations::table
-        .filter(installations::organization_id.eq(organization_id))
-        .order((
-            installations::revoked_at.is_not_null(),
-            installations::last_heartbeat_at.is_null(),
-            installations::last_heartbeat_at.desc(),
-            installations::installation_id,
-        ))
-        .limit(limit)
-        .select(InstallationRow::as_select())
-        .load(conn)?)
-}
-
 /// The newest heartbeat of any browser of each of these users.
 ///
 /// # Errors
