@@ -67,6 +67,7 @@ pub fn configure(app: &mut ServiceConfig) {
         // Last, since it takes every address that nothing above has taken.
         .service(
             scope("")
+                .wrap(from_fn(pages::columns::tidy))
                 .wrap(pages::answer::headers())
                 .app_data(pages::form_config())
                 .service(at("/").route(get().to(pages::overview::show)))

@@ -4,9 +4,9 @@ use chrono::TimeDelta;
 use collector::store::apps::{self, AppKey};
 use collector::store::{user_apps, users};
 use expect_test::{Expect, expect};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::app::{TestApp, monday};
-use tests::factory::{batch, sign_in, visit};
+use tests::factory::{batch, record, sign_in, visit};
 
 /// Five people, each of whom used Slack at another minute; Eve also signed in to Notion.
 async fn office() -> TestApp {
@@ -183,4 +183,116 @@ async fn a_stream_has_every_row_once_however_many_parts_it_takes() {
     let lines = lines.text();
     let distinct: std::collections::BTreeSet<&str> = lines.lines().collect();
     assert_eq!((lines.lines().count(), distinct.len()), (2_345, 2_345));
+}
+
+/// The columns of a list as its page shows them.
+fn heads(page: &tests::answer::Answer, section: &str) -> String {
+    page.rows(section).lines().next().unwrap_or_default().to_owned()
+}
+
+#[actix_web::test]
+async fn every_list_shows_the_columns_that_its_address_names() {
+    let app = TestApp::new();
+    let browser = app.installation().await;
+    let events = vec![sign_in("app.slack.com", monday()), sign_in("wiki.example", monday())];
+    browser.batch(&batch(1, monday(), events)).await;
+    let source = app.source("direct_integration", "Slack").await;
+    app.feed(&source, json!([record("maria", json!({ "licenses": ["Pro"] }))])).await;
+    let spent = "id,account,description,amount,currency,date\n1,4900,Slack,12.00,EUR,2026-11-01\n";
+    let _: Value = app.writer().post_csv("/v1/spend/lines", spent.as_bytes()).await.ok();
+    let hook = json!({
+        "name": "Tickets", "url": "https://hooks.northwind.example/in", "kinds": ["app.new"],
+    });
+    let hook: Value = app.writer().post("/v1/webhooks", &hook).await.ok();
+    let test = format!("/v1/webhooks/{}/test-events", hook["webhook_id"].as_str().unwrap());
+    assert_eq!(app.writer().post(&test, &json!({})).await.status, 202);
+    let mut admin = app.admin().await;
+    let mut told = String::new();
+    for (path, section, columns) in [
+        ("/apps", "apps", "active"),
+        ("/users", "users", "type,last_used"),
+        ("/user-apps", "user-apps", "status,app"),
+        ("/discoveries", "queue", "sign_ins"),
+        ("/installations", "installations", "since"),
+        ("/licenses/assignments", "assignments", "price"),
+        ("/spend/lines", "lines", "amount"),
+        ("/validation", "rows", "verdict"),
+        ("/webhooks", "deliveries", "result"),
+        ("/audit", "audit", "action"),
+    ] {
+        let all = heads(&admin.get(path).await, section);
+        let page = admin.get(&format!("{path}?columns={columns}")).await;
+        assert_eq!(page.status, 200, "{path}: {}", page.text());
+        let rows = page.rows(section);
+        let n_columns = |line: &str| line.split(" | ").count();
+        let lines: Vec<&str> = rows.lines().collect();
+        assert!(2 <= lines.len(), "{path} has no row: {rows}");
+        told += &format!("{path}: {} of {all}\n", heads(&page, section));
+        // The last cell of a row may be one of buttons, or empty.
+        assert!(
+            lines.iter().all(|it| n_columns(it) <= n_columns(&heads(&page, section))),
+            "{rows}"
+        );
+        let refused = admin.get(&format!("{path}?columns=shoe")).await;
+        assert_eq!(refused.status, 422, "{path}");
+        assert!(refused.text().contains("olumns takes "), "{}", refused.text());
+    }
+    expect![[r#"
+        /apps: App | Active of App | Category | People | Active | Signs in with | Last used
+        /users: User | Type | Last used an app of User | Name | Type | Apps | Active in | Browsers | Last used an app
+        /user-apps: User | App | Status and reason of User | App | Last used | Last 14 days | Status and reason
+        /discoveries: Site | Sign-ins of Site | People | Sign-ins | Sign-ups | First seen | Last seen | Nearest names
+        /installations: User | Since of User | State | Since | Browser | Enrolled, first heartbeat | Last heartbeat | Last report
+        /licenses/assignments: User | A year of User | License | Use | Why | Last used | Held since | A year
+        /spend/lines: Description | Amount of Description | Day | Account | Amount | App | State
+        /validation: User | Verdict of User | Shown | By | Sent by sources | Yours | Verdict
+        /webhooks: What | Result | Change of What | To | When | Result | Change
+        /audit: When | Action of When | Who | Action | What exactly
+    "#]].assert_eq(&told);
+}
+
+#[actix_web::test]
+async fn chosen_columns_stay_with_filters_parts_and_saved_views_and_files_have_all() {
+    let app = TestApp::new();
+    for at in 0..26 {
+        let browser = app.installation_of(&format!("user{at}@northwind.example")).await;
+        browser.batch(&batch(1, monday(), vec![sign_in("app.slack.com", monday())])).await;
+    }
+    let mut admin = app.admin().await;
+    // As a browser sends the form: a pair for each box, and empty filters.
+    let sent = "/users?text=&status=&size=25&columns=user&columns=type&columns=apps";
+    let tidied = admin.get(sent).await;
+    let address = "/users?size=25&columns=user%2Ctype%2Capps";
+    assert_eq!((tidied.status, tidied.header("location")), (303, address));
+    let page = admin.get(address).await;
+    assert_eq!(heads(&page, "users"), "User | Type | Apps");
+    let text = page.text();
+    assert!(text.contains("Columns: 4 hidden"), "{text}");
+    assert!(text.contains("value=\"type\" checked") && text.contains("value=\"name\">"), "{text}");
+    let links: Vec<&str> = text
+        .split("href=\"")
+        .skip(1)
+        .filter_map(|it| it.split('"').next())
+        .filter(|it| it.contains("columns="))
+        .collect();
+    assert_eq!(links.iter().filter(|it| it.contains("cursor=")).count(), 1, "{links:?}");
+    assert_eq!(links.iter().filter(|it| it.contains("type=employee")).count(), 1, "{links:?}");
+    assert!(!links.iter().any(|it| it.contains("format=")), "a file has all columns: {links:?}");
+    let saved = [
+        ("list", "/users"),
+        ("name", "Types"),
+        ("query", "size=25&columns=user%2Ctype%2Capps"),
+        ("shared", "false"),
+    ];
+    let saved = admin.submit("/views", &saved).await;
+    assert_eq!(saved.header("location"), address);
+    let page = admin.get(saved.header("location")).await;
+    let marked = "columns=user%2Ctype%2Capps\" aria-current=\"page\">Types";
+    assert!(page.text().contains(marked), "{}", page.text());
+    // All of them are none in the address.
+    let all = "/apps?columns=app&columns=category&columns=people&columns=active&columns=methods\
+               &columns=last_used";
+    assert_eq!(admin.get(all).await.header("location"), "/apps");
+    let csv = admin.get("/users?columns=user&format=csv").await.text();
+    assert!(csv.starts_with("user_id,email,name,type"), "{csv}");
 }

@@ -73,13 +73,15 @@ impl Ask {
         Ok(ask)
     }
 
-    /// Reads the query of an admin page, where a filter that is left empty is none.
+    /// Reads the query of an admin page, where a filter that is left empty is none, and `columns` says what
+    /// is shown of each row.
     ///
     /// # Errors
     /// [`ApiError::Invalid`], which says what is allowed.
     pub fn of_page(spec: &'static ListSpec, query: &str) -> Result<Ask, ApiError> {
         let pairs = url::form_urlencoded::parse(query.as_bytes());
-        Ask::of_pairs(spec, pairs.filter(|(_, value)| !value.is_empty()))
+        let asked = pairs.filter(|(name, value)| name != "columns" && !value.is_empty());
+        Ask::of_pairs(spec, asked)
     }
 
     fn of_pairs<'a>(

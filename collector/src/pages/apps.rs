@@ -12,6 +12,7 @@ use serde_json::json;
 use super::answer::{self, PageError};
 use super::caller::Caller;
 use super::chart::{Chart, Series};
+use super::columns::{Column, Columns};
 use super::export::{self, Format};
 use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
@@ -28,6 +29,16 @@ use crate::problem::ApiError;
 use crate::roster::Coverage;
 use crate::server::Collector;
 use crate::store::{StoreError, apps, closed_apps, sources, user_apps};
+
+/// The columns of the list.
+pub(super) const COLUMNS: &[Column] = &[
+    ("app", "App"),
+    ("category", "Category"),
+    ("people", "People"),
+    ("active", "Active"),
+    ("methods", "Signs in with"),
+    ("last_used", "Last used"),
+];
 
 const SORTS: [(&str, &str); 4] = [
     ("people", "most people first"),
@@ -48,6 +59,7 @@ pub struct ListQuery {
     sort: Option<String>,
     size: Option<String>,
     cursor: Option<String>,
+    columns: Option<String>,
     format: Option<String>,
 }
 
@@ -57,6 +69,7 @@ struct AppsPage {
     title: &'static str,
     caller: CallerFrame,
     saved_views: SavedViews,
+    columns: Columns,
     counted: String,
     zone: &'static str,
     text: String,
@@ -122,6 +135,7 @@ pub async fn list(
     let now = collector.clock.now();
     let organization = caller.organization(&collector.db).await?;
     let sort = filters::pick("sort", &SORTS, query.sort.as_deref())?;
+    let columns = Columns::read(COLUMNS, query.columns.as_deref())?;
     let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
     let format = Format::parse(query.format.as_deref())?;
     let (text, category) =
@@ -166,12 +180,13 @@ pub async fn list(
     let any = [("", "any category")];
     let offered: Vec<(&str, &str)> =
         any.into_iter().chain(labels.iter().map(|(it, label)| (*it, label.as_str()))).collect();
-    let size = part.size.to_string();
+    let (size, shown) = (part.size.to_string(), columns.word());
     let kept = [
         ("text", text.as_str()),
         ("category", category.as_str()),
         ("sort", sort),
         ("size", size.as_str()),
+        ("columns", shown.as_str()),
     ];
     let file = |format| {
         filters::link("/apps", &[("text", &text), ("category", &category), ("format", format)])
@@ -181,6 +196,7 @@ pub async fn list(
     let saved_views = SavedViews::load(&caller, &collector, "/apps", &request).await?;
     answer::page(&AppsPage {
         saved_views,
+        columns,
         title: "Apps",
         counted: rows::counted(&counts, &calendar),
         zone: calendar.zone_name(),
@@ -272,6 +288,7 @@ struct AppPage {
     path: String,
     statuses: Vec<Choice>,
     sizes: Vec<Choice>,
+    columns: Columns,
     lines: Vec<Line>,
     pager: Pager,
 }
@@ -356,6 +373,7 @@ pub async fn show(
         .map_or_else(|| "A site that nobody has decided about".to_owned(), words::category);
     let is_in_catalog = if app.catalog_slug.is_some() { " of the catalog" } else { "" };
     answer::page(&AppPage {
+        columns: Columns::all(rows::COLUMNS),
         title: app.name.clone(),
         lead: format!("{kind}{is_in_catalog}. {}.", words::count(figures.tally.n(), "account")),
         app_id: app_id.to_string(),

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
+use super::columns::{Column, Columns};
 use super::frame::CallerFrame;
 use super::list::{self, Pager, Wanted};
 use super::saved_views::SavedViews;
@@ -20,12 +21,17 @@ use crate::store::word::{ActorKind, Words};
 /// Where the page is.
 pub const PATH: &str = "/audit";
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[Column] =
+    &[("when", "When"), ("who", "Who"), ("action", "Action"), ("detail", "What exactly")];
+
 #[derive(Template)]
 #[template(path = "audit.html")]
 struct AuditPage {
     title: &'static str,
     caller: CallerFrame,
     saved_views: SavedViews,
+    columns: Columns,
     zone: &'static str,
     actor: String,
     action: String,
@@ -66,7 +72,8 @@ pub async fn list(
     let organization = caller.organization(&collector.db).await?;
     let id = organization.organization_id;
     let read = move |conn: &mut DbConnection, ask: &Ask| read(conn, id, ask);
-    let list = match list::read(&collector.db, &request, &AUDIT, PATH, "change", read).await? {
+    let page = (PATH, COLUMNS);
+    let list = match list::read(&collector.db, &request, &AUDIT, page, "change", read).await? {
         Wanted::File(file) => return Ok(file),
         Wanted::Page(list) => list,
     };
@@ -81,6 +88,7 @@ pub async fn list(
     let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
     answer::page(&AuditPage {
         saved_views,
+        columns: list.columns.clone(),
         title: "Audit",
         zone: calendar.zone_name(),
         actor: list.filter("actor"),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
+use super::columns::{Column, Columns};
 use super::frame::CallerFrame;
 use super::saved_views::SavedViews;
 use super::tiles;
@@ -30,12 +31,24 @@ use crate::triage::{self, Triage, TriageError};
 /// Rows in the queue; the rest is counted and said.
 const MAX_ROWS: usize = 100;
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[Column] = &[
+    ("site", "Site"),
+    ("people", "People"),
+    ("sign_ins", "Sign-ins"),
+    ("sign_ups", "Sign-ups"),
+    ("first_seen", "First seen"),
+    ("last_seen", "Last seen"),
+    ("names", "Nearest names, or the app"),
+];
+
 #[derive(Template)]
 #[template(path = "discoveries.html")]
 struct DiscoveriesPage {
     title: &'static str,
     caller: CallerFrame,
     saved_views: SavedViews,
+    columns: Columns,
     views: Vec<ViewLink>,
     view: &'static str,
     lead: &'static str,
@@ -94,6 +107,8 @@ struct Rule {
 pub struct View {
     /// `open` where nothing is said.
     state: Option<String>,
+    /// The columns that are shown.
+    columns: Option<String>,
 }
 
 /// `GET` the queue.
@@ -106,6 +121,7 @@ pub async fn show(
     collector: Data<Collector>,
     request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
+    let columns = Columns::read(COLUMNS, view.columns.as_deref())?;
     let state = match view.state.as_deref() {
         None => DiscoveryState::Open,
         Some(text) => parse_word(text).ok_or_else(|| {
@@ -135,7 +151,8 @@ pub async fn show(
     let calendar = Calendar::new(organization.time_zone, now);
     let frame = CallerFrame::new(&caller, &organization, "/discoveries");
     let saved_views = SavedViews::load(&caller, &collector, "/discoveries", &request).await?;
-    answer::page(&found.page(frame, saved_views, &organization, &calendar, state))
+    let above = (saved_views, columns);
+    answer::page(&found.page(frame, above, &organization, &calendar, state))
 }
 
 struct Found {
@@ -149,7 +166,7 @@ impl Found {
     fn page(
         self,
         caller: CallerFrame,
-        saved_views: SavedViews,
+        (saved_views, columns): (SavedViews, Columns),
         organization: &Organization,
         calendar: &Calendar,
         state: DiscoveryState,
@@ -180,6 +197,7 @@ impl Found {
             title: "Discoveries",
             caller,
             saved_views,
+            columns,
             views: self.views(state, limits),
             view: word(state),
             lead: match state {

@@ -14,6 +14,7 @@ use shared::wire::IdentityMethod;
 use super::answer::{self, PageError};
 use super::bulk;
 use super::caller::Caller;
+use super::columns::{Column, Columns};
 use super::frame::CallerFrame;
 use super::list::Pager;
 use super::saved_views::SavedViews;
@@ -32,12 +33,24 @@ pub const PATH: &str = "/installations";
 /// Rows of one part of the list.
 const ROWS: usize = 100;
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[Column] = &[
+    ("user", "User"),
+    ("state", "State"),
+    ("since", "Since"),
+    ("browser", "Browser"),
+    ("enrolled", "Enrolled, first heartbeat"),
+    ("last_heartbeat", "Last heartbeat"),
+    ("last_report", "Last report"),
+];
+
 #[derive(Template)]
 #[template(path = "installations.html")]
 struct InstallationsPage {
     title: &'static str,
     caller: CallerFrame,
     saved_views: SavedViews,
+    columns: Columns,
     coverage: String,
     /// Employees who do not report, and the rows behind them.
     missing: Option<String>,
@@ -89,18 +102,22 @@ pub struct Filter {
     /// Part of an address, browser or version.
     #[serde(default)]
     text: String,
+    /// The columns that are shown.
+    #[serde(default)]
+    columns: String,
     /// How many rows come before.
     #[serde(default)]
     cursor: String,
 }
 
 impl Filter {
-    fn pairs(&self) -> [(&str, &str); 4] {
+    fn pairs(&self) -> [(&str, &str); 5] {
         [
             ("state", &self.state),
             ("employees", &self.employees),
             ("method", &self.method),
             ("text", &self.text),
+            ("columns", &self.columns),
         ]
     }
 
@@ -174,6 +191,7 @@ pub async fn show(
     collector: Data<Collector>,
     request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
+    let columns = Columns::read(COLUMNS, Some(&filter.columns))?;
     let (id, now) = (caller.organization_id(), collector.clock.now());
     let offset: usize = filter.cursor.parse().unwrap_or(0);
     let asked = filter.clone();
@@ -203,6 +221,7 @@ pub async fn show(
     let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
     answer::page(&InstallationsPage {
         saved_views,
+        columns,
         title: "Installations",
         caller: CallerFrame::new(&caller, &organization, PATH),
         coverage: coverage(covered),
@@ -350,7 +369,7 @@ pub async fn csv(
     Query(filter): Query<Filter>,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
-    let mut text = format!("{}\r\n", COLUMNS.join(","));
+    let mut text = format!("{}\r\n", FILE_COLUMNS.join(","));
     for values in all_values(&caller, &collector, filter).await? {
         let cells: Vec<String> = values.iter().map(|it| csv_cell(it)).collect();
         text.push_str(&cells.join(","));
@@ -372,7 +391,7 @@ pub async fn json(
     let items: Vec<serde_json::Value> = rows
         .into_iter()
         .map(|values| {
-            let pairs = COLUMNS.into_iter().zip(values);
+            let pairs = FILE_COLUMNS.into_iter().zip(values);
             let pair = |(name, value): (&str, String)| {
                 let value = if value.is_empty() { json!(null) } else { json!(value) };
                 (name.to_owned(), value)
@@ -386,7 +405,7 @@ pub async fn json(
 
 const N_COLUMNS: usize = 14;
 
-const COLUMNS: [&str; N_COLUMNS] = [
+const FILE_COLUMNS: [&str; N_COLUMNS] = [
     "state",
     "since",
     "why",

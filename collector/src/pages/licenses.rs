@@ -13,6 +13,7 @@ use shared::activity::license::{LicenseUse, UnusedReason};
 use super::answer::{self, PageError};
 use super::bulk;
 use super::caller::Caller;
+use super::columns::{Column, Columns};
 use super::export::{self, Format};
 use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
@@ -35,7 +36,7 @@ use crate::views;
 
 /// Where this page is.
 pub const PATH: &str = "/licenses";
-const LIST_PATH: &str = "/licenses/assignments";
+pub(super) const LIST_PATH: &str = "/licenses/assignments";
 
 #[derive(Template)]
 #[template(path = "licenses.html")]
@@ -196,6 +197,17 @@ fn reasons_table(counts: &Counts) -> Table {
         .with(counts.unused.iter().map(row))
 }
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[Column] = &[
+    ("user", "User"),
+    ("license", "License"),
+    ("use", "Use"),
+    ("why", "Why"),
+    ("last_used", "Last used"),
+    ("held_since", "Held since"),
+    ("price", "A year"),
+];
+
 /// Which licenses.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -209,6 +221,7 @@ pub struct ListQuery {
     source: Option<String>,
     size: Option<String>,
     cursor: Option<String>,
+    columns: Option<String>,
     format: Option<String>,
 }
 
@@ -221,6 +234,7 @@ struct ListPage {
     title: &'static str,
     caller: CallerFrame,
     saved_views: SavedViews,
+    columns: Columns,
     zone: &'static str,
     uses: Vec<Choice>,
     reasons: Vec<Choice>,
@@ -296,6 +310,7 @@ pub async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
     let wanted = Wanted::read(&query)?;
+    let columns = Columns::read(COLUMNS, query.columns.as_deref())?;
     let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
     let format = Format::parse(query.format.as_deref())?;
     let (id, now) = (caller.organization_id(), collector.clock.now());
@@ -320,6 +335,7 @@ pub async fn list(
     let (license, verdict, reason) =
         (text(&query.license), text(&query.verdict), text(&query.reason));
     let (size, source) = (part.size.to_string(), text(&query.source));
+    let shown = columns.word();
     let kept = [
         ("app", app.as_str()),
         ("source", source.as_str()),
@@ -327,10 +343,12 @@ pub async fn list(
         ("use", verdict.as_str()),
         ("reason", reason.as_str()),
         ("size", size.as_str()),
+        ("columns", shown.as_str()),
     ];
     let file = |format| {
+        let looks = ["size", "columns"];
         let mut query: Vec<(&str, &str)> =
-            kept.iter().copied().filter(|it| it.0 != "size").collect();
+            kept.iter().copied().filter(|it| !looks.contains(&it.0)).collect();
         query.push(("format", format));
         filters::link(LIST_PATH, &query)
     };
@@ -360,7 +378,9 @@ pub async fn list(
         n_all: words::count(i64::try_from(rows.len()).unwrap_or(i64::MAX), "license"),
         query: views::kept(request.query_string()),
         is_empty: rows.is_empty(),
-        table: assignments_table(part.of(&rows).copied(), &apps, &calendar, caller.may_change()),
+        table: assignments_table(part.of(&rows).copied(), &apps, &calendar, caller.may_change())
+            .only(&columns),
+        columns,
         pager: Pager::new(LIST_PATH, &kept, query.cursor.as_deref(), next.as_deref(), showing),
         csv: file("csv"),
         json: file("json"),

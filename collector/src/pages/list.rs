@@ -6,6 +6,7 @@ use askama::Template;
 use serde::Serialize;
 
 use super::answer::PageError;
+use super::columns::{Column, Columns};
 use super::{filters, words};
 use crate::db::{Db, DbConnection};
 use crate::lists::{self, Ask, Format, ListSpec, Part};
@@ -26,6 +27,8 @@ pub struct Listed<T> {
     pub csv: String,
     /// The same, as NDJSON.
     pub ndjson: String,
+    /// The columns, some of them shown.
+    pub columns: Columns,
 }
 
 impl<T> Listed<T> {
@@ -46,7 +49,8 @@ pub enum Wanted<T> {
     File(HttpResponse),
 }
 
-/// Reads the list at `path` as a request asks for it. `unit` is one of its rows in words.
+/// Reads a list as a request asks for it, for the page at a path with these columns. `unit` is one of its
+/// rows in words.
 ///
 /// # Errors
 /// When a filter cannot be, or the database refuses.
@@ -54,7 +58,7 @@ pub async fn read<T, R>(
     db: &Db,
     request: &HttpRequest,
     spec: &'static ListSpec,
-    path: &str,
+    (path, columns): (&str, &'static [Column]),
     unit: &str,
     read: R,
 ) -> Result<Wanted<T>, PageError>
@@ -63,6 +67,12 @@ where
     R: Fn(&mut DbConnection, &Ask) -> Result<Part<T>, ApiError> + Send + Sync + 'static,
 {
     let ask = Ask::of_page(spec, request.query_string())?;
+    let value = |name: &str| {
+        url::form_urlencoded::parse(request.query_string().as_bytes())
+            .find(|(it, value)| it == name && !value.is_empty())
+            .map(|it| it.1.into_owned())
+    };
+    let columns = Columns::read(columns, value("columns").as_deref())?;
     if ask.format != Format::Json {
         return Ok(Wanted::File(lists::answer(db, request, ask, read).await?));
     }
@@ -76,15 +86,15 @@ where
         query.push(("sort", &sort));
     }
     let next = part.cursor(&ask);
-    let cursor = url::form_urlencoded::parse(request.query_string().as_bytes())
-        .find(|(name, value)| name == "cursor" && !value.is_empty())
-        .map(|it| it.1.into_owned());
+    let cursor = value("cursor");
     let shown = words::count(i64::try_from(part.items.len()).unwrap_or(i64::MAX), unit);
     let showing = if next.is_some() { format!("{shown}, more follow") } else { shown };
-    let pager = Pager::new(path, &query, cursor.as_deref(), next.as_deref(), showing);
     let file = |format| filters::link(path, &[query.as_slice(), &[("format", format)]].concat());
     let (csv, ndjson) = (file("csv"), file("ndjson"));
-    Ok(Wanted::Page(Listed { items: part.items, filters, sort, pager, csv, ndjson }))
+    let shown = columns.word();
+    query.push(("columns", &shown));
+    let pager = Pager::new(path, &query, cursor.as_deref(), next.as_deref(), showing);
+    Ok(Wanted::Page(Listed { items: part.items, filters, sort, pager, csv, ndjson, columns }))
 }
 
 /// The foot of a list that is read in parts. Links keep the filters that the address has.

@@ -39,6 +39,7 @@ pub mod export;
 pub mod filters;
 
 pub mod caller;
+pub mod columns;
 pub mod frame;
 pub mod list;
 pub mod saved_views;

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
+use super::columns::{Column, Columns};
 use super::filters::{self, Choice};
 use super::frame::CallerFrame;
 use super::imports::rejected_table;
@@ -270,6 +271,16 @@ pub async fn show(
     })
 }
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[Column] = &[
+    ("description", "Description"),
+    ("day", "Day"),
+    ("account", "Account"),
+    ("amount", "Amount"),
+    ("app", "App"),
+    ("state", "State"),
+];
+
 const STATES: [(&str, &str); 6] = [
     ("", "any state"),
     ("matched,unmatched", "all that count"),
@@ -292,6 +303,7 @@ struct LinesPage {
     title: &'static str,
     caller: CallerFrame,
     saved_views: SavedViews,
+    columns: Columns,
     text: String,
     states: Vec<Choice>,
     sorts: Vec<Choice>,
@@ -316,8 +328,8 @@ pub async fn list(
     let organization = caller.organization(&collector.db).await?;
     let id = organization.organization_id;
     let read = move |conn: &mut DbConnection, ask: &Ask| read_part(conn, id, ask);
-    let wanted =
-        list::read(&collector.db, &request, &SPEND_LINES, LINES_PATH, "line", read).await?;
+    let page = (LINES_PATH, COLUMNS);
+    let wanted = list::read(&collector.db, &request, &SPEND_LINES, page, "line", read).await?;
     let list = match wanted {
         Wanted::File(file) => return Ok(file),
         Wanted::Page(list) => list,
@@ -331,7 +343,8 @@ pub async fn list(
         states: filters::choices(&STATES, &list.filter("state")),
         sorts: filters::choices(&SORTS, &list.sort),
         is_filtered: !list.filters.is_empty(),
-        table: lines_table(&list.items, caller_frame.may_change),
+        table: lines_table(&list.items, caller_frame.may_change).only(&list.columns),
+        columns: list.columns,
         kept: list.filters.into_iter().filter(|it| !matches!(it.0, "text" | "state")).collect(),
         pager: list.pager,
         csv: list.csv,

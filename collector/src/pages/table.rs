@@ -4,6 +4,7 @@
 use askama::Template;
 use chrono::{DateTime, Utc};
 
+use super::columns::Columns;
 use super::words::{self, Address, Calendar, Cell};
 
 /// A table. The page has a heading with the id `{id}-title`, which names it.
@@ -147,6 +148,15 @@ impl Table {
     #[must_use]
     pub fn with(mut self, rows: impl IntoIterator<Item = Vec<Value>>) -> Table {
         rows.into_iter().for_each(|it| self.add(it));
+        self
+    }
+
+    /// The table with the columns that are shown; `columns` has one for each of its own.
+    #[must_use]
+    pub fn only(mut self, columns: &Columns) -> Table {
+        debug_assert_eq!(self.columns.len(), columns.n(), "a column each");
+        columns.keep(&mut self.columns);
+        self.rows.iter_mut().for_each(|it| columns.keep(it));
         self
     }
 

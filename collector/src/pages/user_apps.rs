@@ -13,6 +13,7 @@ use shared::activity::{Assessment, Facts, SourceFacts, Status, assess};
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
+use super::columns::{Column, Columns};
 use super::export::{self, Format};
 use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
@@ -259,6 +260,15 @@ pub fn parse_status(word: &str) -> Option<Status> {
     crate::store::word::parse_word(word)
 }
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[Column] = &[
+    ("user", "User"),
+    ("app", "App"),
+    ("last_used", "Last used"),
+    ("days", "Last 14 days"),
+    ("status", "Status and reason"),
+];
+
 /// What the address of the list says.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -267,6 +277,7 @@ pub struct ListQuery {
     status: Option<String>,
     size: Option<String>,
     cursor: Option<String>,
+    columns: Option<String>,
     format: Option<String>,
 }
 
@@ -276,6 +287,7 @@ struct UserAppsPage {
     title: &'static str,
     caller: CallerFrame,
     saved_views: SavedViews,
+    columns: Columns,
     counted: String,
     zone: &'static str,
     text: String,
@@ -301,6 +313,7 @@ pub async fn list(
     let organization = caller.organization(&collector.db).await?;
     let word = filters::pick("status", &STATUSES, query.status.as_deref())?;
     let status = parse_status(word);
+    let columns = Columns::read(COLUMNS, query.columns.as_deref())?;
     let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
     let format = Format::parse(query.format.as_deref())?;
     let text = query.text.clone().unwrap_or_default();
@@ -357,8 +370,13 @@ pub async fn list(
     if let Some(format) = format {
         return Ok(export_lines(format, &known, &counts));
     }
-    let size = part.size.to_string();
-    let kept = [("text", text.as_str()), ("status", word), ("size", size.as_str())];
+    let (size, shown) = (part.size.to_string(), columns.word());
+    let kept = [
+        ("text", text.as_str()),
+        ("status", word),
+        ("size", size.as_str()),
+        ("columns", shown.as_str()),
+    ];
     let file = |format| {
         filters::link("/user-apps", &[("text", &text), ("status", word), ("format", format)])
     };
@@ -371,6 +389,7 @@ pub async fn list(
     let saved_views = SavedViews::load(&caller, &collector, "/user-apps", &request).await?;
     answer::page(&UserAppsPage {
         saved_views,
+        columns,
         title: "Who uses what",
         counted: counted(&counts, &calendar),
         zone: calendar.zone_name(),

@@ -14,6 +14,7 @@ use super::apps::{active, last_used};
 use super::bulk;
 use super::caller::Caller;
 use super::chart::{Chart, Series};
+use super::columns::{Column, Columns};
 use super::export::{self, Format};
 use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
@@ -37,6 +38,7 @@ use crate::user_kinds::{self, Kind};
 use crate::veil::{self, MAX_REASON, Revealed};
 use crate::views;
 
+/// The columns of the list.
 const SORTS: [(&str, &str); 4] = [
     ("last_used", "last used first"),
     ("apps", "most apps first"),
@@ -100,6 +102,7 @@ pub struct ListQuery {
     sort: Option<String>,
     size: Option<String>,
     cursor: Option<String>,
+    columns: Option<String>,
     format: Option<String>,
 }
 
@@ -109,6 +112,7 @@ struct UsersPage {
     title: &'static str,
     caller: CallerFrame,
     saved_views: SavedViews,
+    columns: Columns,
     counted: String,
     zone: &'static str,
     user_type: String,
@@ -199,6 +203,8 @@ pub async fn list(
     let wanted = Wanted::read(&query)?;
     let (user_type, status) = (wanted.user_type, wanted.status);
     let sort = filters::pick("sort", &SORTS, query.sort.as_deref())?;
+    let columns = Columns::read(COLUMNS, query.columns.as_deref())?;
+    let shown = columns.word();
     let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
     let format = Format::parse(query.format.as_deref())?;
     let text = query.text.clone().unwrap_or_default();
@@ -207,7 +213,13 @@ pub async fn list(
         counts.users.values().filter(|it| wanted.is_but_for_type(it)).collect();
     let tabs = TYPES.map(|(kind, label)| {
         let n = of_all_types.iter().filter(|it| is_type(it, kind)).count();
-        let query = [("type", kind), ("text", &text), ("status", status), ("sort", sort)];
+        let query = [
+            ("type", kind),
+            ("text", &text),
+            ("status", status),
+            ("sort", sort),
+            ("columns", &shown),
+        ];
         Tab {
             label,
             n: words::number(i64::try_from(n).unwrap_or(i64::MAX)),
@@ -249,6 +261,7 @@ pub async fn list(
         ("status", status),
         ("sort", sort),
         ("size", size.as_str()),
+        ("columns", shown.as_str()),
     ];
     let file = |format| {
         let query = [("type", user_type), ("text", &text), ("status", status), ("format", format)];
@@ -259,6 +272,7 @@ pub async fn list(
     let saved_views = SavedViews::load(&caller, &collector, "/users", &request).await?;
     answer::page(&UsersPage {
         saved_views,
+        columns,
         title: "Users",
         counted: rows::counted(&counts, &calendar),
         zone: calendar.zone_name(),
@@ -423,6 +437,7 @@ struct UserPage {
     is_offboarding: bool,
     views: Vec<View>,
     statuses: Vec<Choice>,
+    columns: Columns,
     lines: Vec<Line>,
     n_lines: String,
     installations: Vec<InstallationLine>,
@@ -592,6 +607,7 @@ async fn load(
         user_id,
         views: views.into(),
         statuses: filters::choices(&ACCOUNT_STATUSES, word),
+        columns: Columns::all(rows::COLUMNS),
         path,
         lines,
         installations: browsers.iter().map(|it| line_of(it, &organization, &calendar)).collect(),

@@ -15,6 +15,7 @@ use shared::activity::validation::{ClientDate, ValidationReason};
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
+use super::columns::{Column, Columns};
 use super::export::{self, Format};
 use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
@@ -49,12 +50,23 @@ const VERDICTS: [(&str, &str); 7] = [
     ("raw_older", "your date is newer"),
 ];
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[Column] = &[
+    ("user", "User"),
+    ("shown", "Shown"),
+    ("by", "By"),
+    ("sent", "Sent by sources"),
+    ("yours", "Yours"),
+    ("verdict", "Verdict"),
+];
+
 #[derive(Template)]
 #[template(path = "validation.html")]
 struct ValidationPage {
     title: &'static str,
     caller: CallerFrame,
     saved_views: SavedViews,
+    columns: Columns,
     zone: &'static str,
     apps: Vec<Choice>,
     verdicts: Vec<Choice>,
@@ -76,6 +88,7 @@ pub struct ValidationQuery {
     verdict: Option<String>,
     size: Option<String>,
     cursor: Option<String>,
+    columns: Option<String>,
     format: Option<String>,
 }
 
@@ -90,6 +103,7 @@ pub async fn show(
     request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
     let verdict = filters::pick("verdict", &VERDICTS, query.verdict.as_deref())?;
+    let columns = Columns::read(COLUMNS, query.columns.as_deref())?;
     let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
     let format = Format::parse(query.format.as_deref())?;
     let (id, now) = (caller.organization_id(), collector.clock.now());
@@ -123,8 +137,13 @@ pub async fn show(
     let app = app_id.map_or_else(String::new, |it| it.to_string());
     let all: Vec<(String, String)> = all.into_iter().map(|it| (it.0.to_string(), it.1)).collect();
     let choices: Vec<(&str, &str)> = all.iter().map(|it| (it.0.as_str(), it.1.as_str())).collect();
-    let size = part.size.to_string();
-    let kept = [("app", app.as_str()), ("verdict", verdict), ("size", size.as_str())];
+    let (size, shown) = (part.size.to_string(), columns.word());
+    let kept = [
+        ("app", app.as_str()),
+        ("verdict", verdict),
+        ("size", size.as_str()),
+        ("columns", shown.as_str()),
+    ];
     let file =
         |format| filters::link(PATH, &[("app", &app), ("verdict", verdict), ("format", format)]);
     let (next, showing) = (part.next(n_rows), part.showing(n_rows, "date"));
@@ -138,7 +157,8 @@ pub async fn show(
         sizes: filters::size_choices(part.size),
         has_app: app_id.is_some(),
         counts: counts_table(&counts, &app),
-        rows: rows_table(&rows, &calendar),
+        rows: rows_table(&rows, &calendar).only(&columns),
+        columns,
         pager: Pager::new(PATH, &kept, query.cursor.as_deref(), next.as_deref(), showing),
         csv: file("csv"),
         json: file("json"),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::answer::{self, PageError};
 use super::bulk;
 use super::caller::Caller;
+use super::columns::{Column, Columns};
 use super::frame::CallerFrame;
 use super::list::{self, Pager, Wanted};
 use super::saved_views::SavedViews;
@@ -28,12 +29,17 @@ use crate::webhooks::changes::{self, Change, kinds};
 /// Where the page is.
 pub const PATH: &str = "/webhooks";
 
+/// The columns of the list.
+pub(super) const COLUMNS: &[Column] =
+    &[("what", "What"), ("to", "To"), ("when", "When"), ("result", "Result")];
+
 #[derive(Template)]
 #[template(path = "webhooks.html")]
 struct WebhooksPage {
     title: &'static str,
     caller: CallerFrame,
     saved_views: SavedViews,
+    columns: Columns,
     zone: &'static str,
     kinds: Vec<Kind>,
     webhooks: Vec<Line>,
@@ -133,7 +139,8 @@ pub async fn show(
     let organization = caller.organization(&collector.db).await?;
     let id = organization.organization_id;
     let read = move |conn: &mut DbConnection, ask: &Ask| read_deliveries(conn, id, ask);
-    let wanted = list::read(&collector.db, &request, &DELIVERIES, PATH, "delivery", read).await?;
+    let page = (PATH, COLUMNS);
+    let wanted = list::read(&collector.db, &request, &DELIVERIES, page, "delivery", read).await?;
     let list = match wanted {
         Wanted::File(file) => return Ok(file),
         Wanted::Page(list) => list,
@@ -157,6 +164,7 @@ pub async fn show(
     let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
     answer::page(&WebhooksPage {
         saved_views,
+        columns: list.columns,
         title: "Webhooks",
         zone: calendar.zone_name(),
         kinds: kinds().map(|it| Kind { word: word(it), meaning: meaning(it) }).collect(),
