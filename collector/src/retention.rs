@@ -9,9 +9,10 @@ use std::collections::HashMap;
 use chrono::{Days, NaiveDate, TimeDelta};
 
 use crate::db::{Db, OrganizationId};
+use crate::offboarding;
 use crate::server::Collector;
 use crate::store::organizations::{self, Retention};
-use crate::store::{Page, StoreError, activities, user_apps, users};
+use crate::store::{Page, StoreError, activities, offboardings, user_apps, users};
 
 /// Rows that one step deletes at most.
 const STEP: i64 = 1_000;
@@ -47,6 +48,10 @@ impl Keeper {
             let Some(organization) = found else { continue };
             let Retention { activity_days, usage_days } = organization.retention;
             let before = now - TimeDelta::days(i64::from(activity_days));
+            let begun = collector.db.run(move |conn| offboardings::list_in_progress(conn, id));
+            if !begun.await?.is_empty() {
+                collector.db.write(move |conn| offboarding::remember(conn, id)).await?;
+            }
             loop {
                 let n = collector
                     .db

@@ -36,6 +36,15 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at("/v1/users/{user}/reveals").route(post().to(api::users::reveal)))
         .service(at("/v1/users/{user}/exports").route(post().to(api::users::export)))
         .service(at("/v1/users/{user}/erasures").route(post().to(api::users::erase)))
+        .service(at("/v1/offboardings").route(get().to(api::offboardings::list)))
+        .service(
+            at("/v1/users/{user}/offboarding")
+                .route(get().to(api::offboardings::show))
+                .route(put().to(api::offboardings::put)),
+        )
+        .service(
+            at("/v1/users/{user}/offboarding/steps").route(put().to(api::offboardings::put_steps)),
+        )
         .service(
             at("/v1/apps")
                 .route(get().to(api::apps::list))
@@ -77,7 +86,15 @@ pub fn configure(app: &mut ServiceConfig) {
                 .service(at("/users").route(get().to(pages::users::list)))
                 .service(at("/users/changes").route(post().to(pages::users::change_many)))
                 .service(at("/users/lookups").route(post().to(pages::users::look_up)))
+                .service(at(pages::offboarding::PATH).route(get().to(pages::offboarding::list)))
                 .service(at("/users/{user}").route(get().to(pages::users::show)))
+                .service(
+                    at("/users/{user}/offboarding").route(post().to(pages::offboarding::set_state)),
+                )
+                .service(
+                    at("/users/{user}/offboarding/steps")
+                        .route(post().to(pages::offboarding::confirm)),
+                )
                 .service(at("/users/{user}/kind").route(post().to(pages::users::set_kind)))
                 .service(at("/users/{user}/reveals").route(post().to(pages::users::reveal)))
                 .service(at("/user-apps").route(get().to(pages::user_apps::list)))

@@ -11,9 +11,10 @@ use crate::store::saved_views::{self, SavedViewRow};
 use crate::veil::Veil;
 
 /// The pages whose lists can be saved.
-pub const LISTS: [&str; 10] = [
+pub const LISTS: [&str; 11] = [
     "/apps",
     "/users",
+    "/offboardings",
     "/user-apps",
     "/discoveries",
     "/installations",

@@ -208,12 +208,20 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
     let mut covered: Vec<String> = Vec::new();
     let installation = app.list("/v1/installations").await[0]["installation_id"].clone();
     let slack = app.list("/v1/apps").await[0]["app_id"].clone();
+    let maria = app.list("/v1/users?email=maria@northwind.example").await[0]["user_id"].clone();
     let mut ids = std::collections::BTreeMap::from([
         ("app_id", slack),
+        ("user_id", maria),
         ("user_app", user_app),
         ("installation_id", installation),
     ]);
     for (operation, id, body) in [
+        ("put /v1/users/{user}/offboarding", "", r#"{"state":"in_progress"}"#),
+        (
+            "put /v1/users/{user}/offboarding/steps",
+            "",
+            r#"{"steps":[{"app_id":"{app_id}","path":"password"}],"is_closed":true}"#,
+        ),
         ("put /v1/user-apps/statuses", "", r#"{"user_apps":["{user_app}"],"status":"inactive"}"#),
         ("put /v1/users/kinds", "", r#"{"users":["maria@northwind.example"],"type":"external"}"#),
         ("put /v1/licenses", "license_id", r#"{"app":"slack","name":"Pro","n_purchased":2}"#),

@@ -206,11 +206,14 @@ async fn every_list_shows_the_columns_that_its_address_names() {
     let hook: Value = app.writer().post("/v1/webhooks", &hook).await.ok();
     let test = format!("/v1/webhooks/{}/test-events", hook["webhook_id"].as_str().unwrap());
     assert_eq!(app.writer().post(&test, &json!({})).await.status, 202);
+    let past = json!({ "users": ["maria@northwind.example"], "status": "past" });
+    let _: Value = app.writer().put("/v1/users/kinds", &past).await.ok();
     let mut admin = app.admin().await;
     let mut told = String::new();
     for (path, section, columns) in [
         ("/apps", "apps", "active"),
         ("/users", "users", "type,last_used"),
+        ("/offboardings", "offboardings", "closed"),
         ("/user-apps", "user-apps", "status,app"),
         ("/discoveries", "queue", "sign_ins"),
         ("/installations", "installations", "since"),
@@ -240,6 +243,7 @@ async fn every_list_shows_the_columns_that_its_address_names() {
     expect![[r#"
         /apps: App | Active of App | Category | People | Active | Signs in with | Last used
         /users: User | Type | Last used an app of User | Name | Type | Apps | Active in | Browsers | Last used an app
+        /offboardings: Person | Ways in closed of Person | Offboarding | Ways in closed | Started | Done
         /user-apps: User | App | Status and reason of User | App | Last used | Last 14 days | Status and reason
         /discoveries: Site | Sign-ins of Site | People | Sign-ins | Sign-ups | First seen | Last seen | Nearest names
         /installations: User | Since of User | State | Since | Browser | Enrolled, first heartbeat | Last heartbeat | Last report

@@ -74,6 +74,9 @@ mod views;
 /// People by pseudonyms.
 mod pseudonyms;
 
+/// Who leaves, and the ways into their accounts.
+mod offboarding;
+
 /// What one person may ask for.
 mod persons;
 

@@ -598,9 +598,17 @@ async fn t30_a_users_page_shows_what_is_in_use_and_offboarding_shows_everything(
         "Asana, Notion, Slack, Zoom"
     );
     let leaving = get(&mut admin, &format!("{path}?view=offboarding")).await;
-    assert_eq!(apps(&leaving), "Asana, Notion, Slack, Zoom");
+    let rows = leaving.rows("user-apps");
+    expect![[r#"
+        App | Way in | Newest sign of it | This way
+        Slack to close: 0 of 1 closed; status Active | Our direct_integration the app itself | Says that it is active Today, 10:00 | Open
+        Zoom to close: 0 of 1 closed; status Unknown | Our direct_integration the app itself | Has an account - | Open
+        Asana closed; status Removed | Our direct_integration the app itself | Has an account - | Closed Our direct_integration says removed, Today, 10:00
+        Notion closed; status Inactive | Our direct_integration the app itself | Has an account - | Closed Our direct_integration says inactive, Today, 10:00
+    "#]]
+    .assert_eq(&rows);
     let leaving = get(&mut admin, &format!("{path}?view=offboarding&status=active")).await;
-    assert_eq!(apps(&leaving), "Asana, Notion, Slack, Zoom", "offboarding ignores the status");
+    assert_eq!(leaving.rows("user-apps"), rows, "offboarding ignores the status");
     assert_eq!(admin.get(&format!("{path}?view=party")).await.status, 422);
 }
 

@@ -79,6 +79,10 @@ async fn known(server: &MailServer) -> TestApp {
     let pair = app.list(&format!("/v1/user-apps?user={MARIA}&app=slack")).await;
     let change = json!({ "user_apps": [pair[0]["user_app"]], "status": "inactive" });
     let _: Value = writer.put("/v1/user-apps/statuses", &change).await.ok();
+    for email in people {
+        let leaving = format!("/v1/users/{}/offboarding", id_of(&app, email));
+        let _: Value = writer.put(&leaving, &json!({ "state": "in_progress" })).await.ok();
+    }
     admin.get("/installations").await;
     let draft = [
         ("all", "1"),
@@ -200,6 +204,8 @@ async fn an_export_holds_every_table_that_names_the_person_and_nobody_else() {
         usage_days 2
         activities 2
         due_assessments 2
+        offboardings 1
+        offboarding_steps 3
         license_assignments 1
         installations 1
         mail_messages 1
@@ -211,7 +217,7 @@ async fn an_export_holds_every_table_that_names_the_person_and_nobody_else() {
         saved_views 1
         spend_lines 1
         enrollment_keys 1
-        audit_entries 4
+        audit_entries 5
         webhook_events 1
     "#]]
     .assert_eq(&counts.replace('"', ""));
@@ -255,6 +261,8 @@ async fn an_erasure_says_first_what_it_does_and_leaves_no_trace_of_who_it_was() 
                2  usage_days           On which days which app was used.
                2  activities           Single sign-ins, sign-ups and visits, as long as these are kept.
                2  due_assessments      When a status is to be looked at again.
+               1  offboardings         When the person was offboarded, and who did it.
+               3  offboarding_steps    Ways into the person’s accounts, and when each was closed.
                1  license_assignments  Licenses that the person holds or held.
                1  installations        Browsers that reported for the person. They can report no more.
                1  mail_messages        Mail that was sent or skipped, without its text.
@@ -265,7 +273,7 @@ async fn an_erasure_says_first_what_it_does_and_leaves_no_trace_of_who_it_was() 
         Would stay, with the address taken out:
                1  spend_lines          Lines of spend whose text holds the address: the line is the organization’s bookkeeping.
                1  enrollment_keys      Enrollment links that were named after the person.
-               4  audit_entries        What admins and programs changed about the person. It stays as proof of what was done; ids in it lead nowhere any more.
+               5  audit_entries        What admins and programs changed about the person. It stays as proof of what was done; ids in it lead nowhere any more.
         Would stay:
                1  webhook_events       What was told to other programs. It holds an id and no name; what they keep, they must erase themselves.
         Nothing was erased; add --yes to do it. Take the person out of sources and browsers first: they would come back.
@@ -346,7 +354,7 @@ async fn programs_export_and_erase_with_a_reason_and_an_admin_key() {
     assert_eq!((&erased["is_erased"], &erased["parts"]), (&json!(true), &preview["parts"]));
     assert_eq!(app.writer().post(&format!("{maria}/exports"), &body).await.status, 404);
     let actions: Vec<Value> = app
-        .list("/v1/audit?object_kind=user&sort=at")
+        .list("/v1/audit?object_kind=user&sort=at&action=user.exported,user.erased")
         .await
         .iter()
         .map(|it| it["action"].clone())

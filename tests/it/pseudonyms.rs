@@ -47,6 +47,9 @@ async fn populated(server: &MailServer) -> TestApp {
         users::find_or_insert(conn, id, "slartibartfast@northwind.example", now).unwrap();
     });
     let writer = app.writer();
+    let zaphod = app.list(&format!("/v1/users?email={ZAPHOD}")).await[0]["user_id"].clone();
+    let leaving = format!("/v1/users/{}/offboarding", zaphod.as_str().unwrap());
+    let _: Value = writer.put(&leaving, &json!({ "state": "in_progress" })).await.ok();
     let new = json!({ "kind": "direct_integration", "name": "Slack’s own users" });
     let source: Value = writer.post("/v1/sources", &new).await.ok();
     let source = source["source_id"].as_str().unwrap().to_owned();
@@ -214,6 +217,7 @@ async fn parameters(app: &TestApp) -> BTreeMap<&'static str, String> {
         ("reassessment", text(&changed["reassessment_id"])),
         ("session", text(&session["sync_session_id"])),
         ("source", source),
+        ("user", first("/v1/users", "user_id").await),
     ])
 }
 
@@ -269,8 +273,7 @@ fn places(seen: &BTreeMap<String, Answer>, is_one: impl Fn(&Answer) -> bool) -> 
 }
 
 /// Where people are shown.
-const SHOW_PEOPLE: [&str; 24] = [
-    "/",
+const SHOW_PEOPLE: [&str; 25] = [
     "/apps/{id}",
     "/audit",
     "/installations",
@@ -278,6 +281,7 @@ const SHOW_PEOPLE: [&str; 24] = [
     "/installations.json",
     "/licenses/assignments",
     "/mailings/{id}",
+    "/offboardings",
     "/rollout",
     "/sources/{id}",
     "/spend/lines",
@@ -289,6 +293,7 @@ const SHOW_PEOPLE: [&str; 24] = [
     "/v1/enrollment-keys",
     "/v1/installations",
     "/v1/license-assignments",
+    "/v1/offboardings",
     "/v1/reports/coverage/people",
     "/v1/spend/lines",
     "/v1/user-apps",
@@ -456,7 +461,7 @@ async fn an_admin_looks_behind_one_pseudonym_with_a_reason_that_the_audit_keeps(
     let fields = [("email", TRILLIAN), ("reason", "She called")];
     assert_eq!(admin.submit("/users/lookups", &fields).await.header("location"), path);
 
-    let audit = app.list("/v1/audit?object_kind=user&sort=at").await;
+    let audit = app.list("/v1/audit?object_kind=user&sort=at&action=user.revealed,user.looked_up").await;
     let name = |id: &Value| match id.as_str() {
         Some(it) if it == id_of(&app, ZAPHOD).to_string() => "zaphod",
         Some(it) if it == id_of(&app, TRILLIAN).to_string() => "trillian",

@@ -204,6 +204,7 @@ fn what_is_shown_of_people_is_read_through_the_veil() {
         "mail_messages::list_of(",
         "enrollment_keys::list",
         "list_users::list(",
+        "list_offboardings::list(",
         "audit::list(",
     ];
     let doors = [
@@ -212,6 +213,7 @@ fn what_is_shown_of_people_is_read_through_the_veil() {
         "collector/src/pages/mailings.rs",
         "collector/src/api/audit.rs",
         "collector/src/api/enrollment_keys.rs",
+        "collector/src/api/offboardings.rs",
         "collector/src/api/users.rs",
         // It names handlers.
         "collector/src/api/openapi/mod.rs",

@@ -105,6 +105,7 @@ async fn every_list_keeps_views_and_nothing_else_does() {
             "/webhooks" => "state=failed",
             "/audit" => "actor_kind=admin",
             "/validation" => "verdict=validated",
+            "/offboardings" => "state=done",
             _ => "size=25",
         };
         let path = format!("{list}?{query}");

@@ -22,13 +22,13 @@ use crate::store::word::{AppKind, Word};
 /// One app in JSON.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AppItem {
-    app_id: AppId,
+    pub(crate) app_id: AppId,
     /// How the organization knows it.
     #[schema(schema_with = words::<AppKind>)]
     kind: Word<AppKind>,
     /// Of a catalog app.
     slug: Option<String>,
-    name: String,
+    pub(crate) name: String,
     category: Option<String>,
     /// Of a discovered app.
     site: Option<String>,

@@ -7,13 +7,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use shared::activity::SourceKind;
 use shared::activity::license::{LicenseUse, UnusedReason};
 use utoipa::ToSchema;
 
 use super::find_apps;
 use super::openapi::{many_words, words, words_or_null};
-use crate::db::{AppId, DbConnection, LicenseId, OrganizationId, SourceId};
+use crate::db::{AppId, DbConnection, LicenseId, OrganizationId};
 use crate::extract::{Json, Reader, Writer};
 use crate::licenses::{self as assessed, AssessedLicense, Counts, Licenses, yearly_price};
 use crate::lists::{
@@ -27,7 +26,7 @@ use crate::store::audit::{self, Object};
 use crate::store::licenses::{self, LicenseRow, LicenseTerms};
 use crate::store::organizations::Organization;
 use crate::store::word::{LimitScope, Word, word};
-use crate::store::{StoreError, apps, license_assignments, sources, users};
+use crate::store::{apps, license_assignments, sources, users};
 
 /// One type of license with its counts.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -276,7 +275,7 @@ pub async fn put(
         let id = writer.organization_id;
         let organization = callers.organization(conn, id)?;
         let app_id = app_of(conn, &organization, &terms.app, now)?;
-        let source = manual_source(conn, id, now)?;
+        let source = sources::find_or_insert_manual(conn, id, now)?;
         let license_id =
             licenses::find_or_insert(conn, id, app_id, terms.name.trim(), source, now)?;
         licenses::update(conn, id, license_id, &checked)?;
@@ -303,18 +302,6 @@ pub(super) fn app_of(
     let found = apply::resolve_apps(conn, organization, &[name].into(), now)?;
     let unknown = || ApiError::Invalid(format!("{name:?} is no app of the catalog or of ours"));
     found.get(name).copied().ok_or_else(unknown)
-}
-
-/// The source of what people enter, made at its first use.
-pub(crate) fn manual_source(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    now: DateTime<Utc>,
-) -> Result<SourceId, StoreError> {
-    match sources::find_first(conn, organization_id, SourceKind::Manual)? {
-        Some(id) => Ok(id),
-        None => sources::insert(conn, organization_id, SourceKind::Manual, "By hand", now),
-    }
 }
 
 /// A license in one person's hand.

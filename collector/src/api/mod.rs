@@ -16,6 +16,7 @@ pub mod discoveries;
 pub mod explain;
 pub mod installations;
 pub mod licenses;
+pub mod offboardings;
 pub mod reports;
 pub mod sources;
 pub mod spend;

@@ -6,23 +6,21 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use shared::activity::StatedStatus;
 use utoipa::ToSchema;
 
-use super::licenses::manual_source;
 use super::openapi::words_or_null;
 use super::user_apps::parse_user_app;
-use crate::activity::{self, UserAppKey};
-use crate::db::DbConnection;
+use crate::activity::UserAppKey;
+use crate::db::{DbConnection, UserId};
 use crate::extract::{Json, Writer};
 use crate::problem::ApiError;
 use crate::server::Collector;
-use crate::store::audit::{self, Actor, Object};
+use crate::statuses::by::{MANUAL, WORKFLOW};
+use crate::store::audit::Actor;
 use crate::store::organizations::Organization;
-use crate::store::user_app_sources::{self, AccountRow};
-use crate::store::word::Word;
-use crate::store::{sources, user_apps};
+use crate::store::user_apps;
+use crate::{offboarding, statuses};
 
 /// User-apps in one request.
 const MAX: usize = 1_000;
@@ -74,8 +72,8 @@ pub async fn put(
             "{n} user-apps were sent, at most {MAX} are allowed"
         )));
     }
-    let by = request.by.clone().unwrap_or_else(|| "manual".to_owned());
-    if !matches!(by.as_str(), "manual" | "workflow") {
+    let by = request.by.clone().unwrap_or_else(|| MANUAL.to_owned());
+    if ![MANUAL, WORKFLOW].contains(&by.as_str()) {
         return Err(ApiError::Invalid(format!("by {by:?} is neither manual nor workflow")));
     }
     let (now, callers) = (collector.clock.now(), collector.callers.clone());
@@ -95,8 +93,6 @@ fn set(
     now: DateTime<Utc>,
 ) -> Result<StatusAnswer, ApiError> {
     let id = organization.organization_id;
-    let source_id = manual_source(conn, id, now)?;
-    let source = sources::lock(conn, id, source_id)?.ok_or(ApiError::NotFound)?;
     let mut unknown = Vec::new();
     let mut keys: Vec<UserAppKey> = Vec::new();
     for text in &request.user_apps {
@@ -110,21 +106,10 @@ fn set(
             None => unknown.push(text.clone()),
         }
     }
-    for key in &keys {
-        let held = user_app_sources::find_of_source(conn, id, source_id, &[key.0], &[key.1])?;
-        let before =
-            held.get(key).cloned().unwrap_or_else(|| AccountRow::new(key.0, key.1, &source));
-        let account = AccountRow {
-            stated_status: request.status.map(Word),
-            stated_at: request.status.map(|_| now.naive_utc()),
-            stated_word: request.status.map(|_| by.to_owned()),
-            ..before
-        };
-        user_app_sources::put(conn, id, &account)?;
-        let object = Object { kind: "user_app", id: format!("{}.{}", key.0, key.1) };
-        let detail = json!({ "status": request.status.map(Word), "by": by });
-        audit::insert(conn, id, actor, "user_app.status_set", &object, &detail, now)?;
-    }
-    activity::reassess(conn, organization, &keys, now)?;
+    statuses::set(conn, organization, &keys, request.status, by, actor, now)?;
+    // What a workflow closes, no person has closed (T29).
+    let closer = if by == WORKFLOW { &Actor::system() } else { actor };
+    let users: BTreeSet<UserId> = keys.iter().map(|it| it.0).collect();
+    offboarding::settle(conn, id, &users, closer, now)?;
     Ok(StatusAnswer { n_changed: keys.len(), unknown })
 }

@@ -23,10 +23,10 @@ use crate::veil::{self, Revealed, Veil};
 /// One user in JSON.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UserItem {
-    user_id: UserId,
+    pub(crate) user_id: UserId,
     /// The address that lists show, lower-case. Where the setting `pseudonymize_people` is on, a pseudonym such
     /// as `person-7f3a90c1d2e4b586`, here and wherever a person is shown.
-    email: String,
+    pub(crate) email: String,
     /// The person's name from the best source, or the pseudonym.
     name: Option<String>,
     /// What kind of user.

@@ -607,6 +607,29 @@ diesel::table! {
 }
 
 diesel::table! {
+    offboardings (organization_id, user_id) {
+        organization_id -> Binary,
+        user_id -> Binary,
+        started_at -> Timestamp,
+        started_by -> Text,
+        completed_at -> Nullable<Timestamp>,
+        completed_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    offboarding_steps (organization_id, user_id, app_id, access_path) {
+        organization_id -> Binary,
+        user_id -> Binary,
+        app_id -> Binary,
+        access_path -> Text,
+        seen_at -> Nullable<Timestamp>,
+        closed_at -> Nullable<Timestamp>,
+        closed_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     saved_views (organization_id, saved_view_id) {
         organization_id -> Binary,
         saved_view_id -> Binary,
@@ -688,5 +711,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     webhook_watches,
     webhook_marks,
     closed_apps,
+    offboardings,
+    offboarding_steps,
     saved_views,
 );

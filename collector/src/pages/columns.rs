@@ -9,7 +9,7 @@ use actix_web::middleware::Next;
 use askama::Template;
 
 use super::{
-    answer, apps, audit, discoveries, installations, licenses, spend, user_apps,
+    answer, apps, audit, discoveries, installations, licenses, offboarding, spend, user_apps,
     users, validation, webhooks,
 };
 use crate::problem::ApiError;
@@ -18,9 +18,10 @@ use crate::problem::ApiError;
 pub type Column = (&'static str, &'static str);
 
 /// The lists whose columns can be chosen, by the paths of their pages.
-const LISTS: [(&str, &[Column]); 10] = [
+const LISTS: [(&str, &[Column]); 11] = [
     ("/apps", apps::COLUMNS),
     ("/users", users::COLUMNS),
+    (offboarding::PATH, offboarding::COLUMNS),
     ("/user-apps", user_apps::COLUMNS),
     ("/discoveries", discoveries::COLUMNS),
     (installations::PATH, installations::COLUMNS),

@@ -19,9 +19,11 @@ use super::export::{self, Format};
 use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
 use super::list::Pager;
+use super::offboarding::OffboardingPart;
 use super::saved_views::SavedViews;
 use super::user_apps::{self as rows, Line, Link};
 use super::words::{self, Address, Calendar, Cell};
+use crate::api::offboardings;
 use crate::bulk::{UserDeed, change_users, plan_users};
 use crate::db::UserId;
 use crate::figures::{Tally, UserFigures};
@@ -33,12 +35,22 @@ use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
 use crate::store::users::UserRow;
 use crate::store::word::{UserStatus, UserType, parse_word, word};
-use crate::store::{StoreError, installations, user_apps};
+use crate::store::{installations, user_apps};
 use crate::user_kinds::{self, Kind};
 use crate::veil::{self, MAX_REASON, Revealed};
 use crate::views;
 
 /// The columns of the list.
+pub(super) const COLUMNS: &[Column] = &[
+    ("user", "User"),
+    ("name", "Name"),
+    ("type", "Type"),
+    ("apps", "Apps"),
+    ("active", "Active in"),
+    ("browsers", "Browsers"),
+    ("last_used", "Last used an app"),
+];
+
 const SORTS: [(&str, &str); 4] = [
     ("last_used", "last used first"),
     ("apps", "most apps first"),
@@ -434,7 +446,7 @@ struct UserPage {
     chart: Chart,
     user_id: UserId,
     path: String,
-    is_offboarding: bool,
+    offboarding: Option<OffboardingPart>,
     views: Vec<View>,
     statuses: Vec<Choice>,
     columns: Columns,
@@ -450,12 +462,12 @@ struct UserPage {
     revealed: Option<Revealed>,
 }
 
-/// One way to look at a user's accounts.
-struct View {
-    name: &'static str,
-    n: String,
-    href: String,
-    is_here: bool,
+/// One way to look at a list.
+pub(super) struct View {
+    pub(super) name: &'static str,
+    pub(super) n: String,
+    pub(super) href: String,
+    pub(super) is_here: bool,
 }
 
 struct InstallationLine {
@@ -575,10 +587,14 @@ async fn load(
             let lines = rows::lines(conn, &shared, &calendar, &known)?;
             let values = rows::apps_per_day(conn, &shared, user_id, &chart_days)?;
             let browsers = installations::list_of_user(conn, id, user_id)?;
-            Ok::<_, StoreError>(Some((user, tally, lines, values, browsers)))
+            let offboarding = match is_offboarding {
+                true => Some(offboardings::find(conn, &shared, user_id, now)?),
+                false => None,
+            };
+            Ok::<_, ApiError>(Some((user, tally, lines, values, browsers, offboarding)))
         })
         .await?;
-    let (user, tally, lines, values, browsers) = found.ok_or(ApiError::NotFound)?;
+    let (user, tally, lines, values, browsers, offboarding) = found.ok_or(ApiError::NotFound)?;
     let path = format!("/users/{user_id}");
     let views = VIEWS.map(|(it, name)| View {
         name,
@@ -603,7 +619,7 @@ async fn load(
             &[Series { name: "Apps", values }],
         ),
         n_lines: words::count(i64::try_from(lines.len()).unwrap_or(i64::MAX), "account"),
-        is_offboarding,
+        offboarding: offboarding.map(|it| OffboardingPart::new(it, &caller, &path, &calendar)),
         user_id,
         views: views.into(),
         statuses: filters::choices(&ACCOUNT_STATUSES, word),

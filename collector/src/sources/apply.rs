@@ -11,8 +11,10 @@ use super::names;
 use super::record::Fact;
 use crate::activity::{self, UserAppKey};
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
+use crate::offboarding;
 use crate::store::activities::{self, NewSourceActivity};
 use crate::store::apps::{self, AppKey};
+use crate::store::audit::Actor;
 use crate::store::organizations::Organization;
 use crate::store::sources::{self, SourceAppRow, SourceRow};
 use crate::store::user_app_sources::{self, AccountRow};
@@ -165,6 +167,8 @@ pub fn apply(
     }
     applied.has_use = changed.values().any(|it| it.facts().last_used_at().is_some());
     update_user_apps(conn, organization, &touched, now)?;
+    let touched_users = touched.keys().map(|it| it.0).collect();
+    offboarding::settle(conn, organization_id, &touched_users, &Actor::system(), now)?;
     let named = touched.iter().filter(|it| it.1.is_named).map(|it| *it.0).collect();
     names::update(conn, organization_id, source.kind.0, &named)?;
     user_apps::insert_usage_days(conn, organization_id, &days.into_iter().collect::<Vec<_>>())?;
@@ -432,7 +436,8 @@ pub fn remove(
         license_assignments::assign(conn, organization_id, id, *key, &[], none, now)?;
     }
     activity::reassess(conn, organization, &keys, now)?;
-    Ok(())
+    let users = keys.iter().map(|it| it.0).collect();
+    offboarding::settle(conn, organization_id, &users, &Actor::system(), now)
 }
 
 /// The word of a status that was stated by leaving an account out of a snapshot.

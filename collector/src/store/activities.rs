@@ -254,6 +254,65 @@ pub fn list_times(
     Ok(rows.into_iter().map(|it| it.and_utc()).collect())
 }
 
+/// How these users signed in or up, and when last, as far as single activities are kept.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_methods(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    users: &[UserId],
+) -> Result<Vec<UsedMethod>, StoreError> {
+    type Row = (UserId, AppId, String, Option<String>, Option<NaiveDateTime>);
+    let rows: Vec<Row> = activities::table
+        .filter(activities::organization_id.eq(organization_id))
+        .filter(activities::user_id.eq_any(users))
+        .filter(activities::method.is_not_null())
+        .filter(
+            activities::activity_type
+                .eq_any([EventKind::SignIn.as_str(), EventKind::SignUp.as_str()]),
+        )
+        .group_by((
+            activities::user_id,
+            activities::app_id,
+            activities::activity_type,
+            activities::method,
+        ))
+        .select((
+            activities::user_id,
+            activities::app_id,
+            activities::activity_type,
+            activities::method,
+            diesel::dsl::max(activities::occurred_at),
+        ))
+        .load(conn)?;
+    let used = |(user_id, app_id, activity_type, method, last_at): Row| {
+        Some(UsedMethod {
+            user_id,
+            app_id,
+            is_sign_up: activity_type == EventKind::SignUp.as_str(),
+            method: method?,
+            last_at: last_at?.and_utc(),
+        })
+    };
+    Ok(rows.into_iter().filter_map(used).collect())
+}
+
+/// One method by which somebody signed in or up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedMethod {
+    /// Whose account.
+    pub user_id: UserId,
+    /// In which app.
+    pub app_id: AppId,
+    /// The account was made with it.
+    pub is_sign_up: bool,
+    /// Such as `password`.
+    pub method: String,
+    /// The newest such activity.
+    pub last_at: DateTime<Utc>,
+}
+
 /// Deletes activities that arrived before a moment, of the oldest so many; how many there were. Ids are
 /// ordered by arrival, so the oldest are at the beginning of the key.
 ///

@@ -37,6 +37,7 @@ pub mod apps;
 pub mod closed_apps;
 pub mod discoveries;
 pub mod mappings;
+pub mod offboardings;
 pub mod person;
 pub mod user_fields;
 pub mod users;

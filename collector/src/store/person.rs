@@ -7,11 +7,12 @@ use chrono::{NaiveDate, NaiveDateTime};
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
+use super::offboardings::{OffboardingRow, StepRow};
 use super::sync_sessions::SyncPageRow;
 use super::user_app_sources::AccountRow;
 use super::user_apps::UserAppRow;
 use super::users::UserRow;
-use super::{StoreError, installations, user_fields, users};
+use super::{StoreError, installations, offboardings, user_fields, users};
 use crate::db::schema::installations as installations_table;
 use crate::db::schema::{
     activities, apps, audit_entries, due_assessments, enrollment_keys, license_assignments,
@@ -77,6 +78,8 @@ parts! {
     USAGE_DAYS: "usage_days", Deleted, "On which days which app was used.";
     ACTIVITIES: "activities", Deleted, "Single sign-ins, sign-ups and visits, as long as these are kept.";
     DUE: "due_assessments", Deleted, "When a status is to be looked at again.";
+    OFFBOARDING: "offboardings", Deleted, "When the person was offboarded, and who did it.";
+    STEPS: "offboarding_steps", Deleted, "Ways into the person’s accounts, and when each was closed.";
     LICENSES: "license_assignments", Deleted, "Licenses that the person holds or held.";
     INSTALLATIONS: "installations", Deleted, "Browsers that reported for the person. They can report no more.";
     MAILS: "mail_messages", Deleted, "Mail that was sent or skipped, without its text.";
@@ -238,6 +241,16 @@ impl Person {
                 "revoked_at": utc_or_null(it.revoked_at),
             })
         };
+        let offboarding = offboardings::find_all(conn, id, &[user_id])?;
+        let mut steps = offboardings::list_steps(conn, id, &[user_id])?;
+        steps.sort_by(|a, b| (a.app_id, &a.access_path).cmp(&(b.app_id, &b.access_path)));
+        let step = |it: &StepRow| {
+            json!({
+                "app_id": it.app_id, "app": app(&it.app_id), "access_path": it.access_path,
+                "seen_at": utc_or_null(it.seen_at), "closed_at": utc_or_null(it.closed_at),
+                "closed_by": it.closed_by,
+            })
+        };
         let events: Vec<(WebhookEventId, NaiveDateTime, String)> = webhook_events::table
             .filter(webhook_events::organization_id.eq(id))
             .filter(webhook_events::data.like(holding(user_id)))
@@ -285,6 +298,8 @@ impl Person {
                     .map(|it| json!({ "app_id": it.0, "app": app(&it.0), "due_on": it.1 }))
                     .collect(),
             ),
+            (&OFFBOARDING, offboarding.values().map(offboarding_row).collect()),
+            (&STEPS, steps.iter().map(step).collect()),
             (
                 &LICENSES,
                 held.iter()
@@ -680,6 +695,13 @@ fn user_row(it: &UserRow) -> Value {
     json!({
         "user_id": it.user_id, "email": it.email, "name": it.name, "type": it.user_type,
         "status": it.status, "created_at": utc(it.created_at),
+    })
+}
+
+fn offboarding_row(it: &OffboardingRow) -> Value {
+    json!({
+        "started_at": utc(it.started_at), "started_by": it.started_by,
+        "completed_at": utc_or_null(it.completed_at), "completed_by": it.completed_by,
     })
 }
 

@@ -256,6 +256,86 @@ words!(UserType:
     Group => "group",
 );
 
+/// Where a person's offboarding stands (T29).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OffboardingState {
+    /// Nobody has begun.
+    NotStarted,
+    /// Ways into the person's accounts are being closed.
+    InProgress,
+    /// A person marked it done, or the last way was closed.
+    Done,
+}
+words!(OffboardingState:
+    NotStarted => "not_started",
+    InProgress => "in_progress",
+    Done => "done",
+);
+
+/// What a way into an account is (T31).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PathKind {
+    /// A method by which the person signed in or up.
+    SignIn,
+    /// A source that says that there is an account.
+    Source,
+    /// The account was used, and no sign-in was seen.
+    Unseen,
+}
+words!(PathKind: SignIn => "sign_in", Source => "source", Unseen => "unseen");
+
+/// Whether a way into an account is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PathState {
+    /// Nobody and nothing says that it is closed.
+    Open,
+    /// It was closed, and there was a sign of it afterwards (Z36).
+    Reopened,
+    /// It is closed.
+    Closed,
+}
+words!(PathState: Open => "open", Reopened => "reopened", Closed => "closed");
+
+/// The newest sign of a way into an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PathSign {
+    /// The source lists the account, and dates nothing.
+    Listed,
+    /// It was noted here before; the single activity is deleted by age.
+    Noted,
+    /// The person signed up.
+    SignedUp,
+    /// The source says that the account is active.
+    StatedActive,
+    /// The source knows of a token.
+    Token,
+    /// The app was used.
+    Used,
+    /// The person signed in.
+    SignedIn,
+}
+words!(PathSign:
+    Listed => "listed",
+    Noted => "noted",
+    SignedUp => "signed_up",
+    StatedActive => "stated_active",
+    Token => "token",
+    Used => "used",
+    SignedIn => "signed_in",
+);
+
+/// What closed a way into an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClosedBy {
+    /// A person confirmed it.
+    Person,
+    /// A source says that the account is removed or suspended, or its token expired (Z35).
+    Source,
+    /// The account's status was set by hand or by a workflow (Z36).
+    Status,
+}
+words!(ClosedBy: Person => "person", Source => "source", Status => "status");
+
 /// Whether a person is still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UserStatus {

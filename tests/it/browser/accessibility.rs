@@ -125,6 +125,24 @@ fn spend(app: &TestApp, origin: &str) -> Result<()> {
     Ok(())
 }
 
+/// Two people who leave, one of them with a way that is closed; the page of that one.
+fn leave(app: &TestApp, origin: &str) -> Result<String> {
+    let users = read(app, &format!("{origin}/v1/users?sort=email&limit=2"))?;
+    let mut page = String::new();
+    for (user, state) in [(&users["items"][0], "done"), (&users["items"][1], "in_progress")] {
+        let user = user["user_id"].as_str().context("there are two people")?;
+        let path = format!("{origin}/v1/users/{user}/offboarding");
+        let begun = change(app, "PUT", &path, &json!({ "state": state }))?;
+        let account = &begun["user_apps"][0];
+        let step =
+            json!({ "app_id": account["app"]["app_id"], "path": account["paths"][0]["path"] });
+        let steps = json!({ "steps": [step], "is_closed": true });
+        change(app, "PUT", &format!("{path}/steps"), &steps)?;
+        page = format!("/users/{user}?view=offboarding");
+    }
+    Ok(page)
+}
+
 #[test]
 fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -147,6 +165,7 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
         "/apps",
         "/users",
         "/users?type=external",
+        "/offboardings",
         "/user-apps?size=25",
         "/admins",
         "/licenses",
@@ -176,6 +195,7 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
     .map(str::to_owned)
     .into();
     feed(&app, &served.origin())?;
+    paths.push(leave(&app, &served.origin())?);
     let lists = [
         ("/apps", "/apps/"),
         ("/users", "/users/"),
@@ -190,6 +210,8 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
     let mut wrong = Vec::new();
     let mut look = |path: &str| -> Result<()> {
         let name = path.split(['?', '=']).next().unwrap_or_default().replace('/', "-");
+        let name =
+            if path.ends_with("=offboarding") { "-user-offboarding".to_owned() } else { name };
         for scheme in ["light", "dark"] {
             tab.set_color_scheme(scheme)?;
             for width in [1280, 390] {

@@ -21,9 +21,9 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::{
     activities, api_keys, apps, audit, batches, catalog, configuration, discoveries, enroll,
-    enrollment_keys, explain, health, heartbeats, installations, licenses, reports, rollout,
-    settings, sign_ins, sources, spend, statuses, thresholds, usage, usage_days, user_apps,
-    user_kinds, users, validation, views, webhooks,
+    enrollment_keys, explain, health, heartbeats, installations, licenses, offboardings, reports,
+    rollout, settings, sign_ins, sources, spend, statuses, thresholds, usage, usage_days,
+    user_apps, user_kinds, users, validation, views, webhooks,
 };
 use crate::lists::{etag_matches, words_of};
 use crate::problem::ApiError;
@@ -49,6 +49,10 @@ use crate::store::word::Words;
         users::look_up,
         users::export,
         users::erase,
+        offboardings::list,
+        offboardings::show,
+        offboardings::put,
+        offboardings::put_steps,
         apps::list,
         apps::close,
         apps::reopen,

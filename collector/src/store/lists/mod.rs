@@ -8,6 +8,7 @@ pub mod activities;
 pub mod apps;
 pub mod audit;
 pub mod installations;
+pub mod offboardings;
 pub mod spend_lines;
 pub mod usage_days;
 pub mod user_apps;

@@ -1,0 +1,2 @@
+drop table offboarding_steps;
+drop table offboardings;
