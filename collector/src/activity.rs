@@ -95,18 +95,21 @@ pub fn find_facts(
         let apps: BTreeSet<AppId> = keys.iter().map(|it| it.1).collect();
         let users: Vec<UserId> = users.into_iter().collect();
         let apps: Vec<AppId> = apps.into_iter().collect();
-        let heartbeats = installations::newest_heartbeats(conn, organization_id, &users)?;
+        let heartbeats =
+            installations::newest_heartbeats(conn, organization_id, &aliases.users, &users)?;
         for key in keys {
             let last_heartbeat_at = heartbeats.get(&key.0).copied();
             known.insert(*key, KnownFacts { last_heartbeat_at, ..KnownFacts::default() });
         }
         let kept_under = aliases.with_sources(&apps);
-        for it in user_app_sources::list(conn, organization_id, &users, &kept_under, None)? {
+        let kept_of = aliases.users.with_sources(&users);
+        for it in user_app_sources::list(conn, organization_id, &kept_of, &kept_under, None)? {
             // Users and apps are asked for separately, so the answer holds pairs that nobody wants;
             // and a pair of an earlier part is complete.
-            let key = (it.user_id, aliases.resolve(it.app_id));
+            let key = aliases.key((it.user_id, it.app_id));
             let is_same = |known: &UserAppSource| {
-                (known.source_id, known.app_id) == (it.source_id, it.app_id)
+                (known.source_id, known.user_id, known.app_id)
+                    == (it.source_id, it.user_id, it.app_id)
             };
             if let Some(entry) = known.get_mut(&key)
                 && !entry.sources.iter().any(is_same)
@@ -250,18 +253,17 @@ pub fn reassess(
     now: DateTime<Utc>,
 ) -> Result<(Swept, HashMap<UserAppKey, DateTime<Utc>>), StoreError> {
     let organization_id = organization.organization_id;
-    let before = user_apps::lock_statuses(conn, organization_id, keys)?;
-    let wanted: BTreeSet<UserAppKey> = keys.iter().copied().collect();
+    // What is read under another has no status of its own.
+    let aliases = mappings::aliases(conn, organization_id)?;
+    let wanted: BTreeSet<UserAppKey> = keys.iter().map(|it| aliases.key(*it)).collect();
+    let keys: Vec<UserAppKey> = wanted.iter().copied().collect();
+    let before = user_apps::lock_statuses(conn, organization_id, &keys)?;
     let users: BTreeSet<UserId> = keys.iter().map(|it| it.0).collect();
     let apps: BTreeSet<AppId> = keys.iter().map(|it| it.1).collect();
     let users: Vec<UserId> = users.into_iter().collect();
     let apps: Vec<AppId> = apps.into_iter().collect();
     let rows = user_apps::find_all(conn, organization_id, &users, &apps)?;
-    // What is read under another app has no status of its own.
-    let aliases = mappings::aliases(conn, organization_id)?;
-    let is_wanted = |it: &UserAppRow| {
-        wanted.contains(&(it.user_id, it.app_id)) && !aliases.is_hidden(it.app_id)
-    };
+    let is_wanted = |it: &UserAppRow| wanted.contains(&(it.user_id, it.app_id));
     let rows = rows.into_iter().filter(is_wanted).collect();
     let mut swept = Swept::default();
     let mut changes = HashMap::new();

@@ -250,8 +250,7 @@ pub fn end_assignments(
         if !wanted.contains(&(license_id, user_id)) {
             continue;
         }
-        let span = (it.assignment.assigned_at.map(|it| it.and_utc()), Some(now));
-        license_assignments::put(conn, organization_id, license_id, user_id, span, now)?;
+        license_assignments::end(conn, organization_id, license_id, user_id, now)?;
         let object = Object { kind: "license", id: license_id.to_string() };
         entries.push((object, json!({ "user": user_id, "ends_at": now })));
     }

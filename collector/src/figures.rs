@@ -298,6 +298,8 @@ struct Counter {
     aliases: Aliases,
     /// Users with an installation that reports.
     reporting: BTreeSet<UserId>,
+    /// Days of users who are read together, who need not be in one part.
+    joined_days: BTreeSet<(UserId, AppId, NaiveDate)>,
     counts: Counts,
 }
 
@@ -321,7 +323,8 @@ impl Counter {
         };
         let next = Part::Users { after: None };
         let (aliases, reporting) = (Aliases::default(), BTreeSet::new());
-        Counter { organization, since, now, next, aliases, reporting, counts }
+        let joined_days = BTreeSet::new();
+        Counter { organization, since, now, next, aliases, reporting, joined_days, counts }
     }
 
     fn count_part(&mut self, conn: &mut DbConnection) -> Result<(), StoreError> {
@@ -365,14 +368,18 @@ impl Counter {
         let mut users = figures::list_users(conn, id, after, USERS_PER_PART)?;
         users.iter_mut().for_each(|it| veil.cover_user(it));
         let ends = users.first().zip(users.last()).map(|(a, b)| (a.user_id, b.user_id));
-        let Some((first, last)) = ends else { return Ok(Part::SignIns { after: None }) };
+        let Some((first, last)) = ends else {
+            let joined = std::mem::take(&mut self.joined_days);
+            self.add_days(joined);
+            return Ok(Part::SignIns { after: None });
+        };
         let rows = figures::list_user_apps(conn, id, first, last)?;
         let days = figures::list_usage_days(conn, id, first, last, self.since)?;
         self.counts.n_rows += rows.len() + days.len();
         let mut tallies: HashMap<UserId, Tally> = HashMap::new();
         let mut due = Vec::new();
         for row in rows {
-            if self.aliases.is_hidden(row.app_id) {
+            if self.aliases.hides((row.user_id, row.app_id)) {
                 self.add_method(&row);
                 continue;
             }
@@ -392,7 +399,11 @@ impl Counter {
                 self.counts.users.insert(figures.user.user_id, figures);
             }
         }
-        self.add_days(&days);
+        let (joined, alone) =
+            days.into_iter().partition::<Vec<_>, _>(|it| self.aliases.users.is_joined(it.0));
+        let read = |it: (UserId, AppId, NaiveDate)| (self.aliases.users.resolve(it.0), it.1, it.2);
+        self.joined_days.extend(joined.into_iter().map(read));
+        self.add_days(alone);
         Ok(Part::Users { after: Some(last) })
     }
 
@@ -447,16 +458,16 @@ impl Counter {
         }
     }
 
-    fn add_days(&mut self, days: &[(UserId, AppId, NaiveDate)]) {
+    fn add_days(&mut self, days: impl IntoIterator<Item = (UserId, AppId, NaiveDate)>) {
         let mut people: BTreeSet<(NaiveDate, UserId)> = BTreeSet::new();
         // The same day may be kept under an app and under a site that is read as it.
         let mut joined: BTreeSet<(UserId, AppId, NaiveDate)> = BTreeSet::new();
         for (user_id, app_id, day) in days {
-            people.insert((*day, *user_id));
-            let app_id = self.aliases.resolve(*app_id);
-            let is_new = self.aliases.is_empty() || joined.insert((*user_id, app_id, *day));
+            people.insert((day, user_id));
+            let app_id = self.aliases.resolve(app_id);
+            let is_new = self.aliases.is_empty() || joined.insert((user_id, app_id, day));
             if let Some(app) = self.counts.apps.get_mut(&app_id).filter(|_| is_new) {
-                *app.days.entry(*day).or_default() += 1;
+                *app.days.entry(day).or_default() += 1;
             }
         }
         for (day, _) in people {

@@ -24,6 +24,7 @@ pub mod closing;
 pub mod figures;
 pub mod ingest;
 pub mod licenses;
+pub mod merges;
 pub mod offboarding;
 pub mod person;
 pub mod retention;

@@ -33,6 +33,12 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at("/v1/user-apps").route(get().to(api::user_apps::list)))
         .service(at("/v1/users").route(get().to(api::users::list)))
         .service(at("/v1/users/lookups").route(post().to(api::users::look_up)))
+        .service(
+            at("/v1/users/merges")
+                .route(get().to(api::merges::list))
+                .route(post().to(api::merges::create)),
+        )
+        .service(at("/v1/users/merges/{user}").route(delete().to(api::merges::remove)))
         .service(at("/v1/users/{user}/reveals").route(post().to(api::users::reveal)))
         .service(at("/v1/users/{user}/exports").route(post().to(api::users::export)))
         .service(at("/v1/users/{user}/erasures").route(post().to(api::users::erase)))
@@ -97,6 +103,8 @@ pub fn configure(app: &mut ServiceConfig) {
                 )
                 .service(at("/users/{user}/kind").route(post().to(pages::users::set_kind)))
                 .service(at("/users/{user}/reveals").route(post().to(pages::users::reveal)))
+                .service(at("/users/{user}/merge").route(post().to(pages::merges::create)))
+                .service(at("/users/{user}/part").route(post().to(pages::merges::undo)))
                 .service(at("/user-apps").route(get().to(pages::user_apps::list)))
                 .service(at("/user-apps/{user_app}").route(get().to(pages::explain::show)))
                 .configure(number_pages)

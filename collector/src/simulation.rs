@@ -1,6 +1,6 @@
 //! What would be different if a limit were another one: nothing is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::activity::license::LicenseUse;
@@ -10,11 +10,11 @@ use crate::activity::{self, UserAppKey};
 use crate::db::DbConnection;
 use crate::licenses::{self, Counts};
 use crate::money::Amount;
-use crate::store::StoreError;
 use crate::store::organizations::Organization;
 use crate::store::reassessments::{self, Reach};
 use crate::store::thresholds::ScopeId;
 use crate::store::word::{LimitClock, LimitScope};
+use crate::store::{StoreError, mappings};
 
 /// A limit, for what it holds, and how long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,11 +153,13 @@ fn simulate_user_apps(
     outcome: &mut Outcome,
 ) -> Result<(), StoreError> {
     let organization_id = organization.organization_id;
-    let mut after = None;
+    let aliases = mappings::aliases(conn, organization_id)?;
+    let (mut after, mut seen) = (None, BTreeSet::new());
     loop {
         let keys = reassessments::list_keys(conn, organization_id, reach, after, 1_000)?;
         let Some(last) = keys.last() else { return Ok(()) };
         after = Some(*last);
+        let keys = aliases.keys_once(&keys, &mut seen);
         let known = activity::find_facts(conn, organization_id, &keys)?;
         for (key, facts) in &known {
             let was = assess(facts.facts(), organization.thresholds(key.1), now).status;

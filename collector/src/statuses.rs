@@ -10,7 +10,7 @@ use crate::store::audit::{self, Actor, Object};
 use crate::store::organizations::Organization;
 use crate::store::user_app_sources::{self, AccountRow};
 use crate::store::word::Word;
-use crate::store::{StoreError, sources};
+use crate::store::{StoreError, sources, user_merges};
 
 /// The words that say who sets a status.
 pub mod by {
@@ -40,6 +40,7 @@ pub fn set(
         return Ok(());
     }
     let id = organization.organization_id;
+    user_merges::hold(conn, id)?;
     let source_id = sources::find_or_insert_manual(conn, id, now)?;
     let source = sources::lock(conn, id, source_id)?;
     let source = source.ok_or(StoreError::Inconsistent("a source that was just there is not"))?;

@@ -20,7 +20,7 @@ use crate::store::audit::{self, Actor, Object};
 use crate::store::discoveries::{self, Limits};
 use crate::store::organizations::{self, Organization};
 use crate::store::word::{AppKind, DiscoveryState};
-use crate::store::{StoreError, installations, mappings, user_apps};
+use crate::store::{StoreError, installations, mappings, user_apps, user_merges};
 use crate::webhooks::events;
 
 /// Rules that one organization may have: every browser carries them.
@@ -70,6 +70,7 @@ impl<'a> Triage<'a> {
         now: DateTime<Utc>,
     ) -> Result<Triage<'a>, TriageError> {
         installations::lock_all(conn, organization_id)?;
+        user_merges::hold(conn, organization_id)?;
         let organization = organizations::find(conn, organization_id)?
             .ok_or(StoreError::Inconsistent("the organization is gone"))?;
         Ok(Triage { conn, catalog: catalog(), organization, actor, now })
@@ -236,9 +237,11 @@ impl<'a> Triage<'a> {
             "app_id": row.app_id,
         });
         mappings::delete(self.conn, id, site)?;
-        user_apps::delete_bare(self.conn, id, row.app_id)?;
         // Other sites may still be read under the app.
         let aliases = mappings::aliases(self.conn, id)?;
+        let users = user_apps::list_users(self.conn, id, row.app_id)?;
+        let keys = users.into_iter().map(|it| (it, row.app_id)).collect();
+        user_apps::delete_bare(self.conn, id, &aliases, &keys)?;
         let mut users = user_apps::list_users(self.conn, id, row.app_id)?;
         for source in aliases.sources(row.app_id) {
             users.extend(user_apps::list_users(self.conn, id, *source)?);
@@ -324,8 +327,10 @@ impl<'a> Triage<'a> {
     }
 
     fn refresh(&mut self, app_id: AppId, users: &[UserId]) -> Result<(), StoreError> {
-        let keys: BTreeSet<(UserId, AppId)> = users.iter().map(|it| (*it, app_id)).collect();
         let id = self.id();
+        let aliases = user_merges::aliases(self.conn, id)?;
+        let keys: BTreeSet<(UserId, AppId)> =
+            users.iter().map(|it| (aliases.resolve(*it), app_id)).collect();
         let locked: Vec<(UserId, AppId)> = keys.iter().copied().collect();
         let before = user_apps::lock_statuses(self.conn, id, &locked)?;
         activity::refresh(self.conn, &self.organization, &keys, &before, self.now)

@@ -143,7 +143,7 @@ pub fn set_all(
     Ok(outcome)
 }
 
-/// A user as it is stored.
+/// A user as it is stored; of one that was merged the other.
 ///
 /// # Errors
 /// When the database refuses.
@@ -152,5 +152,5 @@ pub fn find(
     organization_id: OrganizationId,
     user_id: UserId,
 ) -> Result<Option<UserRow>, StoreError> {
-    Ok(users::find_all(conn, organization_id, &[user_id])?.remove(&user_id))
+    users::find_read_as(conn, organization_id, user_id)
 }

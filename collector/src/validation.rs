@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use shared::activity::SourceKind;
 use shared::activity::validation::{ClientDate, ValidationReason, is_newer_than_client, verdict};
 
@@ -35,6 +35,13 @@ pub struct Checked {
     pub is_newer_than_client: bool,
 }
 
+fn day_of(date: ClientDate) -> NaiveDate {
+    match date {
+        ClientDate::Day(day) => day,
+        ClientDate::At(at) => at.date_naive(),
+    }
+}
+
 /// Checks every user-app of one app, and every row of the customer's. Which source gave a date takes
 /// more to find out: [`name_sources`] does it for the rows that somebody sees.
 ///
@@ -51,17 +58,21 @@ pub fn check(
     let mut clients: BTreeMap<String, Option<ClientDate>> =
         rows.into_iter().map(|it| (it.email, it.client)).collect();
     let addresses: Vec<&str> = clients.keys().map(String::as_str).collect();
-    let mut by_user: BTreeMap<UserId, String> = BTreeMap::new();
+    let mut by_user: BTreeMap<UserId, Vec<String>> = BTreeMap::new();
     for addresses in addresses.chunks(1_000) {
         let found = users::find_by_addresses(conn, organization_id, addresses)?;
-        by_user.extend(found.into_iter().map(|(address, user)| (user, address)));
+        for (address, user) in found {
+            by_user.entry(user).or_default().push(address);
+        }
     }
     let dates = list_user_apps::last_used_of_app(conn, organization_id, app_id)?;
     let mut checked: Vec<Checked> = dates
         .into_iter()
         .map(|it| {
-            let address = by_user.get(&it.user_id).unwrap_or(&it.email);
-            let client = clients.remove(address);
+            // Of several addresses of a person the newest date.
+            let addresses = by_user.remove(&it.user_id).unwrap_or_default();
+            let stated = addresses.iter().filter_map(|it| clients.remove(it));
+            let client = stated.max_by_key(|it| it.map(day_of));
             // What is written down, which is what lists and exports of other programs read.
             let (db, raw) = (it.last_used_at, it.reported_last_used_at);
             Checked {

@@ -223,8 +223,9 @@ pub fn reveal(
     now: DateTime<Utc>,
 ) -> Result<Revealed, ApiError> {
     let reason = check_reason(reason)?;
-    let found = users::find_all(conn, organization_id, &[user_id])?.remove(&user_id);
+    let found = users::find_read_as(conn, organization_id, user_id)?;
     let user = found.ok_or(ApiError::NotFound)?;
+    let user_id = user.user_id;
     let aliases = users::list_aliases(conn, organization_id, user_id)?;
     let object = Object { kind: "user", id: user_id.to_string() };
     let detail = json!({ "reason": reason });

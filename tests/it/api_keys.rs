@@ -203,6 +203,10 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
     let events = sites.map(|it| tests::factory::sign_in(it, monday())).to_vec();
     maria.batch(&tests::factory::batch(1, monday(), events)).await;
     let user_app = app.list("/v1/user-apps?app=slack").await[0]["user_app"].clone();
+    let jonas = app.installation_of("jonas@northwind.example").await;
+    let events = vec![tests::factory::visit("www.notion.so", monday())];
+    jonas.batch(&tests::factory::batch(1, monday(), events)).await;
+    let jonas = app.list("/v1/users?email=jonas@northwind.example").await[0]["user_id"].clone();
     let writer = app.writer();
     let n_lines = || async { app.list("/v1/audit?actor_kind=api_key&limit=1000").await.len() };
     let mut covered: Vec<String> = Vec::new();
@@ -210,6 +214,7 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
     let slack = app.list("/v1/apps").await[0]["app_id"].clone();
     let maria = app.list("/v1/users?email=maria@northwind.example").await[0]["user_id"].clone();
     let mut ids = std::collections::BTreeMap::from([
+        ("merged_user_id", jonas),
         ("app_id", slack),
         ("user_id", maria),
         ("user_app", user_app),
@@ -224,6 +229,12 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
         ),
         ("put /v1/user-apps/statuses", "", r#"{"user_apps":["{user_app}"],"status":"inactive"}"#),
         ("put /v1/users/kinds", "", r#"{"users":["maria@northwind.example"],"type":"external"}"#),
+        (
+            "post /v1/users/merges",
+            "",
+            r#"{"user":"jonas@northwind.example","into":"maria@northwind.example"}"#,
+        ),
+        ("delete /v1/users/merges/{user}", "", "merged_user_id"),
         ("put /v1/licenses", "license_id", r#"{"app":"slack","name":"Pro","n_purchased":2}"#),
         (
             "put /v1/license-assignments",

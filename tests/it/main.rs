@@ -74,6 +74,9 @@ mod views;
 /// People by pseudonyms.
 mod pseudonyms;
 
+/// One person who was known by two addresses.
+mod merges;
+
 /// Who leaves, and the ways into their accounts.
 mod offboarding;
 

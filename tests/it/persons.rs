@@ -198,6 +198,7 @@ async fn an_export_holds_every_table_that_names_the_person_and_nobody_else() {
     expect![[r#"
         users 1
         user_aliases 1
+        user_merges 0
         user_fields 1
         user_apps 2
         user_app_sources 4

@@ -25,7 +25,7 @@ use crate::store::organizations::Organization;
 use crate::store::sources::SourceRow;
 use crate::store::user_app_sources::{self, AccountRow};
 use crate::store::word::{LimitClock, LimitScope, Word, word};
-use crate::store::{mappings, user_apps};
+use crate::store::{mappings, user_apps, user_merges};
 
 /// A status and why, in JSON.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -150,9 +150,11 @@ pub fn explain_user_app(
     }
     let known = activity::find_facts(conn, organization_id, &[key])?;
     let known = known.get(&key).cloned().unwrap_or_default();
-    let kept_under = mappings::aliases(conn, organization_id)?.with_sources(&[app_id]);
+    let aliases = mappings::aliases(conn, organization_id)?;
+    let (kept_of, kept_under) =
+        (aliases.users.with_sources(&[user_id]), aliases.with_sources(&[app_id]));
     let accounts =
-        user_app_sources::list_accounts(conn, organization_id, &[user_id], &kept_under, None)?;
+        user_app_sources::list_accounts(conn, organization_id, &kept_of, &kept_under, None)?;
     let thresholds = organization.thresholds(app_id);
     let (assessment, evidence) = explain(known.facts(), thresholds, now);
     let limit = |clock| {
@@ -306,6 +308,7 @@ pub async fn show_license(
     let (now, callers) = (collector.clock.now(), collector.callers.clone());
     let explanation = collector.db.run(move |conn| {
         let organization = callers.organization(conn, reader.organization_id)?;
+        let user_id = user_merges::aliases(conn, reader.organization_id)?.resolve(user_id);
         let all = assessed::assess_all(conn, &organization, None, now)?.assigned;
         let is_wanted = |it: &&assessed::AssessedLicense| {
             it.assignment.license_id == license_id && it.assignment.user_id == user_id

@@ -130,6 +130,6 @@ fn note(
 fn has_left(conn: &mut DbConnection, row: &InstallationRow) -> Result<bool, ApiError> {
     let is_proven = row.identity_method.is_some_and(|it| is_proof(it.0));
     let Some(user_id) = row.user_id.filter(|_| is_proven) else { return Ok(false) };
-    let users = users::find_all(conn, row.organization_id, &[user_id])?;
-    Ok(users.get(&user_id).is_some_and(|it| it.status.0 == UserStatus::Past))
+    let person = users::find_read_as(conn, row.organization_id, user_id)?;
+    Ok(person.is_some_and(|it| it.status.0 == UserStatus::Past))
 }

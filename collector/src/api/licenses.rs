@@ -338,7 +338,7 @@ pub async fn put_assignment(
         let is_there =
             licenses::list(conn, id, None)?.iter().any(|it| it.license_id == new.license_id);
         let address = new.user.trim().to_lowercase();
-        let found = users::find_by_addresses(conn, id, &[&address])?;
+        let found = users::find_kept_under(conn, id, &[&address])?;
         let user_id = found.get(&address).copied().filter(|_| is_there).ok_or_else(|| {
             ApiError::Invalid(format!("there is no such license, or no user {address:?}"))
         })?;

@@ -16,6 +16,7 @@ pub mod discoveries;
 pub mod explain;
 pub mod installations;
 pub mod licenses;
+pub mod merges;
 pub mod offboardings;
 pub mod reports;
 pub mod sources;
@@ -41,7 +42,7 @@ pub mod openapi;
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
 use crate::lists::Ask;
 use crate::problem::ApiError;
-use crate::store::{StoreError, apps as app_rows};
+use crate::store::{StoreError, apps as app_rows, user_merges};
 use crate::veil;
 
 /// The ids behind a filter of users, each an address or an id; none when the filter is not set. Who is
@@ -52,7 +53,9 @@ fn find_users(
     ask: &Ask,
 ) -> Result<Option<Vec<UserId>>, ApiError> {
     let Some(names) = ask.texts("user") else { return Ok(None) };
-    Ok(Some(veil::find_named(conn, organization_id, &names)?.into_values().collect()))
+    let found = veil::find_named(conn, organization_id, &names)?.into_values();
+    let aliases = user_merges::aliases(conn, organization_id)?;
+    Ok(Some(found.map(|it| aliases.resolve(it)).collect()))
 }
 
 /// The ids behind a filter of apps, each a slug, a discovered site or an id; none when the filter is not

@@ -19,7 +19,7 @@ use crate::server::Collector;
 use crate::statuses::by::{MANUAL, WORKFLOW};
 use crate::store::audit::Actor;
 use crate::store::organizations::Organization;
-use crate::store::user_apps;
+use crate::store::{user_apps, user_merges};
 use crate::{offboarding, statuses};
 
 /// User-apps in one request.
@@ -93,10 +93,12 @@ fn set(
     now: DateTime<Utc>,
 ) -> Result<StatusAnswer, ApiError> {
     let id = organization.organization_id;
+    user_merges::hold(conn, id)?;
+    let aliases = user_merges::aliases(conn, id)?;
     let mut unknown = Vec::new();
     let mut keys: Vec<UserAppKey> = Vec::new();
     for text in &request.user_apps {
-        let key = parse_user_app(text);
+        let key = parse_user_app(text).map(|(user, app)| (aliases.resolve(user), app));
         let found = match key {
             Some((user, app)) => user_apps::find_all(conn, id, &[user], &[app])?,
             None => Vec::new(),

@@ -145,11 +145,11 @@ pub(crate) fn find_days(
     let users: BTreeSet<UserId> = keys.iter().map(|it| it.0).collect();
     let apps: BTreeSet<AppId> = keys.iter().map(|it| it.1).collect();
     let users: Vec<UserId> = users.into_iter().collect();
-    let apps = aliases.with_sources(&apps.into_iter().collect::<Vec<_>>());
+    let apps: Vec<AppId> = apps.into_iter().collect();
+    let found = user_apps::list_usage_days(conn, organization_id, aliases, &users, &apps, since)?;
     let mut days: HashMap<UserAppKey, BTreeSet<NaiveDate>> = HashMap::new();
-    for (user, app, day) in user_apps::list_usage_days(conn, organization_id, &users, &apps, since)?
-    {
-        days.entry((user, aliases.resolve(app))).or_default().insert(day);
+    for (user, app, day) in found {
+        days.entry((user, app)).or_default().insert(day);
     }
     Ok(days)
 }

@@ -9,11 +9,12 @@ use super::{find_apps, find_users};
 use crate::db::{AppId, UserId};
 use crate::extract::Reader;
 use crate::lists::{
-    Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, list_params,
+    Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, fill, list_params,
 };
 use crate::problem::ApiError;
 use crate::server::Collector;
-use crate::store::lists::usage_days::{self as list_usage_days};
+use crate::store::lists::usage_days::{self as list_usage_days, UsageDay};
+use crate::store::{Page, StoreError};
 
 /// One day, in the organization's time zone, on which a user used an app.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -50,8 +51,8 @@ static USAGE_DAYS: ListSpec = ListSpec {
 };
 list_params!(UsageDaysParams, USAGE_DAYS);
 
-/// Days of use, by user, app and day. A day on which several sites of one app were used is listed once per
-/// site.
+/// Days of use, by user, app and day. A day counts once, whichever sites of an app were used and whichever of a
+/// person's addresses was.
 #[utoipa::path(
     get, path = "/v1/usage-days", tag = "usage", operation_id = "list_usage_days",
     params(UsageDaysParams),
@@ -72,16 +73,24 @@ pub async fn list(
             used_after: ask.day("used_after"),
             used_before: ask.day("used_before"),
         };
-        let page = ask.page::<(UserId, AppId, NaiveDate)>()?;
-        let (is_descending, limit) = (ask.sort.is_descending, page.limit);
-        let (rows, aliases) =
-            list_usage_days::list(conn, organization_id, filter, page.after, is_descending, limit)?;
-        let part = Part::cut(rows, ask, bytes_of);
-        Ok(part.map(|(user_id, app_id, used_on)| UsageDayItem {
-            user_id,
-            app_id: aliases.resolve(app_id),
-            used_on,
-        }))
+        let is_descending = ask.sort.is_descending;
+        let read = |page: Page<UsageDay>| {
+            let (filter, after) = (filter.clone(), page.after);
+            let rows = list_usage_days::list(
+                conn,
+                organization_id,
+                filter,
+                after,
+                is_descending,
+                page.limit,
+            )?;
+            let row =
+                |(kept, read): (UsageDay, Option<UsageDay>)| (kept, read.map(|it| (kept, it)));
+            Ok::<_, StoreError>(rows.into_iter().map(row).collect())
+        };
+        let rows = fill(ask.page::<UsageDay>()?, read)?;
+        let part = Part::cut(rows, ask, |(kept, _)| bytes_of(kept));
+        Ok(part.map(|(_, (user_id, app_id, used_on))| UsageDayItem { user_id, app_id, used_on }))
     })
     .await
 }

@@ -27,7 +27,7 @@ use crate::store::organizations::Organization;
 use crate::store::user_apps::UserAppRow;
 use crate::store::word::{UserStatus, Word};
 use crate::store::{
-    Page, StoreError, apps, license_assignments, mappings, user_app_sources, user_apps,
+    Page, StoreError, apps, license_assignments, mappings, user_app_sources, user_apps, user_merges,
 };
 use crate::veil::{self, Veil};
 
@@ -292,11 +292,18 @@ impl Wanted {
             let of = |(row, it): &Assessed| ((row.user_id, row.app_id), it.last_used_at);
             return Ok(rows.iter().map(of).collect());
         };
+        let aliases = mappings::aliases(conn, organization_id)?;
         let users: Vec<UserId> = rows.iter().map(|it| it.0.user_id).collect();
         let apps: Vec<AppId> = rows.iter().map(|it| it.0.app_id).collect();
+        let (users, apps) = (aliases.users.with_sources(&users), aliases.with_sources(&apps));
         let held =
             user_app_sources::find_of_source(conn, organization_id, source_id, &users, &apps)?;
-        Ok(held.into_iter().map(|(key, it)| (key, it.facts().last_used_at())).collect())
+        let mut newest: HashMap<UserAppKey, Option<DateTime<Utc>>> = HashMap::new();
+        for (key, it) in held {
+            let newest = newest.entry(aliases.key(key)).or_default();
+            *newest = it.facts().last_used_at().max(*newest);
+        }
+        Ok(newest)
     }
 }
 
@@ -331,7 +338,9 @@ pub(super) async fn answer_about<T: Serialize + Send + 'static>(
     let (now, callers) = (collector.clock.now(), collector.callers.clone());
     let document = collector.db.run(move |conn| {
         let organization = callers.organization(conn, reader.organization_id)?;
-        read(conn, &organization, key, now)
+        // What is kept under a merged user is read under the other.
+        let user_id = user_merges::aliases(conn, reader.organization_id)?.resolve(key.0);
+        read(conn, &organization, (user_id, key.1), now)
     });
     Ok(HttpResponse::Ok().json(document.await?))
 }

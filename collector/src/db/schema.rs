@@ -82,6 +82,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    user_merges (organization_id, user_id) {
+        organization_id -> Binary,
+        user_id -> Binary,
+        into_user_id -> Binary,
+        read_as_user_id -> Binary,
+        merged_at -> Timestamp,
+        merged_by -> Text,
+    }
+}
+
+diesel::table! {
     apps (organization_id, app_id) {
         organization_id -> Binary,
         app_id -> Binary,
@@ -670,6 +681,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     sources,
     users,
     user_aliases,
+    user_merges,
     apps,
     discoveries,
     mappings,

@@ -131,7 +131,8 @@ pub fn note_refusal(
     )
 }
 
-/// The user that an address signs in as: the owner of a known alias, or an address of a work domain.
+/// The user that an address signs in as: the owner of a known alias, or an address of a work domain. Who was
+/// merged signs in as the other, and what they report is kept under their own address.
 ///
 /// # Errors
 /// The refusal, inside; outside, when the database refuses.
@@ -150,8 +151,8 @@ pub fn find_person(
         }
         None => return Ok(Err(Refusal::NotWork)),
     };
-    let found = users::find_all(conn, organization_id, &[user_id])?;
-    let is_person = found.get(&user_id).is_some_and(users::UserRow::may_sign_in);
+    let person = users::find_read_as(conn, organization_id, user_id)?;
+    let is_person = person.is_some_and(|it| it.may_sign_in());
     Ok(if is_person { Ok(user_id) } else { Err(Refusal::NotCurrent) })
 }
 

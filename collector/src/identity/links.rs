@@ -15,7 +15,7 @@ use crate::db::{DbConnection, InstallationId, OrganizationId};
 use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
 use crate::store::sign_in_links::{self, SignInLinkRow};
-use crate::store::{StoreError, users};
+use crate::store::{StoreError, user_merges, users};
 use crate::tokens::{Token, TokenKind};
 
 /// How long a link signs somebody in (`product.md`, defaults).
@@ -151,8 +151,9 @@ fn is_taken(
 ) -> Result<bool, StoreError> {
     let is_proven = installation.identity_method.is_some_and(|it| crate::callers::is_proof(it.0));
     let Some(user_id) = installation.user_id.filter(|_| is_proven) else { return Ok(false) };
-    let owners =
-        users::find_by_addresses(conn, installation.organization_id, &[link.email.as_str()])?;
+    let id = installation.organization_id;
+    let user_id = user_merges::aliases(conn, id)?.resolve(user_id);
+    let owners = users::find_by_addresses(conn, id, &[link.email.as_str()])?;
     Ok(owners.get(&link.email) != Some(&user_id))
 }
 

@@ -22,12 +22,13 @@ use crate::store::installations::{self, SequenceRow};
 use crate::store::organizations::Organization;
 use crate::store::user_app_sources::{self, NewestDates, UserAppSource};
 use crate::store::user_apps::{self, UserAppUpdate};
+use crate::store::user_merges::{self, UserAliases};
 use crate::store::word::UserType;
 use crate::store::{StoreError, due_assessments, mappings, sources, users};
 use crate::webhooks::events;
 
-/// Ids that a writer has seen, so that a known user or app needs no query. Forgotten every minute:
-/// another collector may have made two users one.
+/// Ids that a writer has seen, so that a known user or app needs no query: those under which facts are kept,
+/// which no merge and no mapping changes. Forgotten every minute: another collector may have erased a user.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     apps: HashMap<(OrganizationId, AppKey), AppId>,
@@ -233,7 +234,7 @@ fn resolve_users(
     if missing.is_empty() {
         return Ok(found);
     }
-    found.extend(users::find_by_addresses(conn, organization_id, &missing)?);
+    found.extend(users::find_kept_under(conn, organization_id, &missing)?);
     missing.retain(|it| !found.contains_key(*it));
     if missing.is_empty() {
         return Ok(found);
@@ -242,7 +243,7 @@ fn resolve_users(
         // A batch with an address that is not a work address was refused when it was read.
         users::insert_missing(conn, organization_id, address, UserType::Employee, now)?;
     }
-    found.extend(users::find_by_addresses(conn, organization_id, &missing)?);
+    found.extend(users::find_kept_under(conn, organization_id, &missing)?);
     Ok(found)
 }
 
@@ -362,7 +363,10 @@ fn write_plan(
 ) -> Result<(), StoreError> {
     let organization_id = organization.organization_id;
     let source_id = organization.extension_source_id;
-    // What a mapping joins is assessed from all that it joins.
+    if !plan.activities.is_empty() {
+        user_merges::hold(conn, organization_id)?;
+    }
+    // What a mapping or a merge joins is assessed from all that it joins.
     let aliases = mappings::aliases(conn, organization_id)?;
     let joined = aliases.joined(plan.user_apps.keys().copied());
     // Before the facts change: one statement per group locks what is assessed, and says what it was.
@@ -406,7 +410,7 @@ fn write_plan(
             .collect();
         due_assessments::insert(conn, organization_id, &due)?;
         let alone = assessments.into_iter();
-        let alone = alone.filter(|it| !aliases.is_hidden(it.0.1) && !joined.contains(&it.0));
+        let alone = alone.filter(|it| !aliases.hides(it.0) && !joined.contains(&it.0));
         activity::note_changes(conn, organization, &before, alone, now)?;
     }
     let days: Vec<(UserId, AppId, NaiveDate)> = plan.usage_days.iter().copied().collect();
@@ -414,15 +418,17 @@ fn write_plan(
     if !plan.activities.is_empty() {
         activities::insert(conn, organization_id, source_id, &plan.activities)?;
     }
+    activity::refresh(conn, organization, &joined, &before, now)?;
     for (&app_id, &seen) in &plan.discovered {
         discoveries::add(conn, organization_id, app_id, seen)?;
         let n_new = || {
             let of_app = plan.user_apps.keys().filter(|it| it.1 == app_id);
-            of_app.filter(|it| !before.contains_key(it)).count()
+            let people = of_app.map(|it| (aliases.users.resolve(it.0), it.1));
+            let new: BTreeSet<_> = people.filter(|it| !before.contains_key(it)).collect();
+            new.len()
         };
         events::of_discovery(conn, organization, app_id, seen, n_new, now)?;
     }
-    activity::refresh(conn, organization, &joined, &before, now)?;
     Ok(())
 }
 
@@ -465,7 +471,9 @@ fn assess_all(
         .collect();
     if !silent.is_empty() {
         let silent: Vec<UserId> = silent.into_iter().collect();
-        let heartbeats = installations::newest_heartbeats(conn, organization_id, &silent)?;
+        // What is read together is assessed together, in `activity::refresh`.
+        let alone = UserAliases::default();
+        let heartbeats = installations::newest_heartbeats(conn, organization_id, &alone, &silent)?;
         for (key, assessment) in &mut assessments {
             if let (Some(at), Some(sources)) = (heartbeats.get(&key.0), facts.get(key)) {
                 let facts = Facts { sources, last_heartbeat_at: Some(*at) };

@@ -111,8 +111,8 @@ fn find(
 ) -> Result<Found, ApiError> {
     let (id, now) = (organization.organization_id, calendar.now());
     let aliases = mappings::aliases(conn, id)?;
-    // What a mapping gave to an app is explained there.
-    let key = (user_id, aliases.resolve(app_id));
+    // What a mapping gave to an app, or a merge to a person, is explained there.
+    let key = aliases.key((user_id, app_id));
     let explanation = explain_user_app(conn, &organization, key, now)?;
     let found = user_apps::find_all(conn, id, &[key.0], &[key.1])?.pop();
     let mut row = found.ok_or(ApiError::NotFound)?;

@@ -20,6 +20,7 @@ pub mod installations;
 pub mod licenses;
 pub mod limits;
 pub mod mailings;
+pub mod merges;
 pub mod offboarding;
 pub mod overview;
 pub mod package;

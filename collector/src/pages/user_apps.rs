@@ -20,11 +20,10 @@ use super::frame::CallerFrame;
 use super::list::Pager;
 use super::saved_views::SavedViews;
 use super::words::{self, Address, Calendar, Cell, Explanation};
-use crate::db::{AppId, DbConnection, OrganizationId, UserId};
+use crate::db::{AppId, DbConnection, UserId};
 use crate::figures::UserFigures;
 use crate::server::Collector;
 use crate::store::apps::AppRow;
-use crate::store::mappings::Aliases;
 use crate::store::organizations::Organization;
 use crate::store::user_apps::{self, UserAppRow};
 use crate::store::users::UserRow;
@@ -90,7 +89,7 @@ pub struct Known {
 }
 
 /// Assesses these user-apps and keeps what their answers were made from. Those that are read under
-/// another app are left out.
+/// another are left out.
 ///
 /// # Errors
 /// When the database refuses.
@@ -102,16 +101,17 @@ pub fn know(
 ) -> Result<Vec<Known>, StoreError> {
     let id = organization.organization_id;
     let aliases = mappings::aliases(conn, id)?;
-    rows.retain(|it| !aliases.is_hidden(it.app_id));
+    rows.retain(|it| !aliases.hides((it.user_id, it.app_id)));
     let users: BTreeSet<UserId> = rows.iter().map(|it| it.user_id).collect();
     let apps: BTreeSet<AppId> = rows.iter().map(|it| it.app_id).collect();
     let (users, apps): (Vec<_>, Vec<_>) = (users.into_iter().collect(), apps.into_iter().collect());
     let mut facts: HashMap<(UserId, AppId), Vec<SourceFacts>> = HashMap::new();
-    for it in user_app_sources::list(conn, id, &users, &aliases.with_sources(&apps), None)? {
-        facts.entry((it.user_id, aliases.resolve(it.app_id))).or_default().push(it.facts);
+    let (kept_of, kept_under) = (aliases.users.with_sources(&users), aliases.with_sources(&apps));
+    for it in user_app_sources::list(conn, id, &kept_of, &kept_under, None)? {
+        facts.entry(aliases.key((it.user_id, it.app_id))).or_default().push(it.facts);
     }
-    take_sign_ins(conn, id, &aliases, &users, &apps, &mut rows)?;
-    let heartbeats = installations::newest_heartbeats(conn, id, &users)?;
+    user_apps::widen(conn, id, &aliases, &mut rows)?;
+    let heartbeats = installations::newest_heartbeats(conn, id, &aliases.users, &users)?;
     let know = |row: UserAppRow| {
         let sources = facts.remove(&(row.user_id, row.app_id)).unwrap_or_default();
         let last_heartbeat_at = heartbeats.get(&row.user_id).copied();
@@ -120,37 +120,6 @@ pub fn know(
         Known { row, assessment, sources, last_heartbeat_at }
     };
     Ok(rows.into_iter().map(know).collect())
-}
-
-/// How somebody signed in last may be kept under a site that is read as the app.
-fn take_sign_ins(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    aliases: &Aliases,
-    users: &[UserId],
-    apps: &[AppId],
-    rows: &mut [UserAppRow],
-) -> Result<(), StoreError> {
-    let sources: Vec<AppId> = apps.iter().flat_map(|it| aliases.sources(*it)).copied().collect();
-    if sources.is_empty() {
-        return Ok(());
-    }
-    let mut newest = HashMap::new();
-    for it in user_apps::find_all(conn, organization_id, users, &sources)? {
-        let known = newest.entry((it.user_id, aliases.resolve(it.app_id))).or_default();
-        let other = (it.last_sign_in_at, it.last_sign_in_method);
-        if *known < other {
-            *known = other;
-        }
-    }
-    for row in rows {
-        if let Some(other) = newest.remove(&(row.user_id, row.app_id))
-            && row.last_sign_in_at < other.0
-        {
-            (row.last_sign_in_at, row.last_sign_in_method) = other;
-        }
-    }
-    Ok(())
 }
 
 /// Puts user-apps into rows.
@@ -172,10 +141,9 @@ pub fn lines(
     let apps = apps::find_all(conn, id, &app_ids)?;
     let since = first_day(calendar);
     let aliases = mappings::aliases(conn, id)?;
-    let kept_under = aliases.with_sources(&app_ids);
     let mut days: HashMap<(UserId, AppId), BTreeSet<NaiveDate>> = HashMap::new();
-    for it in user_apps::list_usage_days(conn, id, &user_ids, &kept_under, since)? {
-        days.entry((it.0, aliases.resolve(it.1))).or_default().insert(it.2);
+    for it in user_apps::list_usage_days(conn, id, &aliases, &user_ids, &app_ids, since)? {
+        days.entry((it.0, it.1)).or_default().insert(it.2);
     }
     let line = |it: &Known| {
         let (user, app) = (users.get(&it.row.user_id)?, apps.get(&it.row.app_id)?);
@@ -460,7 +428,10 @@ pub fn apps_per_day(
     let Some(first) = days.first() else { return Ok(Vec::new()) };
     let id = organization.organization_id;
     let aliases = mappings::aliases(conn, id)?;
-    let rows = figures::list_usage_days(conn, id, user_id, user_id, *first)?;
+    let mut rows = Vec::new();
+    for it in aliases.users.with_sources(&[user_id]) {
+        rows.extend(figures::list_usage_days(conn, id, it, it, *first)?);
+    }
     let apps = rows.into_iter().map(|(_, app_id, day)| (day, aliases.resolve(app_id)));
     let mut counts: HashMap<NaiveDate, i64> = HashMap::new();
     for (day, _) in apps.collect::<BTreeSet<(NaiveDate, AppId)>>() {

@@ -19,6 +19,7 @@ use super::export::{self, Format};
 use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
 use super::list::Pager;
+use super::merges::{self, Person};
 use super::offboarding::OffboardingPart;
 use super::saved_views::SavedViews;
 use super::user_apps::{self as rows, Line, Link};
@@ -35,7 +36,7 @@ use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
 use crate::store::users::UserRow;
 use crate::store::word::{UserStatus, UserType, parse_word, word};
-use crate::store::{installations, user_apps};
+use crate::store::{installations, user_apps, user_merges};
 use crate::user_kinds::{self, Kind};
 use crate::veil::{self, MAX_REASON, Revealed};
 use crate::views;
@@ -453,6 +454,7 @@ struct UserPage {
     lines: Vec<Line>,
     n_lines: String,
     installations: Vec<InstallationLine>,
+    person: Person,
     kinds: Vec<Choice>,
     current: Vec<Choice>,
     /// People are shown by pseudonyms.
@@ -492,6 +494,11 @@ pub async fn show(
     Query(query): Query<ShowQuery>,
 ) -> Result<HttpResponse, PageError> {
     let user_id: UserId = path.parse().map_err(|_| ApiError::NotFound)?;
+    let id = caller.organization_id();
+    let aliases = collector.db.run(move |conn| user_merges::aliases(conn, id)).await?;
+    if aliases.is_hidden(user_id) {
+        return Ok(answer::redirect_to(&format!("/users/{}", aliases.resolve(user_id))));
+    }
     answer::page(&load(caller, &collector, user_id, query, None).await?)
 }
 
@@ -587,14 +594,16 @@ async fn load(
             let lines = rows::lines(conn, &shared, &calendar, &known)?;
             let values = rows::apps_per_day(conn, &shared, user_id, &chart_days)?;
             let browsers = installations::list_of_user(conn, id, user_id)?;
+            let person = merges::find(conn, id, user_id, &calendar)?;
             let offboarding = match is_offboarding {
                 true => Some(offboardings::find(conn, &shared, user_id, now)?),
                 false => None,
             };
-            Ok::<_, ApiError>(Some((user, tally, lines, values, browsers, offboarding)))
+            Ok::<_, ApiError>(Some((user, tally, lines, values, browsers, person, offboarding)))
         })
         .await?;
-    let (user, tally, lines, values, browsers, offboarding) = found.ok_or(ApiError::NotFound)?;
+    let (user, tally, lines, values, browsers, person, offboarding) =
+        found.ok_or(ApiError::NotFound)?;
     let path = format!("/users/{user_id}");
     let views = VIEWS.map(|(it, name)| View {
         name,
@@ -627,6 +636,7 @@ async fn load(
         path,
         lines,
         installations: browsers.iter().map(|it| line_of(it, &organization, &calendar)).collect(),
+        person,
         kinds: filters::choices(&KINDS, self::word(user.user_type.0)),
         current: filters::choices(&PRESENCE, self::word(user.status.0)),
         caller: CallerFrame::new(&caller, &organization, "/users"),

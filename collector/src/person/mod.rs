@@ -20,6 +20,7 @@ use crate::store::admins;
 use crate::store::audit::{self, Actor, Object};
 use crate::store::person::{Fate, Held, Person};
 use crate::store::sync_sessions::{self, SyncPageRow};
+use crate::store::user_merges;
 
 /// One part of what is held, in numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +99,7 @@ pub fn erase(
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Vec<Count>, ApiError> {
+    user_merges::lock(conn, person.organization_id)?;
     for address in &person.addresses {
         if admins::find_by_email(conn, address)?.is_some() {
             return Err(ApiError::Conflict(format!(

@@ -21,7 +21,7 @@ use crate::store::user_app_sources::{self, AccountRow};
 use crate::store::user_apps::{self, UserAppUpdate};
 use crate::store::word::{SyncMode, UserType, Word};
 use crate::store::{
-    StoreError, due_assessments, license_assignments, mappings, user_fields, users,
+    StoreError, due_assessments, license_assignments, mappings, user_fields, user_merges, users,
 };
 use crate::webhooks::events;
 
@@ -81,7 +81,7 @@ fn resolve_users(
     let organization_id = organization.organization_id;
     let wanted: BTreeSet<&str> = facts.iter().map(|it| it.email.as_str()).collect();
     let wanted: Vec<&str> = wanted.into_iter().collect();
-    let mut found = users::find_by_addresses(conn, organization_id, &wanted)?;
+    let mut found = users::find_kept_under(conn, organization_id, &wanted)?;
     let missing: Vec<&str> = wanted.into_iter().filter(|it| !found.contains_key(*it)).collect();
     if missing.is_empty() {
         return Ok(found);
@@ -90,7 +90,7 @@ fn resolve_users(
         let user_type = user_type(address, organization);
         users::insert_missing(conn, organization_id, address, user_type, now)?;
     }
-    found.extend(users::find_by_addresses(conn, organization_id, &missing)?);
+    found.extend(users::find_kept_under(conn, organization_id, &missing)?);
     Ok(found)
 }
 
@@ -126,6 +126,7 @@ pub fn apply(
     now: DateTime<Utc>,
 ) -> Result<Applied, StoreError> {
     let organization_id = organization.organization_id;
+    user_merges::hold(conn, organization_id)?;
     let names: BTreeSet<&str> = facts.iter().map(|it| it.app.as_str()).collect();
     let apps = resolve_apps(conn, organization, &names, now)?;
     let users = resolve_users(conn, organization, facts, now)?;
@@ -319,7 +320,7 @@ fn update_user_apps(
     }
     let organization_id = organization.organization_id;
     let keys: Vec<UserAppKey> = touched.keys().copied().collect();
-    // What a mapping joins is assessed from all that it joins.
+    // What a mapping or a merge joins is assessed from all that it joins.
     let aliases = mappings::aliases(conn, organization_id)?;
     let joined = aliases.joined(keys.iter().copied());
     let locked: BTreeSet<UserAppKey> = keys.iter().chain(&joined).copied().collect();
@@ -346,7 +347,7 @@ fn update_user_apps(
         .collect();
     due_assessments::insert(conn, organization_id, &due)?;
     let alone = assessments.into_iter();
-    let alone = alone.filter(|it| !aliases.is_hidden(it.0.1) && !joined.contains(&it.0));
+    let alone = alone.filter(|it| !aliases.hides(it.0) && !joined.contains(&it.0));
     activity::note_changes(conn, organization, &before, alone, now)?;
     activity::refresh(conn, organization, &joined, &before, now)
 }
@@ -421,6 +422,7 @@ pub fn remove(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let organization_id = organization.organization_id;
+    user_merges::hold(conn, organization_id)?;
     let keys: Vec<UserAppKey> = accounts.iter().map(|it| (it.user_id, it.app_id)).collect();
     for account in accounts {
         let gone = AccountRow {

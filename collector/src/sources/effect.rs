@@ -1,14 +1,16 @@
 //! What a source contributes to what is shown, and so what is missing when it goes quiet.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use shared::activity::{Reason, explain};
 
 use crate::activity;
 use crate::db::DbConnection;
-use crate::store::StoreError;
 use crate::store::organizations::Organization;
 use crate::store::reassessments::{self, Reach};
 use crate::store::sources::SourceRow;
+use crate::store::{StoreError, mappings};
 
 /// Accounts of one source, counted by what it does for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +45,8 @@ pub fn count(
     let id = organization.organization_id;
     let reach = Reach::Source(source.source_id);
     let mut effect = Effect::default();
-    let mut after = None;
+    let aliases = mappings::aliases(conn, id)?;
+    let (mut after, mut seen) = (None, BTreeSet::new());
     loop {
         let keys = reassessments::list_keys(conn, id, reach, after, 1_000)?;
         let Some(last) = keys.last() else { return Ok(effect) };
@@ -52,6 +55,7 @@ pub fn count(
             return Ok(effect);
         }
         after = Some(*last);
+        let keys = aliases.keys_once(&keys, &mut seen);
         for (key, known) in activity::find_facts(conn, id, &keys)? {
             let own = known.sources.iter().filter(|it| it.source_id == source.source_id);
             let own: Vec<_> = own.map(|it| it.facts).collect();

@@ -406,7 +406,7 @@ fn existing_accounts(
     }
     let addresses: BTreeSet<&str> = facts.iter().map(|it| it.email.as_str()).collect();
     let addresses: Vec<&str> = addresses.into_iter().collect();
-    let found = users::find_by_addresses(conn, organization_id, &addresses)?;
+    let found = users::find_kept_under(conn, organization_id, &addresses)?;
     let key = |it: &Fact| Some((*found.get(&it.email)?, *apps.get(it.app.as_str())?));
     Ok(facts.iter().filter_map(key).collect())
 }

@@ -242,9 +242,10 @@ pub fn list_times(
 ) -> Result<Vec<DateTime<Utc>>, StoreError> {
     let aliases = super::mappings::aliases(conn, organization_id)?;
     let kept_under = aliases.with_sources(&[aliases.resolve(app_id)]);
+    let kept_of = aliases.users.with_sources(&[aliases.users.resolve(user_id)]);
     let rows: Vec<NaiveDateTime> = activities::table
         .filter(activities::organization_id.eq(organization_id))
-        .filter(activities::user_id.eq(user_id))
+        .filter(activities::user_id.eq_any(kept_of))
         .filter(activities::app_id.eq_any(kept_under))
         .filter(activities::occurred_at.ge(since.naive_utc()))
         .filter(activities::activity_type.ne(EventKind::SignInAttempt.as_str()))

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 
 use super::StoreError;
+use super::user_merges::unmerged;
 use super::word::{AppKind, DiscoveryState, Word};
 use crate::db::schema::{
     activities, apps, discoveries, licenses, mappings, matching_rules, spend_lines, user_apps,
@@ -301,6 +302,7 @@ pub fn count_users(
     Ok(user_apps::table
         .filter(user_apps::organization_id.eq(organization_id))
         .filter(user_apps::app_id.eq_any(ids))
+        .filter(unmerged!(organization_id, user_apps::user_id))
         .group_by(user_apps::app_id)
         .select((user_apps::app_id, diesel::dsl::count_star()))
         .load(conn)?

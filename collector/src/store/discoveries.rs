@@ -8,6 +8,7 @@ use diesel::prelude::*;
 
 use super::apps::{self, AppRow};
 use super::mappings;
+use super::user_merges::unmerged;
 use super::word::{DiscoveryState, Word};
 use super::{Page, StoreError};
 use crate::db::schema::{deny_sites, discoveries, user_apps};
@@ -95,6 +96,7 @@ fn describe(
         let rows: Vec<(AppId, i64)> = user_apps::table
             .filter(user_apps::organization_id.eq(organization_id))
             .filter(user_apps::app_id.eq_any(ids))
+            .filter(unmerged!(organization_id, user_apps::user_id))
             .group_by(user_apps::app_id)
             .select((user_apps::app_id, count_star()))
             .load(conn)?;

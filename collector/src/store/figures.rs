@@ -2,6 +2,8 @@
 //!
 //! Every part is a range of a primary key, so that no hot row needs an index for it.
 
+use std::collections::HashMap;
+
 use chrono::{NaiveDate, NaiveDateTime};
 use diesel::dsl::count_star;
 use diesel::prelude::*;
@@ -10,6 +12,7 @@ use shared::wire::EventKind;
 
 use super::StoreError;
 use super::apps::AppRow;
+use super::user_merges;
 use super::users::UserRow;
 use super::word::Word;
 use crate::db::schema::{activities, apps, installations, usage_days, user_apps, users};
@@ -138,7 +141,7 @@ pub fn list_apps(
 pub fn count_browsers(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
-) -> Result<Vec<(UserId, i64)>, StoreError> {
+) -> Result<HashMap<UserId, i64>, StoreError> {
     let rows: Vec<(Option<UserId>, i64)> = installations::table
         .filter(installations::organization_id.eq(organization_id))
         .filter(installations::revoked_at.is_null())
@@ -146,5 +149,12 @@ pub fn count_browsers(
         .group_by(installations::user_id)
         .select((installations::user_id, count_star()))
         .load(conn)?;
-    Ok(rows.into_iter().filter_map(|(user, n)| Some((user?, n))).collect())
+    let aliases = user_merges::aliases(conn, organization_id)?;
+    let mut counts: HashMap<UserId, i64> = HashMap::with_capacity(rows.len());
+    for (user, n) in rows {
+        if let Some(user) = user {
+            *counts.entry(aliases.resolve(user)).or_default() += n;
+        }
+    }
+    Ok(counts)
 }

@@ -9,6 +9,7 @@ use diesel::sql_types::{Array, BigInt, Binary, Timestamp};
 use shared::wire::{IdentityMethod, InstallationFacts, Mode};
 
 use super::prepared::{Statement, prepared};
+use super::user_merges::{self, UserAliases};
 use super::word::{IdentityChange, Word};
 use super::{Page, StoreError};
 use crate::db::schema::installations;
@@ -166,9 +167,10 @@ pub fn list_outlines(
         ))
         .load(conn)?;
     // Of a time that is not there, SQL does not know whether it is late enough.
+    let aliases = user_merges::aliases(conn, organization_id)?;
     let outline = |(whose, states): Row| Outline {
         installation_id: whose.0,
-        user_id: whose.1,
+        user_id: whose.1.map(|it| aliases.resolve(it)),
         identity_method: whose.2.map(|it| it.0),
         mode: whose.3.0,
         is_revoked: states.0,
@@ -196,6 +198,7 @@ pub fn find_all(
             .filter(installations::installation_id.eq_any(ids))
             .select(InstallationRow::as_select())
             .load(conn)?;
+        let rows = read_users(conn, organization_id, rows)?;
         found.extend(rows.into_iter().map(|it| (it.installation_id, it)));
     }
     Ok(found)
@@ -231,6 +234,22 @@ pub fn find_by_token(
         .optional()?)
 }
 
+/// Names the users of installations as they are read: a browser of a merged user is the other's.
+///
+/// # Errors
+/// When the database refuses.
+pub fn read_users(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    mut rows: Vec<InstallationRow>,
+) -> Result<Vec<InstallationRow>, StoreError> {
+    let aliases = user_merges::aliases(conn, organization_id)?;
+    for it in &mut rows {
+        it.user_id = it.user_id.map(|it| aliases.resolve(it));
+    }
+    Ok(rows)
+}
+
 /// Installations that nobody has revoked and of which nothing was heard since `since`.
 ///
 /// # Errors
@@ -242,14 +261,15 @@ pub fn list_quiet(
 ) -> Result<Vec<InstallationRow>, StoreError> {
     use installations::dsl::{enrolled_at, last_heartbeat_at, last_report_at, revoked_at};
     let since = since.naive_utc();
-    Ok(installations::table
+    let rows = installations::table
         .filter(installations::organization_id.eq(organization_id))
         .filter(revoked_at.is_null())
         .filter(enrolled_at.lt(since))
         .filter(last_heartbeat_at.is_null().or(last_heartbeat_at.lt(since)))
         .filter(last_report_at.is_null().or(last_report_at.lt(since)))
         .select(InstallationRow::as_select())
-        .load(conn)?)
+        .load(conn)?;
+    read_users(conn, organization_id, rows)
 }
 
 /// The installation with this id, revoked or not.
@@ -463,7 +483,8 @@ pub fn list(
     if let Some(after) = page.after {
         query = query.filter(installations::installation_id.gt(after));
     }
-    Ok(query.load(conn)?)
+    let rows = query.load(conn)?;
+    read_users(conn, organization_id, rows)
 }
 
 /// All browsers of one user, the one that was heard last first.
@@ -475,30 +496,38 @@ pub fn list_of_user(
     organization_id: OrganizationId,
     user_id: UserId,
 ) -> Result<Vec<InstallationRow>, StoreError> {
+    let kept_of = user_merges::aliases(conn, organization_id)?.with_sources(&[user_id]);
     Ok(installations::table
         .filter(installations::organization_id.eq(organization_id))
-        .filter(installations::user_id.eq(user_id))
+        .filter(installations::user_id.eq_any(kept_of))
         .order((installations::last_heartbeat_at.desc(), installations::installation_id))
         .select(InstallationRow::as_select())
         .load(conn)?)
 }
 
-/// The newest heartbeat of any browser of each of these users.
+/// The newest heartbeat of any browser of each of these users, those of users who are read as them among
+/// them.
 ///
 /// # Errors
 /// When the database refuses.
 pub fn newest_heartbeats(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
+    aliases: &UserAliases,
     users: &[UserId],
 ) -> Result<HashMap<UserId, DateTime<Utc>>, StoreError> {
     let rows: Vec<(Option<UserId>, Option<NaiveDateTime>)> = installations::table
         .filter(installations::organization_id.eq(organization_id))
-        .filter(installations::user_id.eq_any(users))
+        .filter(installations::user_id.eq_any(aliases.with_sources(users)))
         .group_by(installations::user_id)
         .select((installations::user_id, diesel::dsl::max(installations::last_heartbeat_at)))
         .load(conn)?;
-    Ok(rows.into_iter().filter_map(|(user, at)| Some((user?, at?.and_utc()))).collect())
+    let mut newest: HashMap<UserId, DateTime<Utc>> = HashMap::with_capacity(rows.len());
+    for (user, at) in rows.into_iter().filter_map(|it| it.0.zip(it.1)) {
+        let newest = newest.entry(aliases.resolve(user)).or_default();
+        *newest = at.and_utc().max(*newest);
+    }
+    Ok(newest)
 }
 
 /// What makes a batch count once, and whose batches these are.

@@ -1,10 +1,11 @@
 //! Who holds which license. Never written by the extension (T9).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 
+use super::user_merges;
 use super::word::SyncMode;
 use super::{StoreError, licenses};
 use crate::db::schema::{license_assignments, licenses as licenses_table};
@@ -26,7 +27,8 @@ pub struct AssignmentRow {
     pub ends_at: Option<NaiveDateTime>,
 }
 
-/// The assignments that hold at `now`, of these types, by type and user.
+/// The assignments that hold at `now`, of these types, by type and user. A type that is held by two addresses
+/// of one person is held once: as the person's own row says where there is one.
 ///
 /// # Errors
 /// When the database refuses.
@@ -38,13 +40,53 @@ pub fn list(
 ) -> Result<Vec<AssignmentRow>, StoreError> {
     let holds =
         license_assignments::ends_at.is_null().or(license_assignments::ends_at.gt(now.naive_utc()));
-    Ok(license_assignments::table
+    let rows: Vec<AssignmentRow> = license_assignments::table
         .filter(license_assignments::organization_id.eq(organization_id))
         .filter(license_assignments::license_id.eq_any(license_ids))
         .filter(holds)
         .order((license_assignments::license_id, license_assignments::user_id))
         .select(AssignmentRow::as_select())
-        .load(conn)?)
+        .load(conn)?;
+    let aliases = user_merges::aliases(conn, organization_id)?;
+    if aliases.is_empty() {
+        return Ok(rows);
+    }
+    let mut held: BTreeMap<(LicenseId, UserId), AssignmentRow> = BTreeMap::new();
+    for it in rows {
+        let user_id = aliases.resolve(it.user_id);
+        let is_own = it.user_id == user_id;
+        let known = held.entry((it.license_id, user_id)).or_insert(AssignmentRow { user_id, ..it });
+        if is_own {
+            *known = it;
+        }
+    }
+    Ok(held.into_values().collect())
+}
+
+/// Ends a license of a person now, by whichever of the person's addresses it is held.
+///
+/// # Errors
+/// When the database refuses.
+pub fn end(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    license_id: LicenseId,
+    user_id: UserId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let kept_of = user_merges::aliases(conn, organization_id)?.with_sources(&[user_id]);
+    let holds =
+        license_assignments::ends_at.is_null().or(license_assignments::ends_at.gt(now.naive_utc()));
+    diesel::update(
+        license_assignments::table
+            .filter(license_assignments::organization_id.eq(organization_id))
+            .filter(license_assignments::license_id.eq(license_id))
+            .filter(license_assignments::user_id.eq_any(kept_of))
+            .filter(holds),
+    )
+    .set(license_assignments::ends_at.eq(now.naive_utc()))
+    .execute(conn)?;
+    Ok(())
 }
 
 /// The users who hold any license of one app at `now` (T2, Z7).
@@ -71,14 +113,16 @@ pub fn holders(
     let ids: Vec<LicenseId> = types.keys().copied().collect();
     let holds =
         license_assignments::ends_at.is_null().or(license_assignments::ends_at.gt(now.naive_utc()));
+    let aliases = user_merges::aliases(conn, organization_id)?;
     let rows: Vec<(LicenseId, UserId)> = license_assignments::table
         .filter(license_assignments::organization_id.eq(organization_id))
         .filter(license_assignments::license_id.eq_any(ids))
-        .filter(license_assignments::user_id.eq_any(users))
+        .filter(license_assignments::user_id.eq_any(aliases.with_sources(users)))
         .filter(holds)
         .select((license_assignments::license_id, license_assignments::user_id))
         .load(conn)?;
-    Ok(rows.into_iter().filter_map(|(id, user)| Some((user, *types.get(&id)?))).collect())
+    let holder = |(id, user)| Some((aliases.resolve(user), *types.get(&id)?));
+    Ok(rows.into_iter().filter_map(holder).collect())
 }
 
 /// Gives a user one license, from a day and until one where they are known; again where it had ended.

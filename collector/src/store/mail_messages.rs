@@ -8,6 +8,7 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::queue::claim;
+use super::user_merges;
 use super::word::{MailKind, MailState, Word};
 use crate::db::schema::mail_messages;
 use crate::db::{DbConnection, InstallationId, MailMessageId, MailingId, OrganizationId, UserId};
@@ -165,7 +166,13 @@ pub fn last_invitations(
         .group_by(mail_messages::user_id)
         .select((mail_messages::user_id, max(mail_messages::created_at)))
         .load(conn)?;
-    Ok(rows.into_iter().filter_map(|(user, at)| Some((user?, at?.and_utc()))).collect())
+    let aliases = user_merges::aliases(conn, organization_id)?;
+    let mut newest: HashMap<UserId, DateTime<Utc>> = HashMap::with_capacity(rows.len());
+    for (user, at) in rows.into_iter().filter_map(|it| it.0.zip(it.1)) {
+        let newest = newest.entry(aliases.resolve(user)).or_default();
+        *newest = at.and_utc().max(*newest);
+    }
+    Ok(newest)
 }
 
 /// The users to whom a mailing went out.
@@ -184,5 +191,6 @@ pub fn list_recipients(
         .select(mail_messages::user_id)
         .distinct()
         .load(conn)?;
-    Ok(rows.into_iter().flatten().collect())
+    let aliases = user_merges::aliases(conn, organization_id)?;
+    Ok(rows.into_iter().flatten().map(|it| aliases.resolve(it)).collect())
 }

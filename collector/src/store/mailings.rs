@@ -1,11 +1,13 @@
 //! Mailings: one text of an admin to many people.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 
-use super::StoreError;
+use super::{StoreError, user_merges, users};
 use crate::db::schema::{mail_opt_outs, mailings};
-use crate::db::{DbConnection, MailingId, OrganizationId, with_backend};
+use crate::db::{DbConnection, MailingId, OrganizationId, UserId, with_backend};
 
 /// One mailing.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -146,8 +148,21 @@ pub fn list_opt_outs(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
 ) -> Result<Vec<String>, StoreError> {
-    Ok(mail_opt_outs::table
+    let mut addresses: Vec<String> = mail_opt_outs::table
         .filter(mail_opt_outs::organization_id.eq(organization_id))
         .select(mail_opt_outs::email)
-        .load(conn)?)
+        .load(conn)?;
+    let aliases = user_merges::aliases(conn, organization_id)?;
+    if aliases.is_empty() {
+        return Ok(addresses);
+    }
+    let mut people = BTreeSet::new();
+    for part in addresses.chunks(1_000) {
+        let part: Vec<&str> = part.iter().map(String::as_str).collect();
+        people.extend(users::find_by_addresses(conn, organization_id, &part)?.into_values());
+    }
+    let joined: Vec<UserId> = people.into_iter().filter(|it| aliases.is_joined(*it)).collect();
+    let rows = users::find_all(conn, organization_id, &joined)?;
+    addresses.extend(rows.into_values().map(|it| it.email));
+    Ok(addresses)
 }

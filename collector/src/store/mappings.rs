@@ -11,6 +11,7 @@ use diesel::prelude::*;
 use shared::wire::{Site, SiteRule, SiteRuleKind};
 
 use super::StoreError;
+use super::user_merges::{self, UserAliases};
 use super::word::Word;
 use crate::db::schema::{apps, mappings};
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
@@ -116,11 +117,13 @@ pub fn delete(
     Ok(())
 }
 
-/// Under which app facts are read that are kept under another.
+/// Under which app and which user facts are read that are kept under another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Aliases {
     targets: HashMap<AppId, AppId>,
     sources: BTreeMap<AppId, Vec<AppId>>,
+    /// The same of users.
+    pub users: UserAliases,
 }
 
 impl Aliases {
@@ -160,14 +163,41 @@ impl Aliases {
     /// Of these user-apps those that are read together with others, by the keys under which they are read.
     #[must_use]
     pub fn joined(&self, keys: impl Iterator<Item = (UserId, AppId)>) -> BTreeSet<(UserId, AppId)> {
-        let is_joined = |id| self.is_hidden(id) || !self.sources(id).is_empty();
-        keys.filter(|it| is_joined(it.1)).map(|it| (it.0, self.resolve(it.1))).collect()
+        let is_joined = |(user, app)| {
+            self.is_hidden(app) || !self.sources(app).is_empty() || self.users.is_joined(user)
+        };
+        keys.filter(|it| is_joined(*it)).map(|it| self.key(it)).collect()
     }
 
-    /// No mapping has facts.
+    /// The user-app under which facts of this one are read: mostly itself.
+    #[must_use]
+    pub fn key(&self, (user_id, app_id): (UserId, AppId)) -> (UserId, AppId) {
+        (self.users.resolve(user_id), self.resolve(app_id))
+    }
+
+    /// The user-apps under which these are read, each once: what is read together with others, and has come
+    /// up already, is in `seen`.
+    pub fn keys_once(
+        &self,
+        keys: &[(UserId, AppId)],
+        seen: &mut BTreeSet<(UserId, AppId)>,
+    ) -> Vec<(UserId, AppId)> {
+        let joined = self.joined(keys.iter().copied());
+        let alone = keys.iter().filter(|it| !self.hides(**it) && !joined.contains(it));
+        let alone: Vec<(UserId, AppId)> = alone.copied().collect();
+        joined.into_iter().filter(|it| seen.insert(*it)).chain(alone).collect()
+    }
+
+    /// The user-app is read under another and appears in no list.
+    #[must_use]
+    pub fn hides(&self, (user_id, app_id): (UserId, AppId)) -> bool {
+        self.is_hidden(app_id) || self.users.is_hidden(user_id)
+    }
+
+    /// Nothing is read under anything else.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.targets.is_empty()
+        self.targets.is_empty() && self.users.is_empty()
     }
 }
 
@@ -188,7 +218,8 @@ pub fn aliases(
         .order(apps::app_id)
         .select((apps::app_id, mappings::app_id))
         .load(conn)?;
-    let mut aliases = Aliases::default();
+    let users = user_merges::aliases(conn, organization_id)?;
+    let mut aliases = Aliases { users, ..Aliases::default() };
     for (source, target) in rows {
         aliases.targets.insert(source, target);
         aliases.sources.entry(target).or_default().push(source);

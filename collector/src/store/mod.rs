@@ -40,6 +40,7 @@ pub mod mappings;
 pub mod offboardings;
 pub mod person;
 pub mod user_fields;
+pub mod user_merges;
 pub mod users;
 
 pub mod license_assignments;

@@ -12,7 +12,7 @@ use super::sync_sessions::SyncPageRow;
 use super::user_app_sources::AccountRow;
 use super::user_apps::UserAppRow;
 use super::users::UserRow;
-use super::{StoreError, installations, offboardings, user_fields, users};
+use super::{StoreError, installations, offboardings, user_fields, user_merges, users};
 use crate::db::schema::installations as installations_table;
 use crate::db::schema::{
     activities, apps, audit_entries, due_assessments, enrollment_keys, license_assignments,
@@ -35,6 +35,8 @@ pub struct Person {
     pub organization_id: OrganizationId,
     /// The user; none for an address of which only mail, sign-ins or uploads know.
     pub user_id: Option<UserId>,
+    /// Users who are read as this one, of the same person.
+    pub merged: Vec<UserId>,
     /// The address and all further ones, lower-case.
     pub addresses: Vec<String>,
 }
@@ -72,6 +74,7 @@ macro_rules! parts {
 parts! {
     USER: "users", Deleted, "The user: address, name, type, status, and when first seen.";
     ALIASES: "user_aliases", Deleted, "Further addresses of the same person.";
+    MERGES: "user_merges", Deleted, "Users who an admin said are the same person, and since when.";
     FIELDS: "user_fields", Deleted, "Further fields that an admin asked a source for.";
     USER_APPS: "user_apps", Deleted, "Accounts in apps: first and last dates, the status, and its reason.";
     SOURCES: "user_app_sources", Deleted, "What each source says about each account.";
@@ -119,11 +122,16 @@ pub fn find_by_address(
             let person = find(conn, organization_id, *user_id)?;
             person.ok_or(StoreError::Inconsistent("an address leads to no user"))
         }
-        None => Ok(Person { organization_id, user_id: None, addresses: vec![address.to_owned()] }),
+        None => Ok(Person {
+            organization_id,
+            user_id: None,
+            merged: Vec::new(),
+            addresses: vec![address.to_owned()],
+        }),
     }
 }
 
-/// Finds a person by the user's id.
+/// Finds a person by the user's id, or by that of a user who is read as it.
 ///
 /// # Errors
 /// When the database refuses.
@@ -132,11 +140,13 @@ pub fn find(
     organization_id: OrganizationId,
     user_id: UserId,
 ) -> Result<Option<Person>, StoreError> {
-    let user = users::find_all(conn, organization_id, &[user_id])?.remove(&user_id);
+    let user = users::find_read_as(conn, organization_id, user_id)?;
     let Some(user) = user else { return Ok(None) };
+    let user_id = user.user_id;
     let mut addresses = vec![user.email];
     addresses.extend(users::list_aliases(conn, organization_id, user_id)?);
-    Ok(Some(Person { organization_id, user_id: Some(user_id), addresses }))
+    let merged = user_merges::aliases(conn, organization_id)?.sources(user_id).to_vec();
+    Ok(Some(Person { organization_id, user_id: Some(user_id), merged, addresses }))
 }
 
 fn utc(at: NaiveDateTime) -> Value {
@@ -158,16 +168,21 @@ impl Person {
     /// # Errors
     /// When the database refuses.
     pub fn held(&self, conn: &mut DbConnection) -> Result<Vec<Held>, StoreError> {
-        let mut all = match self.user_id {
-            Some(user_id) => self.held_of_user(conn, user_id)?,
-            None => Vec::new(),
-        };
+        let mut all = Vec::new();
+        for user_id in self.user_ids() {
+            all.extend(self.held_of_user(conn, user_id)?);
+        }
         all.extend(self.held_of_addresses(conn)?);
         let rows = |part: &'static Part| {
             let rows = all.iter().filter(|it| *it.0 == *part).flat_map(|it| it.1.clone()).collect();
             Held { part, rows }
         };
         Ok(PARTS.iter().map(|it| rows(it)).collect())
+    }
+
+    /// The user, and those who are read as it.
+    fn user_ids(&self) -> impl Iterator<Item = UserId> {
+        self.user_id.into_iter().chain(self.merged.iter().copied())
     }
 
     fn held_of_user(
@@ -187,7 +202,8 @@ impl Person {
             .select((sources::source_id, sources::name))
             .load(conn)?;
         let source = |id: &SourceId| names.iter().find(|it| it.0 == *id).map(|it| it.1.clone());
-        let aliases = users::list_aliases(conn, id, user_id)?;
+        let aliases = users::list_own_aliases(conn, id, user_id)?;
+        let merge = user_merges::find(conn, id, user_id)?;
         let fields = user_fields::list(conn, id, user_id)?;
         let accounts: Vec<UserAppRow> = user_apps::table
             .filter(user_apps::organization_id.eq(id))
@@ -230,7 +246,9 @@ impl Person {
                     license_assignments::ends_at,
                 ))
                 .load(conn)?;
-        let browsers = installations::list_of_user(conn, id, user_id)?;
+        let mut browsers = installations::list_of_user(conn, id, user_id)?;
+        // Those of users who are read as this one come with them.
+        browsers.retain(|it| it.user_id == Some(user_id));
         let browser = |it: &installations::InstallationRow| {
             json!({
                 "installation_id": it.installation_id, "browser": it.browser, "os": it.os,
@@ -273,6 +291,18 @@ impl Person {
         Ok(vec![
             (&USER, user.iter().map(user_row).collect()),
             (&ALIASES, aliases.iter().map(|it| json!({ "address": it })).collect()),
+            (
+                &MERGES,
+                merge
+                    .iter()
+                    .map(|it| {
+                        json!({
+                            "user_id": it.user_id, "into_user_id": it.into_user_id,
+                            "merged_at": utc(it.merged_at), "merged_by": it.merged_by,
+                        })
+                    })
+                    .collect(),
+            ),
             (
                 &FIELDS,
                 fields
@@ -452,21 +482,23 @@ impl Person {
     fn mails(&self, conn: &mut DbConnection) -> Result<Vec<Value>, StoreError> {
         type Mail =
             (MailMessageId, String, String, Option<String>, NaiveDateTime, Option<NaiveDateTime>);
-        let rows: Vec<Mail> = mail_messages::table
-            .filter(mail_messages::organization_id.eq(self.organization_id))
-            .filter(mail_messages::email.eq_any(&self.addresses).or(
-                mail_messages::user_id.is_not_null().and(mail_messages::user_id.eq(self.user_id)),
-            ))
-            .order(mail_messages::mail_message_id)
-            .select((
-                mail_messages::mail_message_id,
-                mail_messages::email,
-                mail_messages::state,
-                mail_messages::reason,
-                mail_messages::created_at,
-                mail_messages::finished_at,
-            ))
-            .load(conn)?;
+        let ids: Vec<Option<UserId>> = self.user_ids().map(Some).collect();
+        let rows: Vec<Mail> =
+            mail_messages::table
+                .filter(mail_messages::organization_id.eq(self.organization_id))
+                .filter(mail_messages::email.eq_any(&self.addresses).or(
+                    mail_messages::user_id.is_not_null().and(mail_messages::user_id.eq_any(ids)),
+                ))
+                .order(mail_messages::mail_message_id)
+                .select((
+                    mail_messages::mail_message_id,
+                    mail_messages::email,
+                    mail_messages::state,
+                    mail_messages::reason,
+                    mail_messages::created_at,
+                    mail_messages::finished_at,
+                ))
+                .load(conn)?;
         let row = |it: &Mail| {
             json!({
                 "mail_message_id": it.0, "email": it.1, "state": it.2, "reason": it.3,
@@ -562,7 +594,7 @@ impl Person {
     fn audit_entries(&self, conn: &mut DbConnection) -> Result<Vec<AuditEntry>, StoreError> {
         let names = self.addresses.iter().map(String::clone);
         let mut found: Vec<AuditEntry> = Vec::new();
-        for name in names.chain(self.user_id.map(|it| it.to_string())) {
+        for name in names.chain(self.user_ids().map(|it| it.to_string())) {
             let rows: Vec<AuditEntry> = audit_entries::table
                 .filter(audit_entries::organization_id.eq(self.organization_id))
                 .filter(
@@ -655,24 +687,24 @@ impl Person {
                 .filter(validation_rows::email.eq_any(&self.addresses)),
         )
         .execute(conn)?;
-        let Some(user_id) = self.user_id else { return Ok(()) };
+        let ids: Vec<UserId> = self.user_ids().collect();
         diesel::delete(
             installations_table::table
                 .filter(installations_table::organization_id.eq(id))
-                .filter(installations_table::user_id.eq(user_id)),
+                .filter(installations_table::user_id.eq_any(&ids)),
         )
         .execute(conn)?;
         diesel::delete(
             user_aliases::table
                 .filter(user_aliases::organization_id.eq(id))
-                .filter(user_aliases::user_id.eq(user_id)),
+                .filter(user_aliases::user_id.eq_any(&ids)),
         )
         .execute(conn)?;
         // Everything else of a user goes with it, by its foreign keys.
         diesel::delete(
             users_table::table
                 .filter(users_table::organization_id.eq(id))
-                .filter(users_table::user_id.eq(user_id)),
+                .filter(users_table::user_id.eq_any(&ids)),
         )
         .execute(conn)?;
         Ok(())
@@ -742,6 +774,7 @@ mod tests {
         let person = Person {
             organization_id: OrganizationId::from_bytes([1; 16]),
             user_id: None,
+            merged: Vec::new(),
             addresses: vec!["maria@northwind.example".to_owned()],
         };
         let check = |text: &str, expected: &str| {

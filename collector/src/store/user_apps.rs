@@ -10,6 +10,7 @@ use shared::activity::{Assessment, Reason, SourceKind, Status};
 use super::StoreError;
 use super::mappings::{self, Aliases};
 use super::prepared::{Statement, prepared};
+use super::user_merges::unmerged;
 use super::word::Word;
 use crate::db::schema::{usage_days, user_app_sources, user_apps};
 use crate::db::{AppId, DbConnection, OrganizationId, UserId, by_backend, with_backend};
@@ -380,25 +381,27 @@ pub fn insert_missing(
     Ok(())
 }
 
-/// Takes user-apps of this app away under which no source has ever kept anything: those that were there
-/// only to be read through a mapping.
+/// Takes those of these user-apps away under which no source has ever kept anything, nor under what is read
+/// as them: they were there only to be read through a mapping or a merge.
 ///
 /// # Errors
 /// When the database refuses.
 pub fn delete_bare(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
-    app_id: AppId,
+    aliases: &Aliases,
+    keys: &BTreeSet<(UserId, AppId)>,
 ) -> Result<(), StoreError> {
-    let kept: Vec<UserId> = user_app_sources::table
-        .filter(user_app_sources::organization_id.eq(organization_id))
-        .filter(user_app_sources::app_id.eq(app_id))
-        .select(user_app_sources::user_id)
-        .load(conn)?;
-    let kept: BTreeSet<UserId> = kept.into_iter().collect();
-    let mut bare = list_users(conn, organization_id, app_id)?;
-    bare.retain(|it| !kept.contains(it));
-    for user_id in bare {
+    for &(user_id, app_id) in keys {
+        let kept: i64 = user_app_sources::table
+            .filter(user_app_sources::organization_id.eq(organization_id))
+            .filter(user_app_sources::user_id.eq_any(aliases.users.with_sources(&[user_id])))
+            .filter(user_app_sources::app_id.eq_any(aliases.with_sources(&[app_id])))
+            .count()
+            .get_result(conn)?;
+        if kept != 0 {
+            continue;
+        }
         diesel::delete(
             user_apps::table
                 .filter(user_apps::organization_id.eq(organization_id))
@@ -408,6 +411,23 @@ pub fn delete_bare(
         .execute(conn)?;
     }
     Ok(())
+}
+
+/// The apps of which this user has a user-app.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_apps(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    user_id: UserId,
+) -> Result<Vec<AppId>, StoreError> {
+    Ok(user_apps::table
+        .filter(user_apps::organization_id.eq(organization_id))
+        .filter(user_apps::user_id.eq(user_id))
+        .order(user_apps::app_id)
+        .select(user_apps::app_id)
+        .load(conn)?)
 }
 
 /// Who has a user-app of this app.
@@ -427,7 +447,7 @@ pub fn list_users(
         .load(conn)?)
 }
 
-/// Adds the dates that are kept under mapped sites to the rows under which they are read.
+/// Adds the dates that are kept under mapped sites and merged users to the rows under which they are read.
 ///
 /// # Errors
 /// When the database refuses.
@@ -437,18 +457,21 @@ pub fn widen(
     aliases: &Aliases,
     rows: &mut [UserAppRow],
 ) -> Result<(), StoreError> {
-    let joined = || rows.iter().filter(|it| !aliases.sources(it.app_id).is_empty());
-    let users: BTreeSet<UserId> = joined().map(|it| it.user_id).collect();
-    let users: Vec<UserId> = users.into_iter().collect();
-    let sources: BTreeSet<AppId> =
-        joined().flat_map(|it| aliases.sources(it.app_id)).copied().collect();
-    let sources: Vec<AppId> = sources.into_iter().collect();
-    if sources.is_empty() {
+    let keys = rows.iter().map(|it| (it.user_id, it.app_id));
+    let joined = aliases.joined(keys);
+    if joined.is_empty() {
         return Ok(());
     }
+    let users: BTreeSet<UserId> = joined.iter().map(|it| it.0).collect();
+    let apps: BTreeSet<AppId> = joined.iter().map(|it| it.1).collect();
+    let users = aliases.users.with_sources(&users.into_iter().collect::<Vec<_>>());
+    let apps = aliases.with_sources(&apps.into_iter().collect::<Vec<_>>());
     let mut kept: HashMap<(UserId, AppId), Vec<UserAppRow>> = HashMap::new();
-    for row in find_all(conn, organization_id, &users, &sources)? {
-        kept.entry((row.user_id, aliases.resolve(row.app_id))).or_default().push(row);
+    for row in find_all(conn, organization_id, &users, &apps)? {
+        let key = (row.user_id, row.app_id);
+        if aliases.hides(key) {
+            kept.entry(aliases.key(key)).or_default().push(row);
+        }
     }
     for row in rows {
         for other in kept.remove(&(row.user_id, row.app_id)).unwrap_or_default() {
@@ -475,6 +498,7 @@ impl UserAppRow {
         self.first_visit_at = first(self.first_visit_at, other.first_visit_at);
         self.last_visit_at = self.last_visit_at.max(other.last_visit_at);
         self.last_used_at = self.last_used_at.max(other.last_used_at);
+        self.display_name = self.display_name.take().or(other.display_name);
     }
 }
 
@@ -522,6 +546,7 @@ pub fn list_of_app(
     let mut query = user_apps::table
         .filter(user_apps::organization_id.eq(organization_id))
         .filter(user_apps::app_id.eq(app_id))
+        .filter(unmerged!(organization_id, user_apps::user_id))
         .select(UserAppRow::as_select())
         .order((
             user_apps::last_used_at.is_null(),
@@ -619,24 +644,30 @@ pub(super) fn insert_days(
     Ok(())
 }
 
-/// The days from `since` on which these users used these apps.
+/// The days from `since` on which these users used these apps, under the user-apps under which they are read:
+/// a day that is kept under two of them comes twice.
 ///
 /// # Errors
 /// When the database refuses.
 pub fn list_usage_days(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
+    aliases: &Aliases,
     users: &[UserId],
     apps: &[AppId],
     since: NaiveDate,
 ) -> Result<Vec<(UserId, AppId, NaiveDate)>, StoreError> {
-    Ok(usage_days::table
+    let mut rows: Vec<(UserId, AppId, NaiveDate)> = usage_days::table
         .filter(usage_days::organization_id.eq(organization_id))
-        .filter(usage_days::user_id.eq_any(users))
-        .filter(usage_days::app_id.eq_any(apps))
+        .filter(usage_days::user_id.eq_any(aliases.users.with_sources(users)))
+        .filter(usage_days::app_id.eq_any(aliases.with_sources(apps)))
         .filter(usage_days::used_on.ge(since))
         .select((usage_days::user_id, usage_days::app_id, usage_days::used_on))
-        .load(conn)?)
+        .load(conn)?;
+    for it in &mut rows {
+        (it.0, it.1) = aliases.key((it.0, it.1));
+    }
+    Ok(rows)
 }
 
 /// Which user-apps of a range of users have days of use before a day.
@@ -702,20 +733,21 @@ pub fn count_usage_days(
         .load(conn)?;
     let mut counts: HashMap<(UserId, AppId), i64> =
         rows.into_iter().map(|(user, app, n)| ((user, app), n)).collect();
-    // A day on which several sites of one app were used is one day.
+    // A day on which several sites of one app were used, or one by several addresses of a person, is one day.
     let aliases = mappings::aliases(conn, organization_id)?;
-    let joined: Vec<AppId> =
+    let joined_apps: Vec<AppId> =
         apps.iter().filter(|it| !aliases.sources(**it).is_empty()).copied().collect();
-    if !joined.is_empty() {
-        let days: Vec<(UserId, AppId, NaiveDate)> = usage_days::table
-            .filter(usage_days::organization_id.eq(organization_id))
-            .filter(usage_days::user_id.eq_any(users))
-            .filter(usage_days::app_id.eq_any(aliases.with_sources(&joined)))
-            .select((usage_days::user_id, usage_days::app_id, usage_days::used_on))
-            .load(conn)?;
+    let joined_users: Vec<UserId> =
+        users.iter().filter(|it| aliases.users.is_joined(**it)).copied().collect();
+    for (users, apps) in [(users, &joined_apps[..]), (&joined_users[..], apps)] {
+        if users.is_empty() || apps.is_empty() {
+            continue;
+        }
+        // Before the first day.
+        let since = NaiveDate::default();
         let mut distinct: HashMap<(UserId, AppId), BTreeSet<NaiveDate>> = HashMap::new();
-        for (user_id, app_id, used_on) in days {
-            distinct.entry((user_id, aliases.resolve(app_id))).or_default().insert(used_on);
+        for it in list_usage_days(conn, organization_id, &aliases, users, apps, since)? {
+            distinct.entry((it.0, it.1)).or_default().insert(it.2);
         }
         let n = |days: BTreeSet<NaiveDate>| i64::try_from(days.len()).unwrap_or(i64::MAX);
         counts.extend(distinct.into_iter().map(|(key, days)| (key, n(days))));

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 
+use super::user_merges::{self, unmerged};
 use super::word::{UserStatus, UserType, Word};
 use super::{Page, StoreError};
 use crate::db::schema::{user_aliases, user_apps, users};
@@ -103,11 +104,11 @@ pub fn insert_alias(
     Ok(())
 }
 
-/// The further addresses of a user, in alphabetical order.
+/// The further addresses that sources and admins gave a user, in alphabetical order.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn list_aliases(
+pub fn list_own_aliases(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     user_id: UserId,
@@ -120,11 +121,50 @@ pub fn list_aliases(
         .load(conn)?)
 }
 
-/// Whose addresses these are; an alias wins over a user of its own with that address.
+/// The further addresses of a user, in alphabetical order: the addresses of users who are read as this one
+/// among them.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_aliases(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    user_id: UserId,
+) -> Result<Vec<String>, StoreError> {
+    let aliases = user_merges::aliases(conn, organization_id)?;
+    let mut addresses = Vec::new();
+    for user_id in aliases.with_sources(&[user_id]) {
+        addresses.extend(list_own_aliases(conn, organization_id, user_id)?);
+    }
+    let merged = find_all(conn, organization_id, aliases.sources(user_id))?;
+    addresses.extend(merged.into_values().map(|it| it.email));
+    addresses.sort_unstable();
+    // An alias may be the address of a user of its own, who was merged since.
+    addresses.dedup();
+    Ok(addresses)
+}
+
+/// Whose addresses these are: who is read as another is that one.
 ///
 /// # Errors
 /// When the database refuses.
 pub fn find_by_addresses(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    addresses: &[&str],
+) -> Result<HashMap<String, UserId>, StoreError> {
+    let mut found = find_kept_under(conn, organization_id, addresses)?;
+    let aliases = user_merges::aliases(conn, organization_id)?;
+    found.values_mut().for_each(|it| *it = aliases.resolve(*it));
+    Ok(found)
+}
+
+/// Under which users facts about these addresses are kept; an alias wins over a user of its own with that
+/// address. Merges play no part, so that they can be undone.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_kept_under(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     addresses: &[&str],
@@ -145,7 +185,8 @@ pub fn find_by_addresses(
     Ok(found)
 }
 
-/// Whose further address this is.
+/// The user under which what comes by a further address is kept: the alias's own, or one with that address
+/// who is read as another.
 ///
 /// # Errors
 /// When the database refuses.
@@ -154,15 +195,21 @@ pub fn find_by_alias(
     organization_id: OrganizationId,
     address: &str,
 ) -> Result<Option<UserId>, StoreError> {
-    Ok(user_aliases::table
+    let alias: Option<UserId> = user_aliases::table
         .filter(user_aliases::organization_id.eq(organization_id))
         .filter(user_aliases::address.eq(address))
         .select(user_aliases::user_id)
         .first(conn)
-        .optional()?)
+        .optional()?;
+    if alias.is_some() {
+        return Ok(alias);
+    }
+    let found = find_kept_under(conn, organization_id, &[address])?.remove(address);
+    let aliases = user_merges::aliases(conn, organization_id)?;
+    Ok(found.filter(|it| aliases.is_hidden(*it)))
 }
 
-/// The user with this address, made if there is none.
+/// The user under which facts about this address are kept, made if there is none.
 ///
 /// # Errors
 /// When the database refuses.
@@ -173,8 +220,7 @@ pub fn find_or_insert(
     now: DateTime<Utc>,
 ) -> Result<UserId, StoreError> {
     let find = |conn: &mut DbConnection| {
-        find_by_addresses(conn, organization_id, &[address])
-            .map(|found| found.get(address).copied())
+        find_kept_under(conn, organization_id, &[address]).map(|found| found.get(address).copied())
     };
     if let Some(user_id) = find(conn)? {
         return Ok(user_id);
@@ -246,6 +292,7 @@ pub fn list(
     let mut query = user_apps::table
         .filter(user_apps::organization_id.eq(organization_id))
         .filter(user_apps::app_id.ne_all(hidden))
+        .filter(unmerged!(organization_id, user_apps::user_id))
         .group_by(user_apps::user_id)
         .select((user_apps::user_id, diesel::dsl::count_star()))
         .order(user_apps::user_id)
@@ -277,7 +324,7 @@ pub struct Person {
     pub status: Word<UserStatus>,
 }
 
-/// All users of the organization, with an account in an app or without.
+/// All users of the organization, with an account in an app or without; who is read as another is not one.
 ///
 /// # Errors
 /// When the database refuses.
@@ -287,8 +334,22 @@ pub fn list_everyone(
 ) -> Result<Vec<Person>, StoreError> {
     Ok(users::table
         .filter(users::organization_id.eq(organization_id))
+        .filter(unmerged!(organization_id, users::user_id))
         .select(Person::as_select())
         .load(conn)?)
+}
+
+/// The user as which one is read, as stored; for most that is the user itself.
+///
+/// # Errors
+/// When the database refuses.
+pub fn find_read_as(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    user_id: UserId,
+) -> Result<Option<UserRow>, StoreError> {
+    let user_id = user_merges::aliases(conn, organization_id)?.resolve(user_id);
+    Ok(find_all(conn, organization_id, &[user_id])?.remove(&user_id))
 }
 
 /// Everybody's ids, in their order.

@@ -276,6 +276,19 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
     tab.click("#many button[value=external]")?;
     tab.wait_for("document.querySelector('#plan') !== null")?;
     look("/users-preview")?;
+    // One person with two addresses: what a merge would do, and what it did.
+    tab.go_to(&format!("{}/users?sort=name", served.origin()))?;
+    let user = first_link(&tab, "/users/")?;
+    let other = tab.eval("document.querySelectorAll('td.key a')[1].getAttribute('href')")?;
+    let other = other.as_str().and_then(|it| it.rsplit('/').next()).unwrap_or_default().to_owned();
+    tab.go_to(&format!("{}{user}", served.origin()))?;
+    tab.type_into("#into", &other)?;
+    tab.click("form[action$='/merge'] button")?;
+    tab.wait_for("document.querySelector('#facts-title') !== null")?;
+    look("/user-merge")?;
+    tab.click("form[action$='/merge'] button")?;
+    tab.wait_for("document.querySelector('#merged') !== null")?;
+    look("/user-merged")?;
     // People by pseudonyms, and a look behind one.
     let veil = json!({ "pseudonymize_people": true });
     change(&app, "PATCH", &format!("{}/v1/settings", served.origin()), &veil)?;

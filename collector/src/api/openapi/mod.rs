@@ -21,7 +21,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::{
     activities, api_keys, apps, audit, batches, catalog, configuration, discoveries, enroll,
-    enrollment_keys, explain, health, heartbeats, installations, licenses, offboardings, reports,
+    enrollment_keys, explain, health, heartbeats, installations, licenses, merges, offboardings, reports,
     rollout, settings, sign_ins, sources, spend, statuses, thresholds, usage, usage_days,
     user_apps, user_kinds, users, validation, views, webhooks,
 };
@@ -45,6 +45,9 @@ use crate::store::word::Words;
         usage::show_app,
         users::list,
         user_kinds::put,
+        merges::list,
+        merges::create,
+        merges::remove,
         users::reveal,
         users::look_up,
         users::export,

@@ -1,4 +1,4 @@
-//! What happened, one by one (Z17), under the apps under which it is read.
+//! What happened, one by one (Z17), under the users and apps under which it is read.
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
@@ -57,7 +57,8 @@ pub fn list(
         .into_boxed::<crate::store::Backend>();
     if let Some((user, app)) = filter.user_app {
         let kept_under = aliases.with_sources(&[aliases.resolve(app)]);
-        query = query.filter(user_id.eq(user)).filter(app_id.eq_any(kept_under));
+        let kept_of = aliases.users.with_sources(&[aliases.users.resolve(user)]);
+        query = query.filter(user_id.eq_any(kept_of)).filter(app_id.eq_any(kept_under));
     }
     if let Some(types) = filter.types {
         query = query.filter(activity_type.eq_any(types));
@@ -78,5 +79,6 @@ pub fn list(
         }
     }
     let rows: Vec<ListedActivity> = query.load(conn)?;
-    Ok(rows.into_iter().map(|(user, app, it)| (user, aliases.resolve(app), it)).collect())
+    let read = |(user, app, it)| (aliases.users.resolve(user), aliases.resolve(app), it);
+    Ok(rows.into_iter().map(read).collect())
 }

@@ -6,8 +6,8 @@ use diesel::prelude::*;
 use super::{by_id, by_nullable_column};
 use crate::db::schema::installations;
 use crate::db::{DbConnection, InstallationId, OrganizationId, UserId};
-use crate::store::StoreError;
-use crate::store::installations::InstallationRow;
+use crate::store::installations::{InstallationRow, read_users};
+use crate::store::{StoreError, user_merges};
 
 /// Which installations.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +52,9 @@ pub fn list(
         .limit(limit)
         .into_boxed::<crate::store::Backend>();
     if let Some(users) = &filter.users {
-        query = query.filter(user_id.eq_any(users.clone()));
+        let aliases = user_merges::aliases(conn, organization_id)?;
+        let users: Vec<UserId> = users.iter().map(|it| aliases.resolve(*it)).collect();
+        query = query.filter(user_id.eq_any(aliases.with_sources(&users)));
     }
     if let Some(versions) = &filter.versions {
         query = query.filter(extension_version.eq_any(versions.clone()));
@@ -72,5 +74,6 @@ pub fn list(
             by_nullable_column!(query, last_heartbeat_at, installation_id, is_descending, after);
         }
     }
-    Ok(query.load(conn)?)
+    let rows = query.load(conn)?;
+    read_users(conn, organization_id, rows)
 }

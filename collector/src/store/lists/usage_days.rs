@@ -1,10 +1,13 @@
 //! Days of use, by user, app and day.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::NaiveDate;
 use diesel::prelude::*;
 
 use crate::db::schema::usage_days;
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
+use crate::store::mappings::Aliases;
 use crate::store::{StoreError, mappings};
 
 /// Which days.
@@ -23,8 +26,9 @@ pub struct Filter {
 /// A day on which a user used an app.
 pub type UsageDay = (UserId, AppId, NaiveDate);
 
-/// A part of the list, after the row with this key. A day is listed under the app under which it is
-/// kept; the second answer says under which app each is read.
+/// A part of the list, after the row with this key: rows in the order of the user-apps under which they are
+/// kept, each with the day as it is read. A day that is kept under several user-apps that are read as one is
+/// there once; the others come without.
 ///
 /// # Errors
 /// When the database refuses.
@@ -35,7 +39,7 @@ pub fn list(
     after: Option<UsageDay>,
     is_descending: bool,
     limit: i64,
-) -> Result<(Vec<UsageDay>, mappings::Aliases), StoreError> {
+) -> Result<Vec<(UsageDay, Option<UsageDay>)>, StoreError> {
     use usage_days::dsl::{app_id, used_on, user_id};
     let aliases = mappings::aliases(conn, organization_id)?;
     let mut query = usage_days::table
@@ -44,7 +48,8 @@ pub fn list(
         .limit(limit)
         .into_boxed::<crate::store::Backend>();
     if let Some(users) = filter.users {
-        query = query.filter(user_id.eq_any(users));
+        let users: Vec<UserId> = users.into_iter().map(|it| aliases.users.resolve(it)).collect();
+        query = query.filter(user_id.eq_any(aliases.users.with_sources(&users)));
     }
     if let Some(apps) = filter.apps {
         let apps: Vec<AppId> = apps.into_iter().map(|it| aliases.resolve(it)).collect();
@@ -69,5 +74,45 @@ pub fn list(
             query = query.filter(user_id.ge(user)).filter(user_id.gt(user).or(same_user));
         }
     }
-    Ok((query.load(conn)?, aliases))
+    let rows: Vec<UsageDay> = query.load(conn)?;
+    let firsts = firsts(conn, organization_id, &aliases, &rows)?;
+    let read = |it: UsageDay| {
+        let (user, app) = aliases.key((it.0, it.1));
+        let day = (user, app, it.2);
+        let is_first = firsts.get(&day).is_none_or(|first| *first == it);
+        (it, is_first.then_some(day))
+    };
+    Ok(rows.into_iter().map(read).collect())
+}
+
+/// Of the days of user-apps that are read together: where each is kept first.
+fn firsts(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    aliases: &Aliases,
+    rows: &[UsageDay],
+) -> Result<BTreeMap<UsageDay, UsageDay>, StoreError> {
+    let joined = aliases.joined(rows.iter().map(|it| (it.0, it.1)));
+    let days = || rows.iter().map(|it| it.2);
+    let Some((first, last)) = days().min().zip(days().max()).filter(|_| !joined.is_empty()) else {
+        return Ok(BTreeMap::new());
+    };
+    let users: BTreeSet<UserId> = joined.iter().map(|it| it.0).collect();
+    let apps: BTreeSet<AppId> = joined.iter().map(|it| it.1).collect();
+    let users = aliases.users.with_sources(&users.into_iter().collect::<Vec<_>>());
+    let apps = aliases.with_sources(&apps.into_iter().collect::<Vec<_>>());
+    let kept: Vec<UsageDay> = usage_days::table
+        .filter(usage_days::organization_id.eq(organization_id))
+        .filter(usage_days::user_id.eq_any(users))
+        .filter(usage_days::app_id.eq_any(apps))
+        .filter(usage_days::used_on.between(first, last))
+        .select((usage_days::user_id, usage_days::app_id, usage_days::used_on))
+        .order((usage_days::user_id, usage_days::app_id))
+        .load(conn)?;
+    let mut firsts = BTreeMap::new();
+    for it in kept {
+        let (user, app) = aliases.key((it.0, it.1));
+        firsts.entry((user, app, it.2)).or_insert(it);
+    }
+    Ok(firsts)
 }

@@ -1,5 +1,5 @@
-//! User-apps by user and app, or by last use, with what is kept under mapped sites; these are in no list
-//! themselves.
+//! User-apps by user and app, or by last use, with what is kept under mapped sites and merged users; these
+//! are in no list themselves.
 
 use std::collections::HashMap;
 
@@ -10,6 +10,7 @@ use shared::activity::Status;
 use crate::db::schema::{self, user_apps};
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
 use crate::store::user_apps::{UserAppRow, widen};
+use crate::store::user_merges::unmerged;
 use crate::store::word::{UserStatus, Word};
 use crate::store::{StoreError, mappings, user_app_sources, users};
 
@@ -59,11 +60,13 @@ pub fn list(
     let mut query = user_apps::table
         .filter(user_apps::organization_id.eq(organization_id))
         .filter(app_id.ne_all(aliases.hidden()))
+        .filter(unmerged!(organization_id, user_apps::user_id))
         .select(UserAppRow::as_select())
         .limit(limit)
         .into_boxed::<crate::store::Backend>();
     if let Some(users) = &filter.users {
-        query = query.filter(user_id.eq_any(users.clone()));
+        let users: Vec<UserId> = users.iter().map(|it| aliases.users.resolve(*it)).collect();
+        query = query.filter(user_id.eq_any(users));
     }
     if let Some(statuses) = &filter.user_statuses {
         let statuses: Vec<Word<UserStatus>> = statuses.iter().copied().map(Word).collect();
@@ -192,7 +195,11 @@ pub fn last_used_of_app(
     let aliases = mappings::aliases(conn, organization_id)?;
     let app_id = aliases.resolve(app_id);
     let kept_under = aliases.with_sources(&[app_id]);
-    let reported = user_app_sources::newest_reported(conn, organization_id, &kept_under)?;
+    let mut reported: HashMap<UserId, DateTime<Utc>> = HashMap::new();
+    for (user_id, at) in user_app_sources::newest_reported(conn, organization_id, &kept_under)? {
+        let newest = reported.entry(aliases.users.resolve(user_id)).or_insert(at);
+        *newest = at.max(*newest);
+    }
     // Joined here: a database would look each user up in turn.
     let everyone = users::list_everyone(conn, organization_id)?;
     let mut emails: HashMap<UserId, String> =
@@ -203,9 +210,11 @@ pub fn last_used_of_app(
         .filter(user_apps::app_id.eq_any(&kept_under))
         .select((user_apps::user_id, user_apps::app_id, user_apps::last_used_at))
         .load(conn)?;
-    let (rows, kept): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|it| it.1 == app_id);
+    let (kept, rows): (Vec<Row>, Vec<Row>) =
+        rows.into_iter().partition(|it| aliases.hides((it.0, it.1)));
     let mut newest: HashMap<UserId, NaiveDateTime> = HashMap::new();
     for (user_id, at) in kept.into_iter().filter_map(|it| Some((it.0, it.2?))) {
+        let user_id = aliases.users.resolve(user_id);
         newest.entry(user_id).and_modify(|it| *it = at.max(*it)).or_insert(at);
     }
     let dates = rows.into_iter().map(|(user_id, _, at)| LastUsed {

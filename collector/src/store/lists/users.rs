@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use super::{by_column, by_id};
 use crate::db::schema::{user_apps, users};
 use crate::db::{DbConnection, OrganizationId, UserId};
+use crate::store::user_merges::unmerged;
 use crate::store::users::UserRow;
 use crate::store::word::{UserStatus, UserType, Word};
 use crate::store::{StoreError, mappings};
@@ -49,6 +50,7 @@ pub fn list(
         .filter(user_apps::app_id.ne_all(hidden));
     let mut query = users::table
         .filter(users::organization_id.eq(organization_id))
+        .filter(unmerged!(organization_id, users::user_id))
         .filter(exists(accounts))
         .select(UserRow::as_select())
         .limit(limit)
