@@ -35,6 +35,7 @@ pub mod spend;
 pub mod statuses;
 pub mod triage;
 pub mod user_kinds;
+pub mod user_table;
 pub mod validation;
 pub mod veil;
 pub mod views;

@@ -34,6 +34,11 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at("/v1/users").route(get().to(api::users::list)))
         .service(at("/v1/users/lookups").route(post().to(api::users::look_up)))
         .service(
+            takes(at("/v1/users/table"), MAX_CSV_BYTES)
+                .route(get().to(api::user_table::show))
+                .route(put().to(api::user_table::put)),
+        )
+        .service(
             at("/v1/users/merges")
                 .route(get().to(api::merges::list))
                 .route(post().to(api::merges::create)),
@@ -93,6 +98,7 @@ pub fn configure(app: &mut ServiceConfig) {
                 .service(at("/users/changes").route(post().to(pages::users::change_many)))
                 .service(at("/users/lookups").route(post().to(pages::users::look_up)))
                 .service(at(pages::offboarding::PATH).route(get().to(pages::offboarding::list)))
+                .configure(user_table_pages)
                 .service(at("/users/{user}").route(get().to(pages::users::show)))
                 .service(
                     at("/users/{user}/offboarding").route(post().to(pages::offboarding::set_state)),
@@ -379,6 +385,16 @@ fn number_routes(app: &mut ServiceConfig) {
                 .route(post().to(api::spend::create_rule)),
         )
         .service(at("/v1/spend/rules/{rule}").route(delete().to(api::spend::remove_rule)));
+}
+
+/// Users in a spreadsheet. Before the pages of single users, whose addresses take any last part.
+fn user_table_pages(app: &mut ServiceConfig) {
+    app.service(
+        at(pages::user_table::PATH)
+            .route(get().to(pages::user_table::show))
+            .route(post().to(pages::user_table::create)),
+    )
+    .service(at("/users/table.csv").route(get().to(pages::user_table::csv)));
 }
 
 /// Pages of numbers, of what feeds them, and of what they are measured by.

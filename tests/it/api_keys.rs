@@ -229,6 +229,7 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
         ),
         ("put /v1/user-apps/statuses", "", r#"{"user_apps":["{user_app}"],"status":"inactive"}"#),
         ("put /v1/users/kinds", "", r#"{"users":["maria@northwind.example"],"type":"external"}"#),
+        ("put /v1/users/table", "", "email,type\nmaria@northwind.example,group\n"),
         (
             "post /v1/users/merges",
             "",
@@ -324,6 +325,7 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
             _ if path == "/v1/validation" => {
                 writer.put_csv("/v1/validation?app=slack", filled.as_bytes()).await
             }
+            _ if path == "/v1/users/table" => writer.put_csv(path, filled.as_bytes()).await,
             _ if path == "/v1/spend/lines" => writer.post_csv(path, filled.as_bytes()).await,
             _ => {
                 let places = [

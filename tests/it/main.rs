@@ -98,6 +98,9 @@ mod reporting;
 /// The command line of admins.
 mod admin_cli;
 
+/// Users as a table that a spreadsheet edits.
+mod user_table;
+
 /// What kind of user somebody is, and who has left.
 mod users;
 

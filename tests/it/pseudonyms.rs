@@ -166,6 +166,9 @@ const NOT_WALKED: [&str; 7] = [
     "/sign-in/provider",
 ];
 
+/// The table of users to be edited, which is refused while people are shown by pseudonyms.
+const REFUSED: [&str; 2] = ["/users/table.csv", "/v1/users/table"];
+
 /// Every page that a link of another leads to, and every page of the route table, with its answer.
 async fn walk_pages(admin: &mut Visitor<'_>) -> BTreeMap<String, Answer> {
     let routes = page_routes();
@@ -191,7 +194,7 @@ async fn walk_pages(admin: &mut Visitor<'_>) -> BTreeMap<String, Answer> {
     let missed: Vec<&String> = routes
         .iter()
         .filter(|route| !seen.iter().any(|(path, it)| is_of(route, path) && it.status == 200))
-        .filter(|it| !NOT_WALKED.contains(&it.as_str()))
+        .filter(|it| !NOT_WALKED.contains(&it.as_str()) && !REFUSED.contains(&it.as_str()))
         .collect();
     assert!(missed.is_empty(), "no page of these was seen: {missed:?}");
     seen
@@ -251,7 +254,8 @@ async fn walk_api(
             let is_of_browsers = ["/v1/configuration", "/v1/catalog"].contains(&it.path);
             let needs_more = it.operation["security"][0]["api_key"][0] != "read";
             let answer = if needs_more { app.writer().get(&path).await } else { answer };
-            assert!(answer.status == 200 || is_of_browsers, "{path}: {}", answer.text());
+            let may_refuse = is_of_browsers || REFUSED.contains(&it.path);
+            assert!(answer.status == 200 || may_refuse, "{path}: {}", answer.text());
             seen.insert(path, answer);
         }
     }
@@ -337,7 +341,8 @@ async fn under_pseudonyms_no_page_file_or_answer_says_who_somebody_is() {
         let text = it.text();
         pseudonyms.iter().any(|pseudonym| text.contains(pseudonym))
     });
-    let lost: Vec<&String> = with_people.difference(&with_pseudonyms).collect();
+    let lost = with_people.difference(&with_pseudonyms);
+    let lost: Vec<&String> = lost.filter(|it| !REFUSED.contains(&it.as_str())).collect();
     assert!(lost.is_empty(), "these showed people, and show no pseudonyms: {lost:?}");
 
     let mut viewer = app.viewer().await;

@@ -27,6 +27,7 @@ pub mod usage;
 pub mod usage_days;
 pub mod user_apps;
 pub mod user_kinds;
+pub mod user_table;
 pub mod users;
 pub mod validation;
 

@@ -69,6 +69,7 @@ diesel::table! {
         user_type -> Text,
         status -> Text,
         created_at -> Timestamp,
+        name_set_at -> Nullable<Timestamp>,
     }
 }
 

@@ -14,6 +14,8 @@ mod spec;
 
 pub use ask::{Ask, Format, Sort};
 pub use cursor::{Key, bytes_of};
-pub use rows::{List, Part, answer, etag_matches, fill, pick};
+pub use rows::{
+    List, Part, answer, csv_line, escape_formula, etag_matches, fill, is_formula, pick,
+};
 pub(crate) use spec::list_params;
 pub use spec::{Filter, ListSpec, Takes, field_names, one_of, words_of};

@@ -150,7 +150,7 @@ where
     let (part, ask) = read_part(db, &read, ask).await?;
     let mut head = Vec::new();
     if format == Format::Csv {
-        write_csv_line(&mut head, columns.iter().map(|it| escape_formula(it.clone())))?;
+        csv_line(&mut head, columns.iter().map(|it| escape_formula(it.clone())))?;
     }
     let state =
         State { db: db.clone(), read, columns: Arc::new(columns), head, next: Some((part, ask)) };
@@ -278,7 +278,7 @@ fn write_row<T: Serialize>(
 ) -> Result<(), ApiError> {
     if ask.format == Format::Csv {
         let value = to_value(item)?;
-        return write_csv_line(out, columns.iter().map(|it| cell(at(&value, it))));
+        return csv_line(out, columns.iter().map(|it| cell(at(&value, it))));
     }
     let written = match &ask.fields {
         None => serde_json::to_writer(&mut *out, item),
@@ -289,7 +289,11 @@ fn write_row<T: Serialize>(
     Ok(())
 }
 
-fn write_csv_line(out: &mut Vec<u8>, cells: impl Iterator<Item = String>) -> Result<(), ApiError> {
+/// Appends one line of a CSV.
+///
+/// # Errors
+/// None that a caller can cause.
+pub fn csv_line(out: &mut Vec<u8>, cells: impl Iterator<Item = String>) -> Result<(), ApiError> {
     let internal = |error: csv::Error| ApiError::Internal(error.into());
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
     writer.write_record(cells.collect::<Vec<_>>()).map_err(internal)?;
@@ -312,8 +316,15 @@ fn cell(value: Option<&Value>) -> String {
 
 /// A text that no spreadsheet takes for a formula (OWASP, "CSV Injection"). Numbers are no texts here
 /// and stay as they are.
-fn escape_formula(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
+#[must_use]
+pub fn escape_formula(text: String) -> String {
+    if is_formula(&text) { format!("'{text}") } else { text }
+}
+
+/// A spreadsheet would take this text for a formula.
+#[must_use]
+pub fn is_formula(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub mod sign_in;
 pub mod sources;
 pub mod spend;
 pub mod user_apps;
+pub mod user_table;
 pub mod users;
 pub mod validation;
 pub mod webhooks;

@@ -17,7 +17,7 @@ pub const MAX_RECORDS: usize = 1_000;
 /// Activities in one record.
 const MAX_ACTIVITIES: usize = 1_000;
 /// Characters of a name, a role, a word.
-const MAX_TEXT: usize = 500;
+pub const MAX_TEXT: usize = 500;
 /// A clock that is ahead by less is taken for right.
 const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
 

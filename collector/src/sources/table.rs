@@ -179,11 +179,14 @@ fn cells(row: &[u8]) -> Cut {
     if !found {
         return Ok(vec![String::new()]);
     }
-    Ok(record.iter().map(|it| cell(it.trim())).collect())
+    Ok(record.iter().map(as_read).collect())
 }
 
-/// Spreadsheets write `="007"` to keep a text a text; the text is what is meant.
-fn cell(text: &str) -> String {
+/// A cell as it is read: without the space around it. Spreadsheets write `="007"` to keep a text a text; the
+/// text is what is meant.
+#[must_use]
+pub fn as_read(cell: &str) -> String {
+    let text = cell.trim();
     let inner = text.strip_prefix("=\"").and_then(|it| it.strip_suffix('"'));
     inner.unwrap_or(text).to_owned()
 }

@@ -1,8 +1,8 @@
 //! Fields of users beyond ours: kept only where an admin maps them (T26).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 
 use super::StoreError;
@@ -90,6 +90,54 @@ pub fn put(
         .set((user_fields::field_value.eq(value), user_fields::updated_at.eq(at)))
         .execute(c))?;
     Ok(())
+}
+
+/// The names under which any source's fields are kept.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_names(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+) -> Result<BTreeSet<String>, StoreError> {
+    let names: Vec<String> = field_mappings::table
+        .filter(field_mappings::organization_id.eq(organization_id))
+        .select(field_mappings::field)
+        .distinct()
+        .load(conn)?;
+    Ok(names.into_iter().collect())
+}
+
+/// One field of one user as one source states it.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = user_fields)]
+pub struct UserField {
+    /// Whose.
+    pub user_id: UserId,
+    /// Which.
+    pub field: String,
+    /// Who says so.
+    pub source_id: SourceId,
+    /// What it says.
+    pub field_value: String,
+    /// When it was said.
+    pub updated_at: NaiveDateTime,
+}
+
+/// All fields of these users.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_all(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    user_ids: &[UserId],
+) -> Result<Vec<UserField>, StoreError> {
+    Ok(user_fields::table
+        .filter(user_fields::organization_id.eq(organization_id))
+        .filter(user_fields::user_id.eq_any(user_ids))
+        .select(UserField::as_select())
+        .load(conn)?)
 }
 
 /// A user's fields with the source of each.

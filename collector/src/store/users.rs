@@ -250,7 +250,7 @@ pub fn update_kinds(
     Ok(())
 }
 
-/// Sets the person's name as the best source gives it (T22).
+/// Sets the person's name as the best source gives it (T22), unless a person has said it by hand.
 ///
 /// # Errors
 /// When the database refuses.
@@ -263,9 +263,31 @@ pub fn update_name(
     diesel::update(
         users::table
             .filter(users::organization_id.eq(organization_id))
-            .filter(users::user_id.eq(user_id)),
+            .filter(users::user_id.eq(user_id))
+            .filter(users::name_set_at.is_null()),
     )
     .set(users::name.eq(name))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Sets the person's name as somebody says it by hand; from now on no source changes it.
+///
+/// # Errors
+/// When the database refuses.
+pub fn set_name(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    user_id: UserId,
+    name: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::update(
+        users::table
+            .filter(users::organization_id.eq(organization_id))
+            .filter(users::user_id.eq(user_id)),
+    )
+    .set((users::name.eq(name), users::name_set_at.eq(now.naive_utc())))
     .execute(conn)?;
     Ok(())
 }
@@ -337,6 +359,28 @@ pub fn list_everyone(
         .filter(unmerged!(organization_id, users::user_id))
         .select(Person::as_select())
         .load(conn)?)
+}
+
+/// A part of [`list_everyone`], by id.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_part(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    page: Page<UserId>,
+) -> Result<Vec<UserRow>, StoreError> {
+    let mut query = users::table
+        .filter(users::organization_id.eq(organization_id))
+        .filter(unmerged!(organization_id, users::user_id))
+        .order(users::user_id)
+        .limit(page.limit)
+        .select(UserRow::as_select())
+        .into_boxed::<super::Backend>();
+    if let Some(after) = page.after {
+        query = query.filter(users::user_id.gt(after));
+    }
+    Ok(query.load(conn)?)
 }
 
 /// The user as which one is read, as stored; for most that is the user itself.

@@ -166,6 +166,7 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
         "/users",
         "/users?type=external",
         "/offboardings",
+        "/users/table",
         "/user-apps?size=25",
         "/admins",
         "/licenses",

@@ -23,7 +23,7 @@ use super::{
     activities, api_keys, apps, audit, batches, catalog, configuration, discoveries, enroll,
     enrollment_keys, explain, health, heartbeats, installations, licenses, merges, offboardings, reports,
     rollout, settings, sign_ins, sources, spend, statuses, thresholds, usage, usage_days,
-    user_apps, user_kinds, users, validation, views, webhooks,
+    user_apps, user_kinds, user_table, users, validation, views, webhooks,
 };
 use crate::lists::{etag_matches, words_of};
 use crate::problem::ApiError;
@@ -45,6 +45,8 @@ use crate::store::word::Words;
         usage::show_app,
         users::list,
         user_kinds::put,
+        user_table::show,
+        user_table::put,
         merges::list,
         merges::create,
         merges::remove,
