@@ -28,7 +28,9 @@ use crate::store::user_apps::UserAppRow;
 use crate::store::word::{
     ActorKind, ClosedBy, OffboardingState, PathKind, PathSign, PathState, Word,
 };
-use crate::store::{StoreError, activities, mappings, user_app_sources, user_apps, users};
+use crate::store::{
+    StoreError, activities, mappings, user_app_sources, user_apps, user_merges, users,
+};
 
 /// What an account was used by when no sign-in was seen.
 const UNSEEN: &str = "unseen";
@@ -149,25 +151,27 @@ fn find_accounts(
     users: &[UserId],
 ) -> Result<HashMap<UserId, Vec<Account>>, StoreError> {
     let aliases = mappings::aliases(conn, id)?;
-    // What a mapping joins is one account, and all that was seen under its sites is of it.
+    let users = &aliases.users.with_sources(users);
+    // What a mapping or a merge joins is one account, and all that was seen under its sites and by the
+    // person's other addresses is of it.
     let mut facts: BTreeMap<(UserId, AppId), PathFacts> = BTreeMap::new();
     // The time only matters with a status.
     let rows = user_apps::list_of_users(conn, id, users, None, DateTime::UNIX_EPOCH)?;
     let apps: BTreeSet<AppId> = rows.iter().map(|it| it.app_id).collect();
     let apps: Vec<AppId> = apps.into_iter().collect();
     for it in rows {
-        facts.entry((it.user_id, aliases.resolve(it.app_id))).or_default().rows.push(it);
+        facts.entry(aliases.key((it.user_id, it.app_id))).or_default().rows.push(it);
     }
     for it in user_app_sources::list_accounts(conn, id, users, &apps, None)? {
-        let key = (it.0.user_id, aliases.resolve(it.0.app_id));
+        let key = aliases.key((it.0.user_id, it.0.app_id));
         facts.entry(key).or_default().said.push(it);
     }
     for it in activities::list_methods(conn, id, users)? {
-        let key = (it.user_id, aliases.resolve(it.app_id));
+        let key = aliases.key((it.user_id, it.app_id));
         facts.entry(key).or_default().methods.push(it);
     }
     for it in offboardings::list_steps(conn, id, users)? {
-        let key = (it.user_id, aliases.resolve(it.app_id));
+        let key = aliases.key((it.user_id, it.app_id));
         facts.entry(key).or_default().steps.push(it);
     }
     let mut found: HashMap<UserId, Vec<Account>> = HashMap::new();
@@ -372,9 +376,8 @@ pub fn set_state(
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(), ApiError> {
-    if users::find_all(conn, organization_id, &[user_id])?.is_empty() {
-        return Err(ApiError::NotFound);
-    }
+    let user = users::find_read_as(conn, organization_id, user_id)?;
+    let user_id = user.ok_or(ApiError::NotFound)?.user_id;
     let row = offboardings::find_all(conn, organization_id, &[user_id])?.remove(&user_id);
     let object = || Object { kind: "user", id: user_id.to_string() };
     let note = |conn: &mut DbConnection, action: &str| {
@@ -485,6 +488,8 @@ pub fn settle(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let mut begun = offboardings::list_in_progress(conn, organization_id)?;
+    let aliases = user_merges::aliases(conn, organization_id)?;
+    let users: BTreeSet<UserId> = users.iter().map(|it| aliases.resolve(*it)).collect();
     begun.retain(|it| users.contains(it));
     let found = keep(conn, organization_id, &begun)?;
     for (user_id, accounts) in found {
@@ -551,9 +556,7 @@ pub fn confirm(
     now: DateTime<Utc>,
 ) -> Result<Outcome, ApiError> {
     let id = organization.organization_id;
-    if users::find_all(conn, id, &[user_id])?.is_empty() {
-        return Err(ApiError::NotFound);
-    }
+    let user_id = users::find_read_as(conn, id, user_id)?.ok_or(ApiError::NotFound)?.user_id;
     if offboardings::find_all(conn, id, &[user_id])?.is_empty() {
         let detail = "the offboarding has not begun; set its state to in_progress first";
         return Err(ApiError::Conflict(detail.to_owned()));

@@ -538,7 +538,7 @@ impl Reading {
             }
         }
         if (user_type, status) != (it.user.user_type.0, it.user.status.0) {
-            users::update_kind(conn, organization_id, user_id, user_type, status)?;
+            users::update_kinds(conn, organization_id, &[user_id], user_type, status)?;
         }
         if !said.is_empty() {
             detail.insert("also".to_owned(), json!(said));

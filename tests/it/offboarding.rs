@@ -510,3 +510,37 @@ async fn t29_people_are_shown_by_pseudonyms_where_the_organization_asks_for_it()
     }
     assert_eq!(app.reader().get(&format!("/v1/offboardings?user={MARIA}")).await.status, 422);
 }
+
+#[actix_web::test]
+async fn t31_z40_the_ways_of_a_merged_address_are_the_persons_and_part_with_it_again() {
+    let app = TestApp::new();
+    two_ways(&app).await;
+    let other = app.installation_of("m.keller@northwind.example").await;
+    let passkey = vec![by("passkey", "app.asana.com", &app)];
+    other.batch(&batch(1, app.clock.now(), passkey)).await;
+    set(&app, "in_progress").await;
+    let merge = json!({ "user": "m.keller@northwind.example", "into": MARIA });
+    let merged: Value = app.writer().post("/v1/users/merges", &merge).await.ok();
+    let all = expect![[r#"
+        in_progress 0 of 3, reopened 0, by -
+        Asana active to close
+          oidc:google: signed_in 2026-11-23T09:00:00Z, open
+          passkey: signed_in 2026-11-23T11:00:00Z, open
+          password: signed_in 2026-11-23T10:00:00Z, open
+    "#]];
+    all.assert_eq(&show(&app).await);
+    let hidden = merged["user"]["user_id"].as_str().unwrap();
+    let read_as: Value = app.reader().get(&format!("/v1/users/{hidden}/offboarding")).await.ok();
+    all.assert_eq(&told(&read_as));
+    assert_eq!(app.list("/v1/offboardings").await.len(), 1);
+    confirm(&app, "passkey", true).await;
+    let path = format!("/v1/users/merges/{hidden}");
+    assert_eq!(app.writer().delete(&path).await.status, 204);
+    expect![[r#"
+        in_progress 0 of 2, reopened 0, by -
+        Asana active to close
+          oidc:google: signed_in 2026-11-23T09:00:00Z, open
+          password: signed_in 2026-11-23T10:00:00Z, open
+    "#]]
+    .assert_eq(&show(&app).await);
+}

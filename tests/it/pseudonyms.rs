@@ -466,7 +466,8 @@ async fn an_admin_looks_behind_one_pseudonym_with_a_reason_that_the_audit_keeps(
     let fields = [("email", TRILLIAN), ("reason", "She called")];
     assert_eq!(admin.submit("/users/lookups", &fields).await.header("location"), path);
 
-    let audit = app.list("/v1/audit?object_kind=user&sort=at&action=user.revealed,user.looked_up").await;
+    let audit =
+        app.list("/v1/audit?object_kind=user&sort=at&action=user.revealed,user.looked_up").await;
     let name = |id: &Value| match id.as_str() {
         Some(it) if it == id_of(&app, ZAPHOD).to_string() => "zaphod",
         Some(it) if it == id_of(&app, TRILLIAN).to_string() => "trillian",

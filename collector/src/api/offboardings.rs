@@ -26,7 +26,7 @@ use crate::server::Collector;
 use crate::store::lists::offboardings as list_offboardings;
 use crate::store::organizations::{self, Organization};
 use crate::store::word::{ClosedBy, OffboardingState, PathKind, PathSign, PathState, Word};
-use crate::store::{apps, mappings, user_apps};
+use crate::store::{apps, mappings, user_apps, user_merges};
 use crate::veil::{self, Veil};
 
 /// Ways in one request.
@@ -267,6 +267,7 @@ pub fn find(
     now: DateTime<Utc>,
 ) -> Result<OffboardingDetail, ApiError> {
     let id = organization.organization_id;
+    let user_id = user_merges::aliases(conn, id)?.resolve(user_id);
     let user = veil::find_all(conn, id, &[user_id])?.remove(&user_id);
     let user = UserItem::new(&user.ok_or(ApiError::NotFound)?);
     let found = offboarding::find_all(conn, id, &[user_id])?.remove(&user_id);

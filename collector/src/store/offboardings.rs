@@ -7,6 +7,7 @@ use diesel::dsl::{count, count_star, exists, not};
 use diesel::prelude::*;
 
 use super::StoreError;
+use super::user_merges::unmerged;
 use super::word::{OffboardingState, UserStatus, Word};
 use crate::db::schema::{offboarding_steps, offboardings, users};
 use crate::db::{AppId, DbConnection, OrganizationId, UserId, with_backend};
@@ -88,7 +89,7 @@ pub fn find_all(
     Ok(rows.into_iter().map(|it| (it.user_id, it)).collect())
 }
 
-/// Whose offboarding has begun and is not done.
+/// Whose offboarding has begun and is not done; of a user that was merged it rests.
 ///
 /// # Errors
 /// When the database refuses.
@@ -99,6 +100,7 @@ pub fn list_in_progress(
     Ok(offboardings::table
         .filter(offboardings::organization_id.eq(organization_id))
         .filter(offboardings::completed_at.is_null())
+        .filter(unmerged!(organization_id, offboardings::user_id))
         .order(offboardings::user_id)
         .select(offboardings::user_id)
         .load(conn)?)
@@ -245,6 +247,7 @@ pub fn count_states(
 ) -> Result<[(OffboardingState, i64); 3], StoreError> {
     let (n_begun, n_done): (i64, i64) = offboardings::table
         .filter(offboardings::organization_id.eq(organization_id))
+        .filter(unmerged!(organization_id, offboardings::user_id))
         .select((count_star(), count(offboardings::completed_at)))
         .first(conn)?;
     let begun = offboardings::table
@@ -253,6 +256,7 @@ pub fn count_states(
     let n_not_started: i64 = users::table
         .filter(users::organization_id.eq(organization_id))
         .filter(users::status.eq(Word(UserStatus::Past)))
+        .filter(unmerged!(organization_id, users::user_id))
         .filter(not(exists(begun)))
         .count()
         .get_result(conn)?;

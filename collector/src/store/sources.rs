@@ -70,21 +70,6 @@ impl SourceRow {
     }
 }
 
-/// The source of what people enter, made at its first use.
-///
-/// # Errors
-/// When the database refuses.
-pub fn find_or_insert_manual(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    now: DateTime<Utc>,
-) -> Result<SourceId, StoreError> {
-    match find_first(conn, organization_id, SourceKind::Manual)? {
-        Some(id) => Ok(id),
-        None => insert(conn, organization_id, SourceKind::Manual, "By hand", now),
-    }
-}
-
 /// Adds a source.
 ///
 /// # Errors

@@ -272,10 +272,11 @@ mod tests {
 
     /// The rule that a look at all of them in turn finds.
     fn slow_find<'a>(rules: &'a [Rule], host: &str, path: &str) -> Option<&'a Rule> {
-        let labels: Vec<&str> = host.split('.').collect();
-        (0..labels.len() - 1).find_map(|at| {
-            let (left, name) = (labels[..at].join("."), labels[at..].join("."));
-            let claiming = rules.iter().filter(|it| it.host() == name && it.claims(&left, path));
+        let starts = host.match_indices('.').map(|it| it.0 + 1);
+        std::iter::once(0).chain(starts).find_map(|start| {
+            let (left, name) = host.split_at(start);
+            let left = left.trim_end_matches('.');
+            let claiming = rules.iter().filter(|it| it.host() == name && it.claims(left, path));
             claiming.reduce(|best, it| if it.precedes(best) { it } else { best })
         })
     }

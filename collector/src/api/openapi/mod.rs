@@ -21,8 +21,8 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::{
     activities, api_keys, apps, audit, batches, catalog, configuration, discoveries, enroll,
-    enrollment_keys, explain, health, heartbeats, installations, licenses, merges, offboardings, reports,
-    rollout, settings, sign_ins, sources, spend, statuses, thresholds, usage, usage_days,
+    enrollment_keys, explain, health, heartbeats, installations, licenses, merges, offboardings,
+    reports, rollout, settings, sign_ins, sources, spend, statuses, thresholds, usage, usage_days,
     user_apps, user_kinds, user_table, users, validation, views, webhooks,
 };
 use crate::lists::{etag_matches, words_of};

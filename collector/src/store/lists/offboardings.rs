@@ -7,6 +7,7 @@ use super::by_nullable_column;
 use crate::db::schema::{offboardings, users};
 use crate::db::{DbConnection, OrganizationId, UserId};
 use crate::store::offboardings::OffboardingRow;
+use crate::store::user_merges::unmerged;
 use crate::store::users::UserRow;
 use crate::store::word::{OffboardingState, UserStatus, Word};
 use crate::store::{Page, StoreError};
@@ -38,6 +39,7 @@ pub fn list(
     let mut query = users::table
         .left_join(offboardings::table.on(is_theirs))
         .filter(users::organization_id.eq(organization_id))
+        .filter(unmerged!(organization_id, users::user_id))
         .filter(users::status.eq(Word(UserStatus::Past)).or(begun.is_not_null()))
         .select((UserRow::as_select(), Option::<OffboardingRow>::as_select()))
         .limit(page.limit)
