@@ -110,7 +110,7 @@ fn a_link_from_the_admin_page_connects_a_browser_whose_sign_in_appears_there() -
     loop {
         desk.test_now()?;
         let mut text = String::new();
-        for path in ["/user-apps", "/"] {
+        for path in ["/user-apps", "/installations", "/"] {
             tab.go_to(&format!("{}{path}", served.origin()))?;
             text.push_str(&tab.text()?);
         }
