@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::activity::{self, UserAppKey};
 use crate::db::{AppId, DbConnection, OrganizationId, SourceId, UserId};
+use crate::offboarding;
 use crate::problem::ApiError;
 use crate::store::audit::{self, Actor, Object};
 use crate::store::mappings::{self, Aliases};
@@ -243,6 +244,7 @@ pub fn undo(
     let mut keys: BTreeSet<UserAppKey> = own.iter().map(|it| (user_id, *it)).collect();
     keys.extend(own.intersection(&left).map(|it| (root, *it)));
     refresh(conn, organization, keys, now)?;
+    offboarding::part(conn, id, user_id, &above)?;
     let object = Object { kind: "user", id: user_id.to_string() };
     let detail = json!({ "into": row.into_user_id });
     audit::insert(conn, id, actor, "user.merge_undone", &object, &detail, now)?;

@@ -150,6 +150,23 @@ fn find_accounts(
     id: OrganizationId,
     users: &[UserId],
 ) -> Result<HashMap<UserId, Vec<Account>>, StoreError> {
+    let mut found: HashMap<UserId, Vec<Account>> = HashMap::new();
+    for ((user_id, app_id), facts) in find_facts(conn, id, users)? {
+        let account = Account {
+            app_id,
+            paths: facts.paths(),
+            closed_by_hand: facts.closed_by_hand().map(|it| it.by),
+        };
+        found.entry(user_id).or_default().push(account);
+    }
+    Ok(found)
+}
+
+fn find_facts(
+    conn: &mut DbConnection,
+    id: OrganizationId,
+    users: &[UserId],
+) -> Result<BTreeMap<(UserId, AppId), PathFacts>, StoreError> {
     let aliases = mappings::aliases(conn, id)?;
     let users = &aliases.users.with_sources(users);
     // What a mapping or a merge joins is one account, and all that was seen under its sites and by the
@@ -174,16 +191,44 @@ fn find_accounts(
         let key = aliases.key((it.user_id, it.app_id));
         facts.entry(key).or_default().steps.push(it);
     }
-    let mut found: HashMap<UserId, Vec<Account>> = HashMap::new();
-    for ((user_id, app_id), facts) in facts {
-        let account = Account {
-            app_id,
-            paths: facts.paths(),
-            closed_by_hand: facts.closed_by_hand().map(|it| it.by),
-        };
-        found.entry(user_id).or_default().push(account);
+    Ok(facts)
+}
+
+/// The ways that facts show, without what was written down of them.
+fn shown_ways(
+    conn: &mut DbConnection,
+    id: OrganizationId,
+    users: &[UserId],
+) -> Result<BTreeSet<(AppId, String)>, StoreError> {
+    let mut ways = BTreeSet::new();
+    for ((_, app_id), facts) in find_facts(conn, id, users)? {
+        let facts = PathFacts { steps: Vec::new(), ..facts };
+        ways.extend(facts.signs().into_keys().map(|word| (app_id, word)));
     }
-    Ok(found)
+    Ok(ways)
+}
+
+/// Takes out of these users' offboardings what was written down there of ways that only this user has, who
+/// was read as they are and is no more.
+///
+/// # Errors
+/// When the database refuses.
+pub fn part(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    parted: UserId,
+    from: &[UserId],
+) -> Result<(), StoreError> {
+    let aliases = mappings::aliases(conn, organization_id)?;
+    let gone = shown_ways(conn, organization_id, &[parted])?;
+    let own = shown_ways(conn, organization_id, from)?;
+    for it in offboardings::list_steps(conn, organization_id, from)? {
+        let way = (aliases.resolve(it.app_id), it.access_path.clone());
+        if gone.contains(&way) && !own.contains(&way) {
+            offboardings::delete_step(conn, organization_id, &it)?;
+        }
+    }
+    Ok(())
 }
 
 /// What shows the ways into one account.

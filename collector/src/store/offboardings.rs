@@ -213,6 +213,26 @@ pub fn note_steps(
     Ok(())
 }
 
+/// Forgets what was written down of one way.
+///
+/// # Errors
+/// When the database refuses.
+pub fn delete_step(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    step: &StepRow,
+) -> Result<(), StoreError> {
+    diesel::delete(
+        offboarding_steps::table
+            .filter(offboarding_steps::organization_id.eq(organization_id))
+            .filter(offboarding_steps::user_id.eq(step.user_id))
+            .filter(offboarding_steps::app_id.eq(step.app_id))
+            .filter(offboarding_steps::access_path.eq(&step.access_path)),
+    )
+    .execute(conn)?;
+    Ok(())
+}
+
 /// Notes that a person confirmed a way as closed, or took that back.
 ///
 /// # Errors
