@@ -21,7 +21,10 @@ use crate::user_table::{self, Change, ChangedRow, Export, RefusedColumn, Upload}
 /// [`ApiError::Invalid`] where people are shown by pseudonyms.
 #[utoipa::path(
     get, path = "/v1/users/table", tag = "usage", operation_id = "export_user_table",
-    responses((status = 200, description = "The columns `user_id`, `email`, `name`, `type`, `status`, and `field.NAME` for each further field that is mapped.", body = String, content_type = "text/csv")),
+    responses(
+        (status = 200, description = "The columns `user_id`, `email`, `name`, `type`, `status`, and `field.NAME` for each further field that is mapped.", body = String, content_type = "text/csv"),
+        (status = 422, description = "People are shown by pseudonyms.")
+    ),
     security(("api_key" = ["read"]))
 )]
 pub async fn show(collector: Data<Collector>, reader: Reader) -> Result<HttpResponse, ApiError> {
