@@ -79,24 +79,20 @@ pub fn plan_users(
         mailings::list_opt_outs(conn, organization_id)?.into_iter().collect();
     let veil = Veil::of(conn, organization_id)?;
     let mut plan = Plan::default();
-    for ids in ids.chunks(1_000) {
-        let stored = users::find_all(conn, organization_id, ids)?;
-        for id in ids {
-            let Some(row) = stored.get(id) else {
-                plan.add(*id, id.to_string(), Some("is not there any more"));
-                continue;
-            };
-            let why_not = match deed {
-                UserDeed::SetType(kind) if row.user_type.0 == kind => {
-                    Some("is of this type already")
-                }
-                UserDeed::StopMail if opted_out.contains(&row.email) => {
-                    Some("gets no invitations already")
-                }
-                UserDeed::SetType(_) | UserDeed::StopMail => None,
-            };
-            plan.add(*id, veil.cover(&row.email), why_not);
-        }
+    let stored = users::find_all(conn, organization_id, ids)?;
+    for id in ids {
+        let Some(row) = stored.get(id) else {
+            plan.add(*id, id.to_string(), Some("is not there any more"));
+            continue;
+        };
+        let why_not = match deed {
+            UserDeed::SetType(kind) if row.user_type.0 == kind => Some("is of this type already"),
+            UserDeed::StopMail if opted_out.contains(&row.email) => {
+                Some("gets no invitations already")
+            }
+            UserDeed::SetType(_) | UserDeed::StopMail => None,
+        };
+        plan.add(*id, veil.cover(&row.email), why_not);
     }
     Ok(plan)
 }

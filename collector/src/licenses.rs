@@ -84,10 +84,7 @@ pub fn assess_all(
     }
     let user_ids: BTreeSet<UserId> = rows.iter().map(|it| it.user_id).collect();
     let user_ids: Vec<UserId> = user_ids.into_iter().collect();
-    let mut people = HashMap::new();
-    for ids in user_ids.chunks(MAX_IDS) {
-        people.extend(veil::find_all(conn, organization_id, ids)?);
-    }
+    let people = veil::find_all(conn, organization_id, &user_ids)?;
     let key = |it: &AssignmentRow| Some((it.user_id, by_id.get(&it.license_id)?.app_id));
     let keys: BTreeSet<UserAppKey> = rows.iter().filter_map(key).collect();
     let keys: Vec<UserAppKey> = keys.into_iter().collect();

@@ -292,12 +292,8 @@ pub fn list(
     let rows = user_merges::list(conn, organization_id)?;
     let ids: BTreeSet<UserId> = rows.iter().flat_map(|it| [it.user_id, it.into_user_id]).collect();
     let ids: Vec<UserId> = ids.into_iter().collect();
-    let mut emails: HashMap<UserId, String> = HashMap::with_capacity(ids.len());
-    for ids in ids.chunks(1_000) {
-        let found = users::find_all(conn, organization_id, ids)?;
-        emails.extend(found.into_iter().map(|(id, it)| (id, veil.cover(&it.email))));
-    }
-    let email = |id| emails.get(&id).cloned().unwrap_or_default();
+    let people = users::find_all(conn, organization_id, &ids)?;
+    let email = |id| people.get(&id).map_or_else(String::new, |it| veil.cover(&it.email));
     let listed = |row: MergeRow| ListedMerge {
         email: email(row.user_id),
         into_email: email(row.into_user_id),

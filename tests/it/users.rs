@@ -2,6 +2,8 @@
 
 use chrono::TimeDelta;
 use collector::activity::sweep;
+use collector::db::UserId;
+use collector::store::users;
 use collector::webhooks::delivery::deliver;
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -174,4 +176,19 @@ async fn what_no_kind_is_changes_nobody() {
         viewer.submit(&format!("{path}/kind"), &[("type", "group"), ("status", "past")]).await;
     assert_eq!(refused.status, 403);
     assert_eq!(app.list("/v1/users?type=group").await.len(), 0);
+}
+
+#[actix_web::test]
+async fn people_are_found_by_more_ids_than_one_statement_takes() {
+    let app = two_people().await;
+    let found = app.with_database(|conn| {
+        let everyone = users::list_everyone(conn, app.organization_id).unwrap();
+        // SQLite takes 32,766 values.
+        let strangers = (0..40_000).map(|_| UserId::new(monday()));
+        let ids: Vec<UserId> = strangers.chain(everyone.iter().map(|it| it.user_id)).collect();
+        users::find_all(conn, app.organization_id, &ids).unwrap()
+    });
+    let mut emails: Vec<&str> = found.values().map(|it| it.email.as_str()).collect();
+    emails.sort_unstable();
+    assert_eq!(emails, ["jonas@northwind.example", "maria@northwind.example"]);
 }

@@ -100,11 +100,9 @@ fn password_apps(
     let names = apps::find_all(conn, id, &ids)?;
     let people: BTreeSet<UserId> = all.values().flat_map(|it| it.1.iter().copied()).collect();
     let people: Vec<UserId> = people.into_iter().collect();
-    let mut addresses: HashMap<UserId, String> = HashMap::new();
-    for ids in people.chunks(1_000) {
-        let found = veil::find_all(conn, id, ids)?;
-        addresses.extend(found.into_iter().map(|(id, it)| (id, it.email)));
-    }
+    let found = veil::find_all(conn, id, &people)?;
+    let addresses: HashMap<UserId, String> =
+        found.into_iter().map(|(id, it)| (id, it.email)).collect();
     let item = |(app_id, (n_users, with)): (AppId, (usize, BTreeSet<UserId>))| PasswordApp {
         app_id,
         app: names.get(&app_id).map_or_else(String::new, |it| it.name.clone()),

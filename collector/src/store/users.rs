@@ -447,10 +447,15 @@ pub fn find_all(
     organization_id: OrganizationId,
     ids: &[UserId],
 ) -> Result<HashMap<UserId, UserRow>, StoreError> {
-    let rows: Vec<UserRow> = users::table
-        .filter(users::organization_id.eq(organization_id))
-        .filter(users::user_id.eq_any(ids))
-        .select(UserRow::as_select())
-        .load(conn)?;
-    Ok(rows.into_iter().map(|it| (it.user_id, it)).collect())
+    let mut found = HashMap::with_capacity(ids.len());
+    // SQLite takes at most 32,766 values in one statement.
+    for ids in ids.chunks(1_000) {
+        let rows: Vec<UserRow> = users::table
+            .filter(users::organization_id.eq(organization_id))
+            .filter(users::user_id.eq_any(ids))
+            .select(UserRow::as_select())
+            .load(conn)?;
+        found.extend(rows.into_iter().map(|it| (it.user_id, it)));
+    }
+    Ok(found)
 }
