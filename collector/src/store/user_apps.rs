@@ -295,15 +295,22 @@ pub fn lock_statuses(
 struct LockStatuses;
 
 impl Statement for LockStatuses {
+    // A join would do, if PostgreSQL had figures of the table: until a new database was analyzed for the
+    // first time, it takes an organization's accounts for few and reads all of them. So each key is looked
+    // up by itself, in the order in which all batches lock.
     const TEXT: &'static str = "
         select it.user_id, it.app_id, it.status, it.last_used_at
-        from user_apps it
-        join unnest(?::bytea[], ?::bytea[]) as wanted (user_id, app_id)
-            on it.user_id = wanted.user_id and it.app_id = wanted.app_id
-        where it.organization_id = ?
-        order by it.user_id, it.app_id
-        for no key update of it";
-    const PLANNED_ONCE: bool = false;
+        from (
+            select * from unnest(?::bytea[], ?::bytea[]) as key (user_id, app_id)
+            order by user_id, app_id
+        ) wanted
+        cross join lateral (
+            select a.user_id, a.app_id, a.status, a.last_used_at
+            from user_apps a
+            where a.organization_id = ? and a.user_id = wanted.user_id and a.app_id = wanted.app_id
+            limit 1
+            for no key update
+        ) it";
     type Row = (Binary, Binary, Text, Nullable<Timestamp>);
 }
 
