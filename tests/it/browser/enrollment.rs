@@ -161,18 +161,7 @@ fn a_policy_with_wrong_types_is_said_to_be_incomplete_until_it_is_right() -> Res
     wrong["workDomains"] = "northwind.example".into();
     let launch = Launch::with_sites(&world.sites).extension(&built_extension()?);
     let desk = Desk { browser: Browser::launch(&launch.managed(&wrong))? };
-    let wait_until = |wanted: &str| -> Result<Value> {
-        let started = Instant::now();
-        loop {
-            let state = desk.state()?;
-            if state["condition"] == wanted {
-                return Ok(state);
-            }
-            ensure!(started.elapsed() < LIMIT, "it does not become {wanted}: {state:#}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    };
-    let state = wait_until("policy_incomplete")?;
+    let state = wait_until(&desk, "policy_incomplete")?;
     ensure!(state["checks"][0] == json!({ "0": "policy", "1": "bad" }), "{state:#}");
     // What is right is shown as set; what is wrong is not taken for anything.
     let set = state["set_by_policy"].as_array().context("no settings")?.iter();
@@ -186,6 +175,41 @@ fn a_policy_with_wrong_types_is_said_to_be_incomplete_until_it_is_right() -> Res
     ensure!(world.recorder.requests().is_empty(), "something was sent under a broken policy");
 
     desk.browser.set_managed(&right)?;
-    wait_until("reporting")?;
+    wait_until(&desk, "reporting")?;
+    world.check_wire()
+}
+
+/// Waits for a condition of the extension.
+fn wait_until(desk: &Desk, wanted: &str) -> Result<Value> {
+    let started = Instant::now();
+    loop {
+        let state = desk.state()?;
+        if state["condition"] == wanted {
+            return Ok(state);
+        }
+        ensure!(started.elapsed() < LIMIT, "it does not become {wanted}: {state:#}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_private_address_in_the_policy_is_refused_and_said_so_until_it_is_right() -> Result<()> {
+    let world = World::new()?;
+    let right = policy(&MARIA, &world.collector());
+    let mut private = right.clone();
+    private["userEmail"] = "maria.keller@gmail.com".into();
+    let launch = Launch::with_sites(&world.sites).extension(&built_extension()?);
+    let desk = Desk { browser: Browser::launch(&launch.managed(&private))? };
+    let state = wait_until(&desk, "identity_refused")?;
+    ensure!(state["user"] == "maria.keller@gmail.com", "{state:#}");
+    let popup = desk.browser.popup()?;
+    popup.wait_for("document.body.innerText.includes('maria.keller@gmail.com')")?;
+    popup.close()?;
+    let url = format!("{}/v1/installations", world.recorder.url());
+    let installations = account::get(&url, world.app.api_key.text())?;
+    ensure!(installations["items"] == json!([]), "it was enrolled: {installations:#}");
+
+    desk.browser.set_managed(&right)?;
+    wait_until(&desk, "reporting")?;
     world.check_wire()
 }
