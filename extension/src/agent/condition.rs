@@ -141,7 +141,7 @@ impl Agent {
             (
                 Check::Mode,
                 match self.mode() {
-                    Some(_) if self.may_report() => Outcome::Good,
+                    Some(_) if is_enrolled && self.may_report() => Outcome::Good,
                     Some(Mode::Unauthenticated | Mode::Authenticated | Mode::Disabled) | None => {
                         Outcome::Waiting
                     }

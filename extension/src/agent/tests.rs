@@ -19,7 +19,7 @@ use super::Agent;
 use crate::messages::{PopupMessage, ReaderMessage, Shown};
 use crate::page::reduce;
 use crate::port::{Answer, Cause, Effect, Input, Key, Purpose, Request, Stored};
-use crate::state::{Condition, State};
+use crate::state::{Check, Condition, Outcome, State};
 use shared::signin::Navigation;
 
 const POLICY: &str = r#"{"serverUrl": "https://collector.northwind.example", "enrollmentKey": "rce_key",
@@ -652,6 +652,7 @@ fn an_address_that_the_collector_does_not_take_is_said_and_tried_again() {
     let state = browser.state();
     assert_eq!(state.condition, Condition::IdentityRefused);
     assert_eq!(state.user.as_deref(), Some("maria@gmail.com"));
+    assert!(state.checks.contains(&(Check::Mode, Outcome::Waiting)), "{:?}", state.checks);
     // The organization adds the domain.
     browser.pass(3600);
     browser.serve(&configuration());
