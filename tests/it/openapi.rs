@@ -73,6 +73,12 @@ fn operations_have_ids_of_their_own_words_and_an_example() {
         let id = it.operation["operationId"].as_str().unwrap();
         assert!(ids.insert(id), "{name}: {id} is another's id");
         assert!(it.operation["summary"].as_str().is_some_and(|it| !it.is_empty()), "{name}");
+        // Links that only rustdoc follows.
+        let description = it.operation["description"].as_str().unwrap_or_default();
+        assert!(
+            !description.contains("[`") && !description.contains("ApiError"),
+            "{name}: {description}"
+        );
         assert!(it.operation["tags"].as_array().is_some_and(|it| it.len() == 1), "{name}");
         for response in it.operation["responses"].as_object().unwrap().values() {
             assert!(response["description"].is_string(), "{name}");

@@ -13,7 +13,7 @@ pub(super) mod wire;
 use std::sync::LazyLock;
 
 use actix_web::http::header::{CACHE_CONTROL, ETAG};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use utoipa::OpenApi;
@@ -25,6 +25,7 @@ use super::{
     reports, rollout, settings, sign_ins, sources, spend, statuses, thresholds, usage, usage_days,
     user_apps, user_kinds, user_table, users, validation, views, webhooks,
 };
+use crate::identity::installations::Refusal;
 use crate::lists::{etag_matches, words_of};
 use crate::problem::ApiError;
 use crate::store::word::Words;
@@ -297,6 +298,9 @@ fn complete_operation(path: &str, operation: &mut Map<String, Value>) {
     if by_key || by_token || has_body {
         problems.push(ApiError::Unavailable(None));
     }
+    if let Some(Value::String(description)) = operation.get_mut("description") {
+        *description = for_callers(description);
+    }
     let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
     if is_list {
         complete_list(responses);
@@ -314,6 +318,40 @@ fn complete_operation(path: &str, operation: &mut Map<String, Value>) {
             response.insert("content".to_owned(), problem_content(None));
         }
     }
+}
+
+/// A docstring as callers may read it: they know errors by their status.
+fn for_callers(docs: &str) -> String {
+    let none = String::new;
+    let errors = [
+        ApiError::EnrollmentKeyRefused,
+        ApiError::TokenRefused,
+        ApiError::NotSignedIn,
+        ApiError::SignInNotOffered,
+        ApiError::ProofRefused(Refusal::Ended),
+        ApiError::ReportingDisabled,
+        ApiError::NotFound,
+        ApiError::Conflict(none()),
+        ApiError::ConfirmationNeeded { n_removed: 0, n_held: 0 },
+        ApiError::Invalid(none()),
+        ApiError::IdentityRefused(""),
+        ApiError::RateLimited { retry_after_seconds: 1 },
+        ApiError::Overloaded { retry_after_seconds: 1 },
+        ApiError::Unavailable(None),
+        ApiError::Internal(none().into()),
+    ];
+    let mut pieces = docs.split("[`ApiError::");
+    let mut text = pieces.next().unwrap_or_default().replace("# Errors\n", "Errors: ");
+    for piece in pieces {
+        let (name, rest) = piece.split_once("`]").unwrap_or((piece, ""));
+        let known =
+            errors.iter().find(|it| format!("{it:?}").split([' ', '(']).next() == Some(name));
+        text.push_str(
+            &known.map_or_else(|| name.to_owned(), |it| it.status_code().as_u16().to_string()),
+        );
+        text.push_str(rest);
+    }
+    text
 }
 
 fn success(responses: &mut Map<String, Value>) -> Option<&mut Map<String, Value>> {
