@@ -84,6 +84,7 @@ pub fn configure(app: &mut ServiceConfig) {
         .configure(source_routes)
         .configure(number_routes)
         .configure(administration_routes)
+        .configure(one_routes)
         // Last, since it takes every address that nothing above has taken.
         .service(
             scope("")
@@ -305,6 +306,7 @@ fn administration_routes(app: &mut ServiceConfig) {
         )
         .service(
             at("/v1/webhooks/{webhook}")
+                .route(get().to(api::webhooks::show))
                 .route(patch().to(api::webhooks::update))
                 .route(delete().to(api::webhooks::remove)),
         )
@@ -318,6 +320,16 @@ fn administration_routes(app: &mut ServiceConfig) {
             at("/v1/webhook-deliveries/{delivery}/redeliveries")
                 .route(post().to(api::webhooks::redeliver)),
         );
+}
+
+/// Single rows. After what has a word in the place of the id.
+fn one_routes(app: &mut ServiceConfig) {
+    app.service(at("/v1/users/{user}").route(get().to(api::users::show)))
+        .service(at("/v1/apps/{app}").route(get().to(api::apps::show)))
+        .service(at("/v1/user-apps/{user_app}").route(get().to(api::user_apps::show)))
+        .service(at("/v1/discoveries/{site}").route(get().to(api::discoveries::show)))
+        .service(at("/v1/installations/{installation}").route(get().to(api::installations::show)))
+        .service(at("/v1/licenses/{license}").route(get().to(api::licenses::show)));
 }
 
 /// Numbers and what explains them.
@@ -455,7 +467,13 @@ fn source_routes(app: &mut ServiceConfig) {
             .route(get().to(api::sources::list))
             .route(post().to(api::sources::create)),
     )
-    .service(at("/v1/sources/{source}").route(patch().to(api::sources::update)))
+    .service(
+        at("/v1/sources/{source}")
+            .route(get().to(api::sources::show))
+            .route(patch().to(api::sources::update)),
+    )
+    .service(at("/v1/sync-sessions").route(get().to(api::sync_sessions::list)))
+    .service(at("/v1/sync-sessions/{session}").route(get().to(api::sync_sessions::show)))
     .service(at("/v1/sources/{source}/keys").route(post().to(api::sources::create_key)))
     .service(
         at("/v1/sources/{source}/field-mappings").route(put().to(api::sources::put_field_mappings)),

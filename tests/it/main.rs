@@ -57,6 +57,8 @@ mod webhooks;
 
 /// What every list takes, and how its rows go out.
 mod lists;
+/// Single rows of lists, and the list of uploads.
+mod resources;
 /// Rolling out: package, keys, policies, coverage.
 mod rollout;
 /// The files of the rollout, read as each system reads them.

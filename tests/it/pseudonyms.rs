@@ -211,11 +211,17 @@ async fn parameters(app: &TestApp) -> BTreeMap<&'static str, String> {
     let source = first("/v1/sources?kind=direct_integration", "source_id").await;
     let sessions = format!("/v1/sources/{source}/sync-sessions");
     let session: Value = app.writer().post(&sessions, &json!({ "mode": "facts" })).await.ok();
+    let webhook = json!({ "name": "Tickets", "url": "https://127.0.0.1/in", "kinds": ["app.new"] });
+    let webhook: Value = app.writer().post("/v1/webhooks", &webhook).await.ok();
     let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
     BTreeMap::from([
         ("user_app", first("/v1/user-apps", "user_app").await),
         ("app", "slack".to_owned()),
         ("app_id", first("/v1/apps?kind=custom", "app_id").await),
+        ("installation", first("/v1/installations", "installation_id").await),
+        ("license", first("/v1/licenses", "license_id").await),
+        ("site", first("/v1/discoveries", "site").await),
+        ("webhook", text(&webhook["webhook_id"])),
         ("assignment", first("/v1/license-assignments", "license_assignment").await),
         ("reassessment", text(&changed["reassessment_id"])),
         ("session", text(&session["sync_session_id"])),
@@ -277,7 +283,7 @@ fn places(seen: &BTreeMap<String, Answer>, is_one: impl Fn(&Answer) -> bool) -> 
 }
 
 /// Where people are shown.
-const SHOW_PEOPLE: [&str; 25] = [
+const SHOW_PEOPLE: [&str; 28] = [
     "/apps/{id}",
     "/audit",
     "/installations",
@@ -296,12 +302,15 @@ const SHOW_PEOPLE: [&str; 25] = [
     "/v1/audit",
     "/v1/enrollment-keys",
     "/v1/installations",
+    "/v1/installations/{id}",
     "/v1/license-assignments",
     "/v1/offboardings",
     "/v1/reports/coverage/people",
     "/v1/spend/lines",
     "/v1/user-apps",
+    "/v1/user-apps/{id}",
     "/v1/users",
+    "/v1/users/{id}",
     "/v1/validation",
 ];
 

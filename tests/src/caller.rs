@@ -5,6 +5,9 @@ use std::io::Write;
 use actix_web::App;
 use actix_web::http::Method;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
+use collector::db::OrganizationId;
+use collector::store::api_keys::{self, Scope};
+use collector::store::organizations::{self, NewOrganization};
 use collector::tokens::{Token, TokenKind};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -12,11 +15,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use shared::wire::{
     BATCHES_PATH, BatchResponse, ENROLL_PATH, EnrollRequest, EnrollResponse, HEARTBEATS_PATH,
-    Heartbeat,
+    Heartbeat, Mode,
 };
 
 use crate::answer::Answer;
-use crate::app::TestApp;
+use crate::app::{TestApp, monday};
 use crate::factory;
 
 impl TestApp {
@@ -58,6 +61,28 @@ impl TestApp {
     #[must_use]
     pub fn caller(&self, token: &str) -> Caller<'_> {
         Caller { app: self, token: Some(token.to_owned()) }
+    }
+
+    /// A program of another organization, which may do everything there.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub fn neighbor(&self) -> Caller<'_> {
+        let id = OrganizationId::new(monday());
+        let key = Token::generate(TokenKind::ApiKey, id);
+        let new = NewOrganization {
+            name: "Contoso".to_owned(),
+            time_zone: chrono_tz::Tz::UTC,
+            mode: Mode::Unauthenticated,
+            work_domains: vec!["contoso.example".to_owned()],
+        };
+        self.with_database(|conn| {
+            organizations::insert(conn, id, &new, monday()).expect("an organization can be added");
+            let scopes = [Scope::Admin];
+            api_keys::insert(conn, &key, "neighbor", &scopes, None, monday())
+                .expect("so can a key");
+        });
+        self.caller(key.text())
     }
 
     /// A new installation, enrolled with this request.

@@ -5,19 +5,21 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::find_named_app;
 use super::openapi::words;
 use crate::closing;
-use crate::db::AppId;
+use crate::db::{AppId, DbConnection, OrganizationId};
 use crate::extract::{Reader, Writer};
 use crate::lists::{
-    Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, list_params, words_of,
+    Ask, Filter, List, ListSpec, Part, Takes, answer, answer_one, bytes_of, field_names,
+    list_params, one_params, words_of,
 };
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::apps::{self, AppRow};
-use crate::store::closed_apps;
 use crate::store::lists::apps::{self as list_apps, Order};
 use crate::store::word::{AppKind, Word};
+use crate::store::{StoreError, closed_apps, mappings};
 
 /// One app in JSON.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -89,6 +91,7 @@ static APPS: ListSpec = ListSpec {
     fields: field_names::<ListedAppItem>,
 };
 list_params!(AppsParams, APPS);
+one_params!(AppParams, APPS);
 
 /// Apps.
 #[utoipa::path(
@@ -116,15 +119,51 @@ pub async fn list(
             "name" => bytes_of(&(it.name.clone(), it.app_id)),
             _ => bytes_of(&it.app_id),
         });
-        let ids: Vec<AppId> = part.items.iter().map(|it| it.app_id).collect();
-        let n_users = apps::count_users(conn, organization_id, &ids)?;
-        let closed = closed_apps::list(conn, organization_id)?;
-        Ok(part.map(|it| ListedAppItem {
-            app: AppItem::new(&it),
-            created_at: it.created_at.and_utc(),
-            n_users: n_users.get(&it.app_id).copied().unwrap_or(0),
-            closed_at: closed.get(&it.app_id).copied(),
-        }))
+        part.try_map_all(|rows| Ok(describe(conn, organization_id, rows)?))
+    })
+    .await
+}
+
+/// Apps with what a list says of each.
+fn describe(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    rows: Vec<AppRow>,
+) -> Result<Vec<ListedAppItem>, StoreError> {
+    let ids: Vec<AppId> = rows.iter().map(|it| it.app_id).collect();
+    let n_users = apps::count_users(conn, organization_id, &ids)?;
+    let closed = closed_apps::list(conn, organization_id)?;
+    let item = |it: AppRow| ListedAppItem {
+        app: AppItem::new(&it),
+        created_at: it.created_at.and_utc(),
+        n_users: n_users.get(&it.app_id).copied().unwrap_or(0),
+        closed_at: closed.get(&it.app_id).copied(),
+    };
+    Ok(rows.into_iter().map(item).collect())
+}
+
+/// One app. A site that was mapped is answered as the app that it was mapped to.
+///
+/// # Errors
+/// [`ApiError::NotFound`].
+#[utoipa::path(
+    get, path = "/v1/apps/{app}", tag = "usage", operation_id = "show_app",
+    params(("app" = String, Path, description = "A slug, a discovered site or an id."), AppParams),
+    responses((status = 200, description = "The app.", body = ListedAppItem)),
+    security(("api_key" = ["read"]))
+)]
+pub async fn show(
+    collector: web::Data<Collector>,
+    reader: Reader,
+    name: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let id = reader.organization_id;
+    answer_one(&collector.db, &request, &APPS, move |conn| {
+        let Some(app_id) = find_named_app(conn, id, &name)? else { return Ok(None) };
+        let app_id = mappings::aliases(conn, id)?.resolve(app_id);
+        let found = apps::find_all(conn, id, &[app_id])?;
+        Ok(describe(conn, id, found.into_values().collect())?.pop())
     })
     .await
 }

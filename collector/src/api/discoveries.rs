@@ -6,16 +6,18 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::find_named_app;
 use super::openapi::words;
 use crate::db::{AppId, DbConnection};
 use crate::extract::{Json, Reader, Writer};
 use crate::lists::{
-    Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, fill, list_params,
-    words_of,
+    Ask, Filter, List, ListSpec, Part, Takes, answer, answer_one, bytes_of, field_names, fill,
+    list_params, one_params, words_of,
 };
 use crate::problem::ApiError;
 use crate::server::Collector;
-use crate::store::discoveries;
+use crate::store::apps::AppRow;
+use crate::store::discoveries::{self, Limits, ListedDiscovery};
 use crate::store::word::{DiscoveryState, Word};
 use crate::store::{StoreError, apps, mappings, organizations};
 use crate::triage::{self, Decision, Triage, TriageError};
@@ -67,6 +69,7 @@ static DISCOVERIES: ListSpec = ListSpec {
     fields: field_names::<DiscoveryItem>,
 };
 list_params!(DiscoveriesParams, DISCOVERIES);
+one_params!(DiscoveryParams, DISCOVERIES);
 
 /// Sites that nothing claims.
 #[utoipa::path(
@@ -98,9 +101,16 @@ pub async fn list(
         };
         let rows = fill(ask.page::<AppId>()?, read)?;
         let part = Part::cut(rows, ask, |it| bytes_of(&it.app.app_id));
-        Ok(part.map(|it| DiscoveryItem {
+        Ok(part.map(|it| DiscoveryItem::new(it, limits, &own)))
+    })
+    .await
+}
+
+impl DiscoveryItem {
+    fn new(it: ListedDiscovery, limits: Option<Limits>, own: &[AppRow]) -> DiscoveryItem {
+        DiscoveryItem {
             is_surfaced: limits.is_none_or(|limits| it.is_surfaced(limits)),
-            suggestions: triage::suggest(it.app.site.as_deref().unwrap_or_default(), &own),
+            suggestions: triage::suggest(it.app.site.as_deref().unwrap_or_default(), own),
             app_id: it.app.app_id,
             site: it.app.site.unwrap_or_default(),
             state: Word(it.state),
@@ -110,7 +120,36 @@ pub async fn list(
             n_users: it.n_users,
             n_sign_ins: it.n_sign_ins,
             n_sign_ups: it.n_sign_ups,
-        }))
+        }
+    }
+}
+
+/// One site that nothing claims, or that a decision was taken about.
+///
+/// # Errors
+/// [`ApiError::NotFound`].
+#[utoipa::path(
+    get, path = "/v1/discoveries/{site}", tag = "discoveries", operation_id = "show_discovery",
+    params(
+        ("site" = String, Path, description = "The site, or its `app_id`."),
+        DiscoveryParams
+    ),
+    responses((status = 200, description = "The discovery.", body = DiscoveryItem)),
+    security(("api_key" = ["read"]))
+)]
+pub async fn show(
+    collector: web::Data<Collector>,
+    reader: Reader,
+    site: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let id = reader.organization_id;
+    answer_one(&collector.db, &request, &DISCOVERIES, move |conn| {
+        let Some(app_id) = find_named_app(conn, id, &site)? else { return Ok(None) };
+        let Some(row) = discoveries::find(conn, id, app_id)? else { return Ok(None) };
+        let limits = organizations::find(conn, id)?.map(|it| it.discovery_limits);
+        let own = apps::list_custom(conn, id)?;
+        Ok(Some(DiscoveryItem::new(row, limits, &own)))
     })
     .await
 }

@@ -8,19 +8,21 @@ use utoipa::ToSchema;
 
 use super::find_users;
 use super::openapi::{words, words_or_null};
-use crate::db::{InstallationId, UserId};
+use crate::db::{DbConnection, InstallationId, UserId};
 use crate::extract::{Reader, Writer};
 use crate::identity::keys;
 use crate::installations::{State, state};
 use crate::lists::{
-    Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, fill, list_params,
-    words_of,
+    Ask, Filter, List, ListSpec, Part, Takes, answer, answer_one, bytes_of, field_names, fill,
+    list_params, one_params, words_of,
 };
 use crate::problem::ApiError;
 use crate::roster;
 use crate::server::Collector;
 use crate::store::StoreError;
+use crate::store::installations::{self as installation_rows, InstallationRow};
 use crate::store::lists::installations::{self as list_installations, Order};
+use crate::store::organizations::Organization;
 use crate::store::word::Word;
 use crate::veil;
 
@@ -111,6 +113,7 @@ static INSTALLATIONS: ListSpec = ListSpec {
     fields: field_names::<InstallationItem>,
 };
 list_params!(InstallationsParams, INSTALLATIONS);
+one_params!(InstallationParams, INSTALLATIONS);
 
 type Key = (Option<NaiveDateTime>, InstallationId);
 
@@ -165,33 +168,74 @@ pub async fn list(
         };
         let rows = fill(ask.page::<Key>()?, read)?;
         let part = Part::cut(rows, ask, |it| bytes_of(&(it.last_heartbeat_at, it.installation_id)));
-        let ids: Vec<UserId> = part.items.iter().filter_map(|it| it.user_id).collect();
-        let users = veil::find_all(conn, organization_id, &ids)?;
-        let utc = |it: Option<NaiveDateTime>| it.map(|it| it.and_utc());
-        Ok(part.map(|it| {
-            let state = state(&it, &organization, now);
-            let (state_since, state_reason) = roster::explain(&it, state, &organization);
-            InstallationItem {
-                installation_id: it.installation_id,
-                state: Word(state),
-                state_since,
-                state_reason,
-                user_id: it.user_id,
-                email: it.user_id.and_then(|id| users.get(&id)).map(|it| it.email.clone()),
-                identity_method: it.identity_method,
-                mode: Word(it.mode.0.stricter(organization.mode)),
-                extension_version: it.extension_version,
-                browser: it.browser,
-                os: it.os,
-                n_queued: it.n_queued,
-                enrolled_at: it.enrolled_at.and_utc(),
-                first_heartbeat_at: utc(it.first_heartbeat_at),
-                last_heartbeat_at: utc(it.last_heartbeat_at),
-                last_report_at: utc(it.last_report_at),
-                revoked_at: utc(it.revoked_at),
-                renewal_demanded_at: utc(it.renewal_demanded_at),
-            }
-        }))
+        part.try_map_all(|rows| Ok(describe(conn, &organization, rows, now)?))
+    })
+    .await
+}
+
+/// Installations with the state that they are in.
+fn describe(
+    conn: &mut DbConnection,
+    organization: &Organization,
+    rows: Vec<InstallationRow>,
+    now: DateTime<Utc>,
+) -> Result<Vec<InstallationItem>, StoreError> {
+    let ids: Vec<UserId> = rows.iter().filter_map(|it| it.user_id).collect();
+    let users = veil::find_all(conn, organization.organization_id, &ids)?;
+    let utc = |it: Option<NaiveDateTime>| it.map(|it| it.and_utc());
+    let item = |it: InstallationRow| {
+        let state = state(&it, organization, now);
+        let (state_since, state_reason) = roster::explain(&it, state, organization);
+        InstallationItem {
+            installation_id: it.installation_id,
+            state: Word(state),
+            state_since,
+            state_reason,
+            user_id: it.user_id,
+            email: it.user_id.and_then(|id| users.get(&id)).map(|it| it.email.clone()),
+            identity_method: it.identity_method,
+            mode: Word(it.mode.0.stricter(organization.mode)),
+            extension_version: it.extension_version,
+            browser: it.browser,
+            os: it.os,
+            n_queued: it.n_queued,
+            enrolled_at: it.enrolled_at.and_utc(),
+            first_heartbeat_at: utc(it.first_heartbeat_at),
+            last_heartbeat_at: utc(it.last_heartbeat_at),
+            last_report_at: utc(it.last_report_at),
+            revoked_at: utc(it.revoked_at),
+            renewal_demanded_at: utc(it.renewal_demanded_at),
+        }
+    };
+    Ok(rows.into_iter().map(item).collect())
+}
+
+/// One installation.
+///
+/// # Errors
+/// [`ApiError::NotFound`].
+#[utoipa::path(
+    get, path = "/v1/installations/{installation}", tag = "installations",
+    operation_id = "show_installation",
+    params(
+        ("installation" = InstallationId, Path, description = "The installation."),
+        InstallationParams
+    ),
+    responses((status = 200, description = "The installation.", body = InstallationItem)),
+    security(("api_key" = ["read"]))
+)]
+pub async fn show(
+    collector: web::Data<Collector>,
+    reader: Reader,
+    installation_id: web::Path<InstallationId>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let (now, callers) = (collector.clock.now(), collector.callers.clone());
+    let (id, installation_id) = (reader.organization_id, installation_id.into_inner());
+    answer_one(&collector.db, &request, &INSTALLATIONS, move |conn| {
+        let organization = callers.organization(conn, id)?;
+        let found = installation_rows::find_all(conn, id, &[installation_id])?;
+        Ok(describe(conn, &organization, found.into_values().collect(), now)?.pop())
     })
     .await
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::web::Data;
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,8 @@ use crate::db::{AppId, DbConnection, LicenseId, OrganizationId};
 use crate::extract::{Json, Reader, Writer};
 use crate::licenses::{self as assessed, AssessedLicense, Counts, Licenses, yearly_price};
 use crate::lists::{
-    Ask, Filter, List, ListSpec, Takes, answer, field_names, list_params, pick, words_of,
+    Ask, Filter, List, ListSpec, Takes, answer, answer_one, field_names, list_params, one_params,
+    pick, words_of,
 };
 use crate::money::{Amount, is_currency};
 use crate::problem::ApiError;
@@ -109,6 +110,7 @@ static LICENSES: ListSpec = ListSpec {
     fields: field_names::<LicenseItem>,
 };
 list_params!(LicensesParams, LICENSES);
+one_params!(LicenseParams, LICENSES);
 
 /// The filter by app that all lists about licenses have.
 const OF_APPS: Filter = Filter {
@@ -153,6 +155,35 @@ pub async fn list(
         let all = assess_asked(conn, &organization, ask, now)?;
         let items = describe_types(conn, reader.organization_id, &all)?;
         pick(items, ask, |it| (it.app.clone(), it.name.clone(), it.license_id))
+    })
+    .await
+}
+
+/// One type of license with its counts.
+///
+/// # Errors
+/// [`ApiError::NotFound`].
+#[utoipa::path(
+    get, path = "/v1/licenses/{license}", tag = "licenses", operation_id = "show_license",
+    params(("license" = LicenseId, Path, description = "The type's id."), LicenseParams),
+    responses((status = 200, description = "The type of license.", body = LicenseItem)),
+    security(("api_key" = ["read"]))
+)]
+pub async fn show(
+    collector: Data<Collector>,
+    reader: Reader,
+    license_id: Path<LicenseId>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let (now, callers) = (collector.clock.now(), collector.callers.clone());
+    let (id, license_id) = (reader.organization_id, license_id.into_inner());
+    answer_one(&collector.db, &request, &LICENSES, move |conn| {
+        let organization = callers.organization(conn, id)?;
+        let Some(row) = licenses::find(conn, id, license_id)? else { return Ok(None) };
+        // Better types of the same app make one in the same hand a duplicate.
+        let mut all = assessed::assess_all(conn, &organization, Some(row.app_id), now)?;
+        all.types.retain(|it| it.license_id == license_id);
+        Ok(describe_types(conn, id, &all)?.pop())
     })
     .await
 }

@@ -22,6 +22,7 @@ pub mod reports;
 pub mod sources;
 pub mod spend;
 pub mod statuses;
+pub mod sync_sessions;
 pub mod thresholds;
 pub mod usage;
 pub mod usage_days;
@@ -83,9 +84,20 @@ pub(crate) fn find_app(
     organization_id: OrganizationId,
     name: &str,
 ) -> Result<AppId, ApiError> {
-    let id = match name.parse() {
-        Ok(id) => Some(id),
-        Err(_) => app_rows::find_by_name(conn, organization_id, name)?,
-    };
+    let id = find_named_app(conn, organization_id, name)?;
     id.ok_or_else(|| ApiError::Invalid(format!("{name:?} is no app of this organization")))
+}
+
+/// The app of a slug, a discovered site or a name of the organization's own; an id is taken at its word.
+fn find_named_app(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    name: &str,
+) -> Result<Option<AppId>, StoreError> {
+    match name.parse() {
+        Ok(id) => Ok(Some(id)),
+        // No name has any, and PostgreSQL refuses a zero byte.
+        Err(_) if name.chars().any(char::is_control) => Ok(None),
+        Err(_) => app_rows::find_by_name(conn, organization_id, name),
+    }
 }

@@ -14,7 +14,8 @@ use super::openapi::words;
 use crate::db::{ApiKeyId, DbConnection, SourceId, SyncSessionId};
 use crate::extract::{Body, Csv, Feeder, Json, Reader, Writer};
 use crate::lists::{
-    Ask, Filter, List, ListSpec, Takes, answer, field_names, list_params, pick, words_of,
+    Ask, Filter, List, ListSpec, Takes, answer, answer_one, field_names, list_params, one_params,
+    pick, words_of,
 };
 use crate::problem::ApiError;
 use crate::server::Collector;
@@ -96,6 +97,7 @@ static SOURCES: ListSpec = ListSpec {
     fields: field_names::<SourceItem>,
 };
 list_params!(SourcesParams, SOURCES);
+one_params!(SourceParams, SOURCES);
 
 /// All sources with their health.
 #[utoipa::path(
@@ -122,6 +124,30 @@ pub async fn list(
             (if is_by_name { it.name.clone() } else { String::new() }, it.source_id)
         })?;
         Ok(part.map(|it| SourceItem::new(it, now)))
+    })
+    .await
+}
+
+/// One source with its health.
+///
+/// # Errors
+/// [`ApiError::NotFound`].
+#[utoipa::path(
+    get, path = "/v1/sources/{source}", tag = "sources", operation_id = "show_source",
+    params(("source" = SourceId, Path, description = "The source."), SourceParams),
+    responses((status = 200, description = "The source.", body = SourceItem)),
+    security(("api_key" = ["read"]))
+)]
+pub async fn show(
+    collector: Data<Collector>,
+    reader: Reader,
+    source_id: Path<SourceId>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let (now, source_id) = (collector.clock.now(), source_id.into_inner());
+    answer_one(&collector.db, &request, &SOURCES, move |conn| {
+        let found = sources::find(conn, reader.organization_id, source_id)?;
+        Ok(found.map(|it| SourceItem::new(it, now)))
     })
     .await
 }
@@ -395,7 +421,7 @@ pub struct SessionItem {
 }
 
 impl SessionItem {
-    fn new(row: &SyncSessionRow) -> SessionItem {
+    pub(super) fn new(row: &SyncSessionRow) -> SessionItem {
         SessionItem {
             sync_session_id: row.sync_session_id,
             source_id: row.source_id,

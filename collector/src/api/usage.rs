@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::find_app;
+use super::find_named_app;
 use super::licenses::CountsItem;
 use super::user_apps::answer_about;
 use crate::activity::{self, UserAppKey, assess_rows};
@@ -225,8 +225,8 @@ pub async fn show_app(
     let (now, callers) = (collector.clock.now(), collector.callers.clone());
     let counts = collector.db.run(move |conn| {
         let organization = callers.organization(conn, reader.organization_id)?;
-        let app_id =
-            find_app(conn, reader.organization_id, &name).map_err(|_| ApiError::NotFound)?;
+        let app_id = find_named_app(conn, reader.organization_id, &name)?;
+        let app_id = app_id.ok_or(ApiError::NotFound)?;
         Ok::<_, ApiError>(count_app(conn, &organization, app_id, now)?)
     });
     Ok(HttpResponse::Ok().json(counts.await?))

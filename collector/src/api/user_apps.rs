@@ -17,8 +17,8 @@ use crate::activity::{self, UserAppKey, assess_rows};
 use crate::db::{AppId, DbConnection, OrganizationId, SourceId, UserId};
 use crate::extract::Reader;
 use crate::lists::{
-    Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, fill, list_params,
-    words_of,
+    Ask, Filter, List, ListSpec, Part, Takes, answer, answer_one, bytes_of, field_names, fill,
+    list_params, one_params, words_of,
 };
 use crate::problem::ApiError;
 use crate::server::Collector;
@@ -167,6 +167,7 @@ static USER_APPS: ListSpec = ListSpec {
     fields: field_names::<UserAppItem>,
 };
 list_params!(UserAppsParams, USER_APPS);
+one_params!(UserAppParams, USER_APPS);
 
 type Assessed = (UserAppRow, Assessment);
 type Key = (Option<NaiveDateTime>, (UserId, AppId));
@@ -220,6 +221,38 @@ pub async fn list(
         let rows = fill(ask.page::<Key>()?, read)?;
         let part = Part::cut(rows, ask, |it| bytes_of(&key(it)));
         part.try_map_all(|rows| Ok(describe(conn, &organization, rows, now)?))
+    })
+    .await
+}
+
+/// One user-app with the status that it has now. What is read under another user or app is answered as that.
+///
+/// # Errors
+/// [`ApiError::NotFound`].
+#[utoipa::path(
+    get, path = "/v1/user-apps/{user_app}", tag = "usage", operation_id = "show_user_app",
+    params(
+        ("user_app" = String, Path, description = "Its id, as a list of user-apps names it."),
+        UserAppParams
+    ),
+    responses((status = 200, description = "The user-app.", body = UserAppItem)),
+    security(("api_key" = ["read"]))
+)]
+pub async fn show(
+    collector: web::Data<Collector>,
+    reader: Reader,
+    user_app: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let (now, callers) = (collector.clock.now(), collector.callers.clone());
+    let id = reader.organization_id;
+    answer_one(&collector.db, &request, &USER_APPS, move |conn| {
+        let Some(key) = parse_user_app(&user_app) else { return Ok(None) };
+        let organization = callers.organization(conn, id)?;
+        let (user_id, app_id) = mappings::aliases(conn, id)?.key(key);
+        let rows = user_apps::find_all(conn, id, &[user_id], &[app_id])?;
+        let rows = assess_rows(conn, &organization, rows, now)?;
+        Ok(describe(conn, &organization, rows, now)?.pop())
     })
     .await
 }

@@ -9,7 +9,8 @@ use super::openapi::words;
 use crate::db::{DbConnection, OrganizationId, UserId};
 use crate::extract::{Json, Reader, Writer};
 use crate::lists::{
-    Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, list_params, words_of,
+    Ask, Filter, List, ListSpec, Part, Takes, answer, answer_one, bytes_of, field_names,
+    list_params, one_params, words_of,
 };
 use crate::person;
 use crate::problem::ApiError;
@@ -18,6 +19,7 @@ use crate::store::lists::users::{self as list_users, Order};
 use crate::store::person::{self as person_rows, Person};
 use crate::store::users::{self, UserRow};
 use crate::store::word::{UserStatus, UserType, Word};
+use crate::store::{StoreError, user_merges};
 use crate::veil::{self, Revealed, Veil};
 
 /// One user in JSON.
@@ -93,6 +95,7 @@ static USERS: ListSpec = ListSpec {
     fields: field_names::<ListedUserItem>,
 };
 list_params!(UsersParams, USERS);
+one_params!(UserParams, USERS);
 
 /// Users with an account in at least one app.
 #[utoipa::path(
@@ -130,13 +133,49 @@ pub async fn list(
             "email" => bytes_of(&(it.email.clone(), it.user_id)),
             _ => bytes_of(&it.user_id),
         });
-        let ids: Vec<UserId> = part.items.iter().map(|it| it.user_id).collect();
-        let n_apps = users::count_apps(conn, organization_id, &ids)?;
-        Ok(part.map(|it| ListedUserItem {
-            user: UserItem::new(&it),
-            created_at: it.created_at.and_utc(),
-            n_apps: n_apps.get(&it.user_id).copied().unwrap_or(0),
-        }))
+        part.try_map_all(|rows| Ok(describe(conn, organization_id, rows)?))
+    })
+    .await
+}
+
+/// Users, as they are shown, with what a list says of each.
+fn describe(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    rows: Vec<UserRow>,
+) -> Result<Vec<ListedUserItem>, StoreError> {
+    let ids: Vec<UserId> = rows.iter().map(|it| it.user_id).collect();
+    let n_apps = users::count_apps(conn, organization_id, &ids)?;
+    let item = |it: UserRow| ListedUserItem {
+        user: UserItem::new(&it),
+        created_at: it.created_at.and_utc(),
+        n_apps: n_apps.get(&it.user_id).copied().unwrap_or(0),
+    };
+    Ok(rows.into_iter().map(item).collect())
+}
+
+/// One user. Who was merged is answered as the user that remains. A person whom only a directory or a browser
+/// names is in no list of users, has no app, and is found here.
+///
+/// # Errors
+/// [`ApiError::NotFound`].
+#[utoipa::path(
+    get, path = "/v1/users/{user}", tag = "usage", operation_id = "show_user",
+    params(("user" = UserId, Path, description = "The user's id."), UserParams),
+    responses((status = 200, description = "The user.", body = ListedUserItem)),
+    security(("api_key" = ["read"]))
+)]
+pub async fn show(
+    collector: web::Data<Collector>,
+    reader: Reader,
+    user_id: web::Path<UserId>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let (id, user_id) = (reader.organization_id, user_id.into_inner());
+    answer_one(&collector.db, &request, &USERS, move |conn| {
+        let user_id = user_merges::aliases(conn, id)?.resolve(user_id);
+        let found = veil::find_all(conn, id, &[user_id])?;
+        Ok(describe(conn, id, found.into_values().collect())?.pop())
     })
     .await
 }

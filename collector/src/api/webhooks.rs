@@ -12,8 +12,8 @@ use super::openapi::{many_words, words};
 use crate::db::{DbConnection, OrganizationId, WebhookDeliveryId, WebhookEventId, WebhookId};
 use crate::extract::{Json, Writer};
 use crate::lists::{
-    Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, list_params, pick,
-    words_of,
+    Ask, Filter, List, ListSpec, Part, Takes, answer, answer_one, bytes_of, field_names,
+    list_params, one_params, pick, words_of,
 };
 use crate::problem::ApiError;
 use crate::server::Collector;
@@ -97,6 +97,7 @@ static WEBHOOKS: ListSpec = ListSpec {
     fields: field_names::<WebhookItem>,
 };
 list_params!(WebhooksParams, WEBHOOKS);
+one_params!(WebhookParams, WEBHOOKS);
 
 /// The organization's webhooks.
 #[utoipa::path(
@@ -123,6 +124,30 @@ pub async fn list(
             (if is_by_name { it.name.clone() } else { String::new() }, it.webhook_id)
         })?;
         Ok(part.map(|it| WebhookItem::new(it, &counts)))
+    })
+    .await
+}
+
+/// One webhook.
+///
+/// # Errors
+/// [`ApiError::NotFound`].
+#[utoipa::path(
+    get, path = "/v1/webhooks/{webhook}", tag = "webhooks", operation_id = "show_webhook",
+    params(("webhook" = WebhookId, Path, description = "The webhook's id."), WebhookParams),
+    responses((status = 200, description = "The webhook, without its secret.", body = WebhookItem)),
+    security(("api_key" = ["admin"]))
+)]
+pub async fn show(
+    collector: Data<Collector>,
+    writer: Writer,
+    webhook_id: Path<WebhookId>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let (id, webhook_id) = (writer.organization_id, webhook_id.into_inner());
+    answer_one(&collector.db, &request, &WEBHOOKS, move |conn| {
+        let counts = webhook_deliveries::count_by_webhook(conn, id)?;
+        Ok(webhooks::find(conn, id, webhook_id)?.map(|it| WebhookItem::new(it, &counts)))
     })
     .await
 }

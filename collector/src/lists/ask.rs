@@ -270,7 +270,10 @@ fn read_limit(text: Option<&str>) -> Result<i64, ApiError> {
     })
 }
 
-fn read_fields(spec: &ListSpec, text: Option<&str>) -> Result<Option<Vec<String>>, ApiError> {
+pub(super) fn read_fields(
+    spec: &ListSpec,
+    text: Option<&str>,
+) -> Result<Option<Vec<String>>, ApiError> {
     let Some(text) = text else { return Ok(None) };
     let known = (spec.fields)();
     let mut fields = Vec::new();

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::db::{
     ActivityId, AdminId, ApiKeyId, AppId, AuditEntryId, EnrollmentKeyId, InstallationId, LicenseId,
-    SavedViewId, SourceId, UserId, WebhookDeliveryId, WebhookId,
+    SavedViewId, SourceId, SyncSessionId, UserId, WebhookDeliveryId, WebhookId,
 };
 
 const TAG_LEN: usize = 6;
@@ -51,6 +51,7 @@ id_keys!(
     LicenseId,
     SavedViewId,
     SourceId,
+    SyncSessionId,
     UserId,
     WebhookDeliveryId,
     WebhookId

@@ -214,7 +214,11 @@ fn json<T: Serialize>(
             serde_json::to_vec(&List { items, next })
         }
     };
-    let body = body.map_err(|error| ApiError::Internal(error.into()))?;
+    Ok(tagged(request, body.map_err(|error| ApiError::Internal(error.into()))?))
+}
+
+/// An answer with its `ETag`, or that the caller has it.
+pub(super) fn tagged(request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
     let tag = format!("\"{}\"", short_hash(&body));
     let is_known = etag_matches(request, &tag);
     let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
@@ -223,9 +227,9 @@ fn json<T: Serialize>(
         .insert_header((CACHE_CONTROL, "private, no-cache"))
         .insert_header((VARY, "Accept, Authorization"));
     if is_known {
-        return Ok(answer.finish());
+        return answer.finish();
     }
-    Ok(answer.content_type("application/json").body(body))
+    answer.content_type("application/json").body(body)
 }
 
 /// The caller says that it has what this `ETag` names.
@@ -241,7 +245,7 @@ fn short_hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().take(12).map(|it| format!("{it:02x}")).collect()
 }
 
-fn to_value<T: Serialize>(item: &T) -> Result<Value, ApiError> {
+pub(super) fn to_value<T: Serialize>(item: &T) -> Result<Value, ApiError> {
     serde_json::to_value(item).map_err(|error| ApiError::Internal(error.into()))
 }
 
@@ -251,7 +255,7 @@ fn at<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 /// An object with these fields only, nested as it was.
-fn narrowed(value: &Value, fields: &[String]) -> Value {
+pub(super) fn narrowed(value: &Value, fields: &[String]) -> Value {
     let mut narrow = Map::new();
     for name in fields {
         put(&mut narrow, name, at(value, name).cloned().unwrap_or(Value::Null));

@@ -108,9 +108,7 @@ impl ListSpec {
                 "The order; `-` turns it around. Rows without a value come last.",
                 words(&sorts),
             ),
-            array_parameter("fields", "Only these fields, separated by commas.", {
-                words(&(self.fields)())
-            }),
+            self.fields_parameter(),
             parameter(
                 "format",
                 "`json` is one part; `ndjson` and `csv` are streams of the whole list. Wins over `Accept`.",
@@ -118,6 +116,13 @@ impl ListSpec {
             ),
         ]);
         parameters
+    }
+
+    /// The parameter that one row has, too.
+    #[must_use]
+    pub fn fields_parameter(&self) -> Parameter {
+        let about = "Only these fields, separated by commas.";
+        array_parameter(super::one::FIELDS, about, words(&(self.fields)()))
     }
 }
 
@@ -210,6 +215,23 @@ macro_rules! list_params {
 }
 
 pub(crate) use list_params;
+
+/// The same for one row of a list: `one_params!(UserAppParams, USER_APPS)`.
+macro_rules! one_params {
+    ($name:ident, $spec:expr) => {
+        pub(crate) struct $name;
+
+        impl utoipa::IntoParams for $name {
+            fn into_params(
+                _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
+            ) -> Vec<utoipa::openapi::path::Parameter> {
+                vec![$spec.fields_parameter()]
+            }
+        }
+    };
+}
+
+pub(crate) use one_params;
 
 /// The names of a row's fields in the order of its type, read from the schema that the document shows:
 /// those of nested objects with a dot, arrays as one.

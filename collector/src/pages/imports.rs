@@ -12,7 +12,7 @@ use shared::activity::SourceKind;
 use super::answer::{self, PageError};
 use super::caller::Caller;
 use super::frame::CallerFrame;
-use super::sources::{MAX_UPLOADS, Waiting, uploads_table};
+use super::sources::{Waiting, newest_uploads, uploads_table};
 use super::table::{Kind, Table, Value};
 use super::upload::optional;
 use super::words::{self, Calendar};
@@ -27,7 +27,7 @@ use crate::sources::table::COLUMNS;
 use crate::sources::upload::{self, Upload};
 use crate::store::organizations;
 use crate::store::sources::{self, SourceRow, SourceSettings};
-use crate::store::sync_sessions::{self, SyncSessionRow};
+use crate::store::sync_sessions::SyncSessionRow;
 use crate::store::word::{SyncMode, parse_word};
 
 /// Where this page is.
@@ -56,7 +56,7 @@ pub async fn show(caller: Caller, collector: Data<Collector>) -> Result<HttpResp
     let found = collector.db.run(move |conn| {
         let organization = organizations::find(conn, id)?.ok_or(ApiError::NotFound)?;
         let rows = sources::list(conn, id)?;
-        let uploads = sync_sessions::list_newest(conn, id, None, MAX_UPLOADS)?;
+        let uploads = newest_uploads(conn, id, None)?;
         Ok::<_, ApiError>((organization, rows, uploads))
     });
     let (organization, rows, uploads) = found.await?;

@@ -26,18 +26,19 @@ use crate::server::Collector;
 use crate::sources::effect::{self, Effect};
 use crate::sources::sessions::{self, Finish};
 use crate::sources::settings;
+use crate::store::lists::sync_sessions as list_sync_sessions;
 use crate::store::organizations::{self, Organization};
 use crate::store::sources::{self, SourceRow, SourceSettings};
 use crate::store::sync_sessions::{self, SyncSessionRow};
 use crate::store::user_app_sources::{self, AccountRow};
 use crate::store::word::{SyncMode, SyncState, parse_word, word};
-use crate::store::{apps, user_fields};
+use crate::store::{Page, StoreError, apps, user_fields};
 use crate::veil::{self, Veil};
 
 /// Where this page is.
 pub const PATH: &str = "/sources";
 /// Uploads that a list shows.
-pub const MAX_UPLOADS: i64 = 20;
+const MAX_UPLOADS: i64 = 20;
 /// Accounts in a part of the list.
 const PART: i64 = 50;
 
@@ -102,7 +103,7 @@ pub async fn list(caller: Caller, collector: Data<Collector>) -> Result<HttpResp
     let found = collector.db.run(move |conn| {
         let organization = organizations::find(conn, id)?.ok_or(ApiError::NotFound)?;
         let rows = sources::list(conn, id)?;
-        let uploads = sync_sessions::list_newest(conn, id, None, MAX_UPLOADS)?;
+        let uploads = newest_uploads(conn, id, None)?;
         Ok::<_, ApiError>((organization, rows, uploads))
     });
     let (organization, rows, uploads) = found.await?;
@@ -287,7 +288,7 @@ pub async fn show(
         let names = apps::find_all(conn, id, &app_ids)?;
         Ok::<_, ApiError>(Found {
             effect,
-            uploads: sync_sessions::list_newest(conn, id, Some(source_id), MAX_UPLOADS)?,
+            uploads: newest_uploads(conn, id, Some(source_id))?,
             accounts,
             emails: emails.into_iter().map(|(id, it)| (id, it.email)).collect(),
             names: names.into_iter().map(|(id, it)| (id, it.name)).collect(),
@@ -423,6 +424,22 @@ fn effect_table(source: &SourceRow, (effect, licenses): &(Effect, Licenses)) -> 
         "Nobody can tell whether they are used (rule T6).",
     ));
     Table::new("effect", &columns, "").with(rows)
+}
+
+/// The newest uploads, of all sources or of one.
+///
+/// # Errors
+/// When the database refuses.
+pub(super) fn newest_uploads(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    source_id: Option<SourceId>,
+) -> Result<Vec<SyncSessionRow>, StoreError> {
+    let filter = list_sync_sessions::Filter {
+        sources: source_id.map(|it| vec![it]),
+        ..list_sync_sessions::Filter::default()
+    };
+    list_sync_sessions::list(conn, organization_id, filter, &Page::first(MAX_UPLOADS), true)
 }
 
 /// Uploads as rows, the newest first.

@@ -129,35 +129,25 @@ pub fn find(
     source_id: SourceId,
     sync_session_id: SyncSessionId,
 ) -> Result<Option<SyncSessionRow>, StoreError> {
-    Ok(sync_sessions::table
-        .filter(sync_sessions::organization_id.eq(organization_id))
-        .filter(sync_sessions::sync_session_id.eq(sync_session_id))
-        .filter(sync_sessions::source_id.eq(source_id))
-        .select(SyncSessionRow::as_select())
-        .first(conn)
-        .optional()?)
+    let found = find_of_any_source(conn, organization_id, sync_session_id)?;
+    Ok(found.filter(|it| it.source_id == source_id))
 }
 
-/// The newest sessions, of all sources or of one.
+/// A session, whatever its source, only to read.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn list_newest(
+pub fn find_of_any_source(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
-    source_id: Option<SourceId>,
-    limit: i64,
-) -> Result<Vec<SyncSessionRow>, StoreError> {
-    let mut query = sync_sessions::table
+    sync_session_id: SyncSessionId,
+) -> Result<Option<SyncSessionRow>, StoreError> {
+    Ok(sync_sessions::table
         .filter(sync_sessions::organization_id.eq(organization_id))
-        .order(sync_sessions::sync_session_id.desc())
-        .limit(limit)
+        .filter(sync_sessions::sync_session_id.eq(sync_session_id))
         .select(SyncSessionRow::as_select())
-        .into_boxed::<super::Backend>();
-    if let Some(source_id) = source_id {
-        query = query.filter(sync_sessions::source_id.eq(source_id));
-    }
-    Ok(query.load(conn)?)
+        .first(conn)
+        .optional()?)
 }
 
 /// Writes down where a session stands.

@@ -22,8 +22,8 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use super::{
     activities, api_keys, apps, audit, batches, catalog, configuration, discoveries, enroll,
     enrollment_keys, explain, health, heartbeats, installations, licenses, merges, offboardings,
-    reports, rollout, settings, sign_ins, sources, spend, statuses, thresholds, usage, usage_days,
-    user_apps, user_kinds, user_table, users, validation, views, webhooks,
+    reports, rollout, settings, sign_ins, sources, spend, statuses, sync_sessions, thresholds, usage,
+    usage_days, user_apps, user_kinds, user_table, users, validation, views, webhooks,
 };
 use crate::identity::installations::Refusal;
 use crate::lists::{etag_matches, words_of};
@@ -40,11 +40,13 @@ use crate::store::word::Words;
     ),
     paths(
         user_apps::list,
+        user_apps::show,
         statuses::put,
         explain::show_user_app,
         usage::show_user_app,
         usage::show_app,
         users::list,
+        users::show,
         user_kinds::put,
         user_table::show,
         user_table::put,
@@ -60,9 +62,11 @@ use crate::store::word::Words;
         offboardings::put,
         offboardings::put_steps,
         apps::list,
+        apps::show,
         apps::close,
         apps::reopen,
         discoveries::list,
+        discoveries::show,
         discoveries::decide,
         discoveries::create_app,
         discoveries::create_mappings,
@@ -71,6 +75,7 @@ use crate::store::word::Words;
         activities::list,
         usage_days::list,
         installations::list,
+        installations::show,
         installations::demand_renewal,
         enrollment_keys::list,
         enrollment_keys::create,
@@ -78,6 +83,7 @@ use crate::store::word::Words;
         enrollment_keys::remove,
         rollout::create,
         licenses::list,
+        licenses::show,
         licenses::put,
         licenses::list_assignments,
         licenses::put_assignment,
@@ -99,6 +105,7 @@ use crate::store::word::Words;
         views::create,
         views::remove,
         webhooks::list,
+        webhooks::show,
         webhooks::create,
         webhooks::update,
         webhooks::remove,
@@ -122,6 +129,7 @@ use crate::store::word::Words;
         spend::create_rule,
         spend::remove_rule,
         sources::list,
+        sources::show,
         sources::create,
         sources::update,
         sources::create_key,
@@ -133,6 +141,8 @@ use crate::store::word::Words;
         sources::remove_session,
         sources::put_page,
         sources::finish_session,
+        sync_sessions::list,
+        sync_sessions::show,
         enroll::create,
         heartbeats::create,
         configuration::show,
@@ -261,7 +271,9 @@ fn complete(document: &mut Value) {
 fn complete_operation(path: &str, operation: &mut Map<String, Value>) {
     let has = |operation: &Map<String, Value>, name: &str| operation.contains_key(name);
     let parameters = operation.get("parameters").and_then(Value::as_array);
-    let is_list = parameters.is_some_and(|it| it.iter().any(|it| it["name"] == "format"));
+    let takes = |name: &str| parameters.is_some_and(|it| it.iter().any(|it| it["name"] == name));
+    // A list; or a list or one of its rows.
+    let (is_list, has_tag) = (takes("format"), takes("fields"));
     let has_parameters = parameters.is_some_and(|it| !it.is_empty());
     let has_body = has(operation, "requestBody");
     let security = operation.get("security").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -302,6 +314,9 @@ fn complete_operation(path: &str, operation: &mut Map<String, Value>) {
         *description = for_callers(description);
     }
     let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
+    if has_tag {
+        complete_tagged(responses);
+    }
     if is_list {
         complete_list(responses);
     }
@@ -359,30 +374,34 @@ fn success(responses: &mut Map<String, Value>) -> Option<&mut Map<String, Value>
     responses.get_mut(&status)?.as_object_mut()
 }
 
-fn complete_list(responses: &mut Map<String, Value>) {
+fn complete_tagged(responses: &mut Map<String, Value>) {
     if let Some(ok) = success(responses) {
         let headers = json!({ "ETag": {
             "description": "Names this answer; `If-None-Match` with it is answered 304. Not with a stream.",
             "schema": { "type": "string" },
         }});
         ok.insert("headers".to_owned(), headers);
-        if let Some(Value::Object(content)) = ok.get_mut("content") {
-            content.insert(
-                "application/x-ndjson".to_owned(),
-                json!({ "schema": {
-                    "type": "string",
-                    "description": "One row of `items` a line.",
-                }}),
-            );
-            content.insert("text/csv".to_owned(), json!({
-                "schema": {
-                    "type": "string",
-                    "description": "A header and one row a line; nested fields have a dot. A text that a spreadsheet could take for a formula has an apostrophe before it.",
-                }
-            }));
-        }
     }
     responses.insert("304".to_owned(), json!({ "description": "The caller has this answer." }));
+}
+
+fn complete_list(responses: &mut Map<String, Value>) {
+    let content = success(responses).and_then(|it| it.get_mut("content"));
+    if let Some(Value::Object(content)) = content {
+        content.insert(
+            "application/x-ndjson".to_owned(),
+            json!({ "schema": {
+                "type": "string",
+                "description": "One row of `items` a line.",
+            }}),
+        );
+        content.insert("text/csv".to_owned(), json!({
+            "schema": {
+                "type": "string",
+                "description": "A header and one row a line; nested fields have a dot. A text that a spreadsheet could take for a formula has an apostrophe before it.",
+            }
+        }));
+    }
 }
 
 fn problem_response(problem: &ApiError) -> (String, Value) {

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod installations;
 pub mod offboardings;
 pub mod spend_lines;
+pub mod sync_sessions;
 pub mod usage_days;
 pub mod user_apps;
 pub mod users;
