@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::db::{DbConnection, MailingId, OrganizationId, UserId};
-use crate::mail::letters::{Lines, check_text};
+use crate::mail::letters::{self, Lines, check_text};
 use crate::mail::queue;
 use crate::roster::{Line, Roster};
 use crate::server::Collector;
@@ -14,12 +14,14 @@ use crate::store::StoreError;
 use crate::store::audit::{self, Actor, Object};
 use crate::store::mail_messages::{self, MailMessageRow};
 use crate::store::mailings::{self, MailingRow};
-use crate::store::organizations;
+use crate::store::organizations::{self, Organization};
 use crate::store::users::Person;
-use crate::store::word::{MailKind, MailState, UserStatus, UserType, Word};
+use crate::store::word::{MailKind, MailState, UserStatus, UserType, Word, Words, word};
 
 /// Days between two reminders.
 const REMIND_EVERY: TimeDelta = TimeDelta::days(7);
+/// Most days for which somebody who was mailed is skipped.
+const MAX_SKIP_DAYS: i64 = 365;
 /// Most reminders of one mailing.
 pub const MAX_REMINDERS: i32 = 8;
 
@@ -41,6 +43,19 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// What an admin starts from.
+    #[must_use]
+    pub fn usual(organization: &Organization) -> Draft {
+        Draft {
+            subject: letters::INVITATION_SUBJECT.to_owned(),
+            body: letters::INVITATION_BODY.to_owned(),
+            sender_name: organization.name.clone(),
+            reply_to: organization.help_contact.clone().filter(|it| it.contains('@')),
+            skip_days: 7,
+            n_reminders: 0,
+        }
+    }
+
     /// Whether it can be sent.
     ///
     /// # Errors
@@ -53,8 +68,8 @@ impl Draft {
             let parsed = shared::address::EmailAddress::parse(reply_to);
             parsed.map_err(|error| format!("the address for answers: {error}"))?;
         }
-        if !(0..=365).contains(&self.skip_days) {
-            return Err(format!("{} days are not between 0 and 365", self.skip_days));
+        if !(0..=MAX_SKIP_DAYS).contains(&self.skip_days) {
+            return Err(format!("{} days are not between 0 and {MAX_SKIP_DAYS}", self.skip_days));
         }
         if !(0..=MAX_REMINDERS).contains(&self.n_reminders) {
             let got = self.n_reminders;
@@ -73,6 +88,37 @@ pub enum Choice {
     Users(HashSet<UserId>),
 }
 
+/// Why somebody gets no mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Skipped {
+    /// No employee.
+    External,
+    /// A service's address.
+    Service,
+    /// A group's address.
+    Group,
+    /// No longer there.
+    Past,
+    /// A browser of theirs reports.
+    AlreadyReporting,
+    /// They want no invitations.
+    OptedOut,
+    /// They were mailed a short time ago.
+    MailedRecently,
+}
+
+impl Words for Skipped {
+    const WORDS: &'static [(Skipped, &'static str)] = &[
+        (Skipped::External, "external"),
+        (Skipped::Service, "service"),
+        (Skipped::Group, "group"),
+        (Skipped::Past, "past"),
+        (Skipped::AlreadyReporting, "already_reporting"),
+        (Skipped::OptedOut, "opted_out"),
+        (Skipped::MailedRecently, "mailed_recently"),
+    ];
+}
+
 /// One user, and why no mail is sent, where none is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
@@ -81,10 +127,11 @@ pub struct Recipient {
     /// The address.
     pub email: String,
     /// Why not.
-    pub skipped: Option<&'static str>,
+    pub skipped: Option<Skipped>,
 }
 
-/// Who gets a mail and who does not, by address.
+/// Who gets a mail and who does not, by address. Days that no draft may have are taken for the nearest that it
+/// may.
 #[must_use]
 pub fn plan(
     roster: &Roster,
@@ -93,6 +140,7 @@ pub fn plan(
     skip_days: i64,
     now: DateTime<Utc>,
 ) -> Vec<Recipient> {
+    let skip_days = skip_days.clamp(0, MAX_SKIP_DAYS);
     let reporting = reporting(roster);
     let opted_out: HashSet<&str> = opted_out.iter().map(String::as_str).collect();
     let is_chosen = |it: &&Person| match choice {
@@ -103,13 +151,15 @@ pub fn plan(
         let invited_at = roster.invited_at.get(&it.user_id);
         let is_recent = invited_at.is_some_and(|at| now < *at + TimeDelta::days(skip_days));
         match it.user_type.0 {
-            UserType::External => Some("external"),
-            UserType::Service => Some("service"),
-            UserType::Group => Some("group"),
-            UserType::Employee if it.status.0 == UserStatus::Past => Some("past"),
-            UserType::Employee if reporting.contains(&it.user_id) => Some("already_reporting"),
-            UserType::Employee if opted_out.contains(it.email.as_str()) => Some("opted_out"),
-            UserType::Employee if is_recent => Some("mailed_recently"),
+            UserType::External => Some(Skipped::External),
+            UserType::Service => Some(Skipped::Service),
+            UserType::Group => Some(Skipped::Group),
+            UserType::Employee if it.status.0 == UserStatus::Past => Some(Skipped::Past),
+            UserType::Employee if reporting.contains(&it.user_id) => {
+                Some(Skipped::AlreadyReporting)
+            }
+            UserType::Employee if opted_out.contains(it.email.as_str()) => Some(Skipped::OptedOut),
+            UserType::Employee if is_recent => Some(Skipped::MailedRecently),
             UserType::Employee => None,
         }
     };
@@ -129,6 +179,39 @@ fn reporting(roster: &Roster) -> HashSet<UserId> {
     let all = roster.reporting();
     let fresh = roster.lines.iter().filter(is_fresh).filter_map(|it| it.user_id);
     fresh.filter(|it| all.contains(it)).collect()
+}
+
+/// The text as the first who gets it does, without a link.
+#[must_use]
+pub fn sample(roster: &Roster, draft: &Draft, recipients: &[Recipient]) -> String {
+    let organization = &roster.organization;
+    let first = recipients.iter().find(|it| it.skipped.is_none());
+    let name =
+        first.map_or_else(|| "name@example.com".to_owned(), |it| roster.veil.cover(&it.email));
+    let filling = letters::Filling {
+        name: &name,
+        link: "https://… (each person’s own link)",
+        organization: &organization.name,
+        help: organization.help_contact.as_deref().unwrap_or("your IT department"),
+    };
+    letters::invitation(&draft.body, filling)
+}
+
+/// Notes that a draft cannot be sent. Neither a form nor a program takes a line break for a subject, a name or an
+/// address: whoever sends one tries something.
+///
+/// # Errors
+/// When the database refuses.
+pub fn note_refused(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    problem: &str,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let object = Object { kind: "organization", id: organization_id.to_string() };
+    let detail = json!({ "reason": problem });
+    audit::insert(conn, organization_id, actor, "mailing.refused", &object, &detail, now)
 }
 
 /// Writes a mailing and its mails down; the queue sends them. Skipped ones are kept with their reason.
@@ -179,7 +262,7 @@ fn enqueue(
             mailing_id: Some(mailing_id),
             user_id: Some(it.user_id),
             state: Word(state),
-            reason: it.skipped.map(str::to_owned),
+            reason: it.skipped.map(|it| word(it).to_owned()),
             finished_at: it.skipped.map(|_| now.naive_utc()),
             ..row
         };

@@ -278,7 +278,14 @@ fn rollout_routes(app: &mut ServiceConfig) {
         at("/v1/installations/{installation}/token-renewals")
             .route(post().to(api::installations::demand_renewal)),
     )
-    .service(at("/v1/rollout-files").route(post().to(api::rollout::create)));
+    .service(at("/v1/rollout-files").route(post().to(api::rollout::create)))
+    .service(
+        at("/v1/mailings")
+            .route(get().to(api::mailings::list))
+            .route(post().to(api::mailings::create)),
+    )
+    .service(at("/v1/mailings/{mailing}").route(get().to(api::mailings::show)))
+    .service(at("/v1/mailings/{mailing}/messages").route(get().to(api::mailings::list_messages)));
 }
 
 /// Settings, keys, and what was changed by whom.

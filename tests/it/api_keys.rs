@@ -7,6 +7,7 @@ use expect_test::expect;
 use serde_json::{Value, json};
 use tests::answer::Answer;
 use tests::app::{TestApp, monday};
+use tests::mail_server::MailServer;
 
 fn refused(answer: &Answer) -> (u16, String) {
     let problem: Value = answer.json();
@@ -197,7 +198,8 @@ async fn reports_say_unknown_where_nobody_reports_and_count_where_somebody_does(
 
 #[actix_web::test]
 async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
-    let app = TestApp::new();
+    let server = MailServer::start().unwrap();
+    let app = TestApp::with_mail(&server);
     let maria = app.installation().await;
     let sites = ["app.slack.com", "tallyboard.example"];
     let events = sites.map(|it| tests::factory::sign_in(it, monday())).to_vec();
@@ -278,6 +280,7 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
         ("post /v1/enrollment-keys/{key}/rotations", "", r#"{"overlap_days":7}"#),
         ("delete /v1/enrollment-keys/{key}", "", "enrollment_key_id"),
         ("post /v1/installations/{installation}/token-renewals", "", "{}"),
+        ("post /v1/mailings", "", r#"{"all":true}"#),
         ("put /v1/apps/{app_id}/closure", "", "{}"),
         ("delete /v1/apps/{app_id}/closure", "", "app_id"),
         (

@@ -6,7 +6,7 @@ use collector::mail::queue;
 use collector::store::word::{UserStatus, UserType};
 use collector::store::{mailings, users};
 use expect_test::expect;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::wire::{EnrollRequest, Mode, SIGN_IN_PROOFS_PATH};
 use tests::admin::Visitor;
 use tests::app::{TestApp, monday};
@@ -328,4 +328,169 @@ async fn an_admin_revokes_a_browser_or_asks_for_a_new_sign_in() {
     assert_eq!(items[1]["state_reason"], "Taken back by ada@northwind.example");
     let nothing = admin.submit("/installations", &[("action", "revoke")]).await;
     assert_eq!(nothing.status, 422);
+}
+
+/// What an answer about a mailing says of each, a line a person.
+fn recipients(answer: &Value) -> String {
+    let rows = answer["recipients"].as_array().unwrap().iter();
+    let line = |it: &Value| {
+        format!("{} {}\n", it["email"].as_str().unwrap(), it["skipped"].as_str().unwrap_or("-"))
+    };
+    rows.map(line).collect()
+}
+
+#[actix_web::test]
+async fn t28_a_program_mails_all_that_do_not_report_after_a_dry_run() {
+    let server = MailServer::start().unwrap();
+    let app = staffed(&server).await;
+    let mut new = json!({ "all": true, "subject": "Please sign in", "body": "Hello {name}.", "is_dry_run": true });
+    let planned = app.writer().post("/v1/mailings", &new).await;
+    assert_eq!(planned.status, 200);
+    let planned: Value = planned.json();
+    expect![[r#"
+        ada@northwind.example -
+        bob@northwind.example -
+        freelancer@elsewhere.example external
+        jonas@northwind.example already_reporting
+        maria@northwind.example already_reporting
+        robot@northwind.example service
+        team@northwind.example group
+    "#]]
+    .assert_eq(&recipients(&planned));
+    assert_eq!((&planned["mailing_id"], &planned["n_to_send"]), (&Value::Null, &json!(2)));
+    assert!(planned["sample"].as_str().unwrap().starts_with("Hello ada@northwind.example."));
+    assert!(app.list("/v1/mailings").await.is_empty(), "a dry run sends nothing");
+    assert_eq!(app.last_audit_line(), "", "and leaves no line");
+
+    new["is_dry_run"] = json!(false);
+    new["n_reminders"] = json!(2);
+    let sent = app.writer().post("/v1/mailings", &new).await;
+    assert_eq!(sent.status, 201, "{}", sent.text());
+    let sent: Value = sent.json();
+    assert_eq!(recipients(&sent), recipients(&planned));
+    queue::deliver(&app.collector).await.unwrap();
+    for mail in [server.next(), server.next()] {
+        assert_eq!(mail.header("subject"), "Please sign in");
+        assert_eq!(mail.header("from"), "Northwind <rollcall@northwind.example>");
+    }
+    let one: Value = app
+        .reader()
+        .get(&format!("/v1/mailings/{}", sent["mailing_id"].as_str().unwrap()))
+        .await
+        .ok();
+    assert_eq!(app.list("/v1/mailings?created_after=2026-11-23T09:00:00Z").await, [one.clone()]);
+    assert!(app.list("/v1/mailings?created_before=2026-11-23T09:00:00Z").await.is_empty());
+    let counts = ["n_queued", "n_sent", "n_skipped", "n_failed", "n_bounced", "n_reminders_left"];
+    assert_eq!(counts.map(|it| one[it].as_i64().unwrap()), [0, 2, 5, 0, 0, 2]);
+    assert_eq!(one["next_reminder_at"], "2026-11-30T09:00:00Z");
+    let messages = one["list"].as_str().unwrap();
+    let line = |it: &Value| {
+        let text = |name: &str| it[name].as_str().unwrap_or("-").to_owned();
+        format!("{} {} {}\n", text("email"), text("state"), text("reason"))
+    };
+    let of = async |query: &str| -> String {
+        app.list(&format!("{messages}{query}")).await.iter().map(line).collect()
+    };
+    expect![[r#"
+        ada@northwind.example sent -
+        bob@northwind.example sent -
+        freelancer@elsewhere.example skipped external
+        jonas@northwind.example skipped already_reporting
+        maria@northwind.example skipped already_reporting
+        robot@northwind.example skipped service
+        team@northwind.example skipped group
+    "#]]
+    .assert_eq(&of("").await);
+    expect![[r#"
+        jonas@northwind.example skipped already_reporting
+    "#]]
+    .assert_eq(
+        &of("?state=skipped,failed&user=jonas@northwind.example,ada@northwind.example").await,
+    );
+    for sort in ["state", "-state", "created_at", "-created_at"] {
+        let whole = of(&format!("?sort={sort}")).await;
+        let mut seen = String::new();
+        let mut path = format!("{messages}?sort={sort}&limit=3");
+        loop {
+            let part: Value = app.reader().get(&path).await.ok();
+            seen.extend(part["items"].as_array().unwrap().iter().map(line));
+            let Some(next) = part["next"].as_str() else { break };
+            path = format!("{messages}?sort={sort}&limit=3&cursor={next}");
+        }
+        assert_eq!(seen, whole, "sorted by {sort}");
+    }
+    assert_eq!(app.last_audit_line(), "mailing.created");
+    // The page shows the same.
+    let mut admin = app.admin().await;
+    let path = messages.trim_start_matches("/v1").trim_end_matches("/messages").to_owned();
+    assert!(admin.get(&path).await.text().contains("2 sent, 5 skipped"));
+}
+
+#[actix_web::test]
+async fn t28_a_program_names_whom_to_mail_by_address_id_or_browser() {
+    let server = MailServer::start().unwrap();
+    let app = staffed(&server).await;
+    let bob = add(&app, "bob@northwind.example", UserType::Employee);
+    let browser = app.list("/v1/installations?user=maria@northwind.example").await;
+    let strange = "019ab0c2-5a00-7000-8000-000000000099";
+    let new = json!({
+        "users": ["Ada@northwind.example", bob.to_string(), "zoe@northwind.example", strange],
+        "installations": [browser[0]["installation_id"], strange],
+        "is_dry_run": true,
+    });
+    let planned: Value = app.writer().post("/v1/mailings", &new).await.ok();
+    expect![[r#"
+        ada@northwind.example -
+        bob@northwind.example -
+        maria@northwind.example already_reporting
+    "#]]
+    .assert_eq(&recipients(&planned));
+    let mut unknown: Vec<&str> =
+        planned["unknown"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    unknown.sort_unstable();
+    assert_eq!(unknown, [strange, strange, "zoe@northwind.example"]);
+    assert!(!planned["sample"].as_str().unwrap().contains("{link}"));
+}
+
+#[actix_web::test]
+async fn a_mailing_that_cannot_be_says_what_is_allowed() {
+    let server = MailServer::start().unwrap();
+    let app = staffed(&server).await;
+    let mut said = String::new();
+    for new in [
+        json!({}),
+        json!({ "all": true, "users": ["ada@northwind.example"] }),
+        json!({ "users": ["zoe@northwind.example"] }),
+        json!({ "all": true, "subject": "Hello\r\nBcc: eve@evil.example" }),
+        json!({ "all": true, "reply_to": "nobody" }),
+        json!({ "all": true, "skip_days": 366 }),
+        json!({ "all": true, "n_reminders": -1, "is_dry_run": true }),
+        json!({ "installations": ["x"] }),
+        json!({ "all": true, "to": "everybody" }),
+    ] {
+        let answer = app.writer().post("/v1/mailings", &new).await;
+        let problem: Value = answer.json();
+        let detail = problem["detail"].as_str().unwrap().to_owned();
+        said = format!("{said}{} {detail}\n", answer.status);
+    }
+    expect![[r#"
+        422 whom to mail is said by all, or by users and installations: one of the two
+        422 whom to mail is said by all, or by users and installations: one of the two
+        422 nobody who was chosen is known
+        422 the subject holds a line break or another control character
+        422 the address for answers: an e-mail address needs a name, an '@' and a domain
+        422 366 days are not between 0 and 365
+        422 -1 reminders are not between 0 and 8
+        422 the body is not what this address takes: UUID parsing failed: invalid character: found `x` at 0 at line 1 column 21
+        422 the body is not what this address takes: unknown field `to`, expected one of `all`, `users`, `installations`, `subject`, `body`, `sender_name`, `reply_to`, `skip_days`, `n_reminders`, `is_dry_run` at line 1 column 16
+    "#]].assert_eq(&said);
+    assert!(app.list("/v1/mailings").await.is_empty());
+    let all = json!({ "all": true });
+    assert_eq!(app.reader().post("/v1/mailings", &all).await.status, 403);
+
+    let mute = TestApp::new();
+    let refused = mute.writer().post("/v1/mailings", &all).await;
+    assert_eq!(refused.json::<Value>()["type"], "urn:rollcall:mail-not-set-up");
+    let dry = json!({ "all": true, "is_dry_run": true });
+    assert_eq!(mute.writer().post("/v1/mailings", &dry).await.status, 200);
 }

@@ -220,6 +220,7 @@ async fn parameters(app: &TestApp) -> BTreeMap<&'static str, String> {
         ("app_id", first("/v1/apps?kind=custom", "app_id").await),
         ("installation", first("/v1/installations", "installation_id").await),
         ("license", first("/v1/licenses", "license_id").await),
+        ("mailing", first("/v1/mailings", "mailing_id").await),
         ("site", first("/v1/discoveries", "site").await),
         ("webhook", text(&webhook["webhook_id"])),
         ("assignment", first("/v1/license-assignments", "license_assignment").await),
@@ -283,7 +284,7 @@ fn places(seen: &BTreeMap<String, Answer>, is_one: impl Fn(&Answer) -> bool) -> 
 }
 
 /// Where people are shown.
-const SHOW_PEOPLE: [&str; 28] = [
+const SHOW_PEOPLE: [&str; 29] = [
     "/apps/{id}",
     "/audit",
     "/installations",
@@ -304,6 +305,7 @@ const SHOW_PEOPLE: [&str; 28] = [
     "/v1/installations",
     "/v1/installations/{id}",
     "/v1/license-assignments",
+    "/v1/mailings/{id}/messages",
     "/v1/offboardings",
     "/v1/reports/coverage/people",
     "/v1/spend/lines",
@@ -402,11 +404,14 @@ async fn no_filter_search_or_order_tells_whose_a_pseudonym_is() {
     let server = MailServer::start().unwrap();
     let app = populated(&server).await;
     draw_veil(&app).await;
+    let mailing = app.list("/v1/mailings").await[0]["list"].clone();
+    let messages = mailing.as_str().unwrap();
     for path in [
         "/v1/users?email=zaphod.b@northwind.example",
         "/v1/users?sort=email",
         "/v1/user-apps?user=zaphod.b@northwind.example",
         "/v1/installations?user=nobody@northwind.example",
+        &format!("{messages}?user=zaphod.b@northwind.example"),
         "/v1/usage-days?user=zaphod.b@northwind.example",
     ] {
         let answer = app.reader().get(path).await;

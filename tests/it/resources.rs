@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use tests::answer::Answer;
 use tests::app::{TestApp, monday};
 use tests::factory::{batch, record, sign_in, visit};
+use tests::mail_server::MailServer;
 
 /// An app with a row in every list that has single rows.
-async fn furnished() -> TestApp {
-    let app = TestApp::new();
+async fn furnished(server: &MailServer) -> TestApp {
+    let app = TestApp::with_mail(server);
     let maria = app.installation().await;
     let events = ["app.slack.com", "tallyboard.example"].map(|it| sign_in(it, monday()));
     maria.batch(&batch(1, monday(), events.to_vec())).await;
@@ -20,11 +21,12 @@ async fn furnished() -> TestApp {
     let webhook =
         json!({ "name": "Tickets", "url": "https://hooks.example/", "kinds": ["app.new"] });
     let _: Value = app.writer().post("/v1/webhooks", &webhook).await.ok();
+    let _: Value = app.writer().post("/v1/mailings", &json!({ "all": true })).await.ok();
     app
 }
 
 /// Lists whose rows can be asked for by id, and the field that is the id.
-const LISTS: [(&str, &str); 9] = [
+const LISTS: [(&str, &str); 10] = [
     ("/v1/users", "user_id"),
     ("/v1/apps", "app_id"),
     ("/v1/user-apps", "user_app"),
@@ -33,6 +35,7 @@ const LISTS: [(&str, &str); 9] = [
     ("/v1/sync-sessions", "sync_session_id"),
     ("/v1/licenses", "license_id"),
     ("/v1/discoveries", "site"),
+    ("/v1/mailings", "mailing_id"),
     ("/v1/webhooks", "webhook_id"),
 ];
 
@@ -54,7 +57,8 @@ fn refused(answer: &Answer) -> (u16, String) {
 
 #[actix_web::test]
 async fn a_row_by_its_id_is_the_row_of_its_list() {
-    let app = furnished().await;
+    let server = MailServer::start().unwrap();
+    let app = furnished(&server).await;
     for (list, id) in LISTS {
         for (path, row) in rows(&app, list, id).await {
             let one = app.writer().get(&path).await;
@@ -81,7 +85,8 @@ async fn a_row_that_changes_is_sent_again() {
 
 #[actix_web::test]
 async fn what_is_not_there_or_anothers_is_not_found() {
-    let app = furnished().await;
+    let server = MailServer::start().unwrap();
+    let app = furnished(&server).await;
     let stranger = app.neighbor();
     let nothing = "there is nothing at this address".to_owned();
     for (list, id) in LISTS {
@@ -96,6 +101,8 @@ async fn what_is_not_there_or_anothers_is_not_found() {
             assert_eq!(refused(&app.writer().get(&path).await), (404, nothing.clone()), "{path}");
         }
     }
+    let messages = rows(&app, "/v1/mailings", "mailing_id").await[0].0.clone() + "/messages";
+    assert_eq!(refused(&stranger.get(&messages).await), (404, nothing));
 }
 
 #[actix_web::test]
@@ -119,7 +126,8 @@ async fn a_single_row_takes_fields_and_says_so() {
 
 #[actix_web::test]
 async fn an_app_is_found_by_slug_site_and_name_and_a_mapped_site_is_its_app() {
-    let app = furnished().await;
+    let server = MailServer::start().unwrap();
+    let app = furnished(&server).await;
     let own = json!({ "name": "Wiki", "category": "productivity", "rules": ["wiki.example"] });
     let _: Value = app.writer().post("/v1/apps", &own).await.ok();
     let name = async |path: &str| app.reader().get(path).await.ok::<Value>()["name"].clone();

@@ -16,6 +16,7 @@ pub mod discoveries;
 pub mod explain;
 pub mod installations;
 pub mod licenses;
+pub mod mailings;
 pub mod merges;
 pub mod offboardings;
 pub mod reports;

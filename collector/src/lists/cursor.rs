@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::db::{
     ActivityId, AdminId, ApiKeyId, AppId, AuditEntryId, EnrollmentKeyId, InstallationId, LicenseId,
-    SavedViewId, SourceId, SyncSessionId, UserId, WebhookDeliveryId, WebhookId,
+    MailMessageId, MailingId, SavedViewId, SourceId, SyncSessionId, UserId, WebhookDeliveryId,
+    WebhookId,
 };
 
 const TAG_LEN: usize = 6;
@@ -49,6 +50,8 @@ id_keys!(
     EnrollmentKeyId,
     InstallationId,
     LicenseId,
+    MailMessageId,
+    MailingId,
     SavedViewId,
     SourceId,
     SyncSessionId,

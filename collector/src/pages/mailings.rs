@@ -5,23 +5,23 @@ use std::collections::HashMap;
 use actix_web::web::{Data, Form, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use serde_json::json;
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
 use super::frame::CallerFrame;
 use super::installations::{self, Chosen};
 use super::words::{self, Calendar, Cell, Moment};
-use crate::db::{MailingId, UserId};
-use crate::invitations::{self, Choice, Draft, MAX_REMINDERS, Recipient};
+use crate::api::mailings::read_messages;
+use crate::db::{DbConnection, MailingId, UserId};
+use crate::invitations::{self, Choice, Draft, MAX_REMINDERS, Recipient, Skipped};
 use crate::mail::letters;
 use crate::problem::ApiError;
 use crate::roster::Roster;
 use crate::server::Collector;
-use crate::store::audit::{self, Object};
-use crate::store::word::{MailState, word};
-use crate::store::{StoreError, mail_messages, mailings, organizations};
-use crate::veil::Veil;
+use crate::store::lists::mail_messages::{self as list_mail_messages, Order};
+use crate::store::lists::mailings as list_mailings;
+use crate::store::word::{MailState, parse_word, word};
+use crate::store::{Page, StoreError, mail_messages, mailings, organizations};
 
 /// Where the list is.
 pub const PATH: &str = "/mailings";
@@ -119,7 +119,11 @@ pub async fn create(
     let (choice, keys) = choose(&chosen, &form, &roster);
     let recipients = recipients(&caller, &collector, &roster, &choice, &draft).await?;
     if let Err(problem) = draft.check() {
-        note_refused(&caller, &collector, &problem).await?;
+        let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
+        let said = problem.clone();
+        let note =
+            move |conn: &mut DbConnection| invitations::note_refused(conn, id, &said, &actor, now);
+        collector.db.write(note).await.map_err(|error: StoreError| PageError::from(error))?;
         let page = preview_page(&caller, &collector, &roster, draft, &choice, keys, recipients);
         let refused = ApiError::Invalid(problem.clone());
         return answer::refusal(&PreviewPage { problem: Some(problem), ..page }, &refused);
@@ -134,41 +138,25 @@ pub async fn create(
     Ok(answer::redirect_to(&format!("{PATH}/{mailing_id}")))
 }
 
-/// A form takes no line break in a subject, a name or an address: whoever sends one tries something.
-async fn note_refused(
-    caller: &Caller,
-    collector: &Collector,
-    problem: &str,
-) -> Result<(), PageError> {
-    let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
-    let object = Object { kind: "organization", id: id.to_string() };
-    let detail = json!({ "reason": problem });
-    let noted = collector.db.write(move |conn| {
-        audit::insert(conn, id, &actor, "mailing.refused", &object, &detail, now)
-    });
-    Ok(noted.await?)
-}
-
 fn field<'a>(form: &'a [(String, String)], wanted: &str) -> Option<&'a str> {
     form.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
 }
 
 fn read_draft(form: &[(String, String)], roster: &Roster) -> Draft {
-    let organization = &roster.organization;
-    let text = |name: &str, otherwise: &str| field(form, name).unwrap_or(otherwise).to_owned();
+    let usual = Draft::usual(&roster.organization);
+    let text = |name: &str, usual: String| field(form, name).map_or(usual, str::to_owned);
     let number = |name: &str, otherwise| {
         field(form, name).map_or(otherwise, |it| it.trim().parse().unwrap_or(-1))
     };
-    let help = organization.help_contact.clone().filter(|it| it.contains('@'));
-    let reply_to = field(form, "reply_to").map(str::trim).map(str::to_owned).or(help);
+    let reply_to = field(form, "reply_to").map(str::trim).map(str::to_owned).or(usual.reply_to);
     Draft {
-        subject: text("subject", letters::INVITATION_SUBJECT),
+        subject: text("subject", usual.subject),
         // Browsers send line ends as mail writes them.
-        body: text("body", letters::INVITATION_BODY).replace("\r\n", "\n"),
-        sender_name: text("sender_name", &organization.name),
+        body: text("body", usual.body).replace("\r\n", "\n"),
+        sender_name: text("sender_name", usual.sender_name),
         reply_to: reply_to.filter(|it| !it.is_empty()),
-        skip_days: number("skip_days", 7),
-        n_reminders: i32::try_from(number("n_reminders", 0)).unwrap_or(-1),
+        skip_days: number("skip_days", usual.skip_days),
+        n_reminders: i32::try_from(number("n_reminders", usual.n_reminders.into())).unwrap_or(-1),
     }
 }
 
@@ -195,7 +183,7 @@ async fn recipients(
     let (id, now) = (caller.organization_id(), collector.clock.now());
     let opted_out = collector.db.run(move |conn| mailings::list_opt_outs(conn, id)).await;
     let opted_out = opted_out.map_err(|error: StoreError| PageError::from(error))?;
-    Ok(invitations::plan(roster, choice, &opted_out, draft.skip_days.clamp(0, 365), now))
+    Ok(invitations::plan(roster, choice, &opted_out, draft.skip_days, now))
 }
 
 fn preview_page(
@@ -208,16 +196,8 @@ fn preview_page(
     recipients: Vec<Recipient>,
 ) -> PreviewPage {
     let organization = &roster.organization;
-    let first = recipients.iter().find(|it| it.skipped.is_none());
     let shown = |email: &str| roster.veil.cover(email);
-    let name = first.map_or_else(|| "name@example.com".to_owned(), |it| shown(&it.email));
-    let filling = letters::Filling {
-        name: &name,
-        link: "https://… (each person’s own link)",
-        organization: &organization.name,
-        help: organization.help_contact.as_deref().unwrap_or("your IT department"),
-    };
-    let sample = letters::invitation(&draft.body, filling);
+    let sample = invitations::sample(roster, &draft, &recipients);
     let (to_send, skipped): (Vec<_>, Vec<_>) =
         recipients.into_iter().partition(|it| it.skipped.is_none());
     let placeholders: Vec<String> =
@@ -242,16 +222,15 @@ fn preview_page(
 }
 
 /// Why somebody gets no mail, for people to read.
-fn reason(word: &str) -> &'static str {
-    match word {
-        "external" => "external",
-        "service" => "a service’s address",
-        "group" => "a group’s address",
-        "past" => "no longer there",
-        "already_reporting" => "reports already",
-        "opted_out" => "wants no invitations",
-        "mailed_recently" => "was mailed a short time ago",
-        _ => "",
+fn reason(skipped: Skipped) -> &'static str {
+    match skipped {
+        Skipped::External => "external",
+        Skipped::Service => "a service’s address",
+        Skipped::Group => "a group’s address",
+        Skipped::Past => "no longer there",
+        Skipped::AlreadyReporting => "reports already",
+        Skipped::OptedOut => "wants no invitations",
+        Skipped::MailedRecently => "was mailed a short time ago",
     }
 }
 
@@ -263,7 +242,8 @@ pub async fn list(caller: Caller, collector: Data<Collector>) -> Result<HttpResp
     let (id, now) = (caller.organization_id(), collector.clock.now());
     let found = collector.db.run(move |conn| {
         let Some(organization) = organizations::find(conn, id)? else { return Ok(None) };
-        let rows = mailings::list_newest(conn, id, 100)?;
+        let filter = list_mailings::Filter::default();
+        let rows = list_mailings::list(conn, id, filter, &Page::first(100), true)?;
         let ids: Vec<MailingId> = rows.iter().map(|it| it.mailing_id).collect();
         let counts = mail_messages::count_by_mailing(conn, id, &ids)?;
         Ok::<_, PageError>(Some((organization, rows, counts)))
@@ -327,22 +307,17 @@ pub async fn show(
             return Ok(None);
         };
         let counts = mail_messages::count_by_mailing(conn, id, &[mailing_id])?;
-        let mut mails = mail_messages::list_of(conn, id, mailing_id, ROWS)?;
-        let veil = Veil::of(conn, id)?;
-        for it in &mut mails {
-            it.email = veil.cover(&it.email);
-            // A mail server may repeat the address that it refuses.
-            it.reason = it.reason.as_deref().map(|it| veil.cover_text(it));
-        }
+        let (filter, order) = (list_mail_messages::Filter::default(), Order::State(None));
+        let mails = read_messages(conn, id, mailing_id, filter, order, false, ROWS)?;
         Ok::<_, PageError>(Some((organization, row, counts, mails)))
     });
     let (organization, row, counts, mails) = found.await?.ok_or(ApiError::NotFound)?;
     let calendar = Calendar::new(organization.time_zone, now);
     let message = |it: mail_messages::MailMessageRow| MessageLine {
         state: word(it.state.0),
-        reason: it.reason.map_or_else(String::new, |it| match reason(&it) {
-            "" => it,
-            known => known.to_owned(),
+        reason: it.reason.map_or_else(String::new, |it| match parse_word(&it) {
+            Some(skipped) => reason(skipped).to_owned(),
+            None => it,
         }),
         finished: Cell::at(it.finished_at.map(|at| calendar.moment(at.and_utc()))),
         email: it.email,

@@ -114,25 +114,6 @@ pub fn update_outcome(
     Ok(())
 }
 
-/// The mails of a mailing, newest first.
-///
-/// # Errors
-/// When the database refuses.
-pub fn list_of(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    mailing_id: MailingId,
-    limit: i64,
-) -> Result<Vec<MailMessageRow>, StoreError> {
-    Ok(mail_messages::table
-        .filter(mail_messages::organization_id.eq(organization_id))
-        .filter(mail_messages::mailing_id.eq(mailing_id))
-        .order((mail_messages::state, mail_messages::mail_message_id.desc()))
-        .limit(limit)
-        .select(MailMessageRow::as_select())
-        .load(conn)?)
-}
-
 /// How many mails of each mailing came to what.
 ///
 /// # Errors

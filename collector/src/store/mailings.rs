@@ -61,23 +61,6 @@ pub fn find(
         .optional()?)
 }
 
-/// The newest mailings.
-///
-/// # Errors
-/// When the database refuses.
-pub fn list_newest(
-    conn: &mut DbConnection,
-    organization_id: OrganizationId,
-    limit: i64,
-) -> Result<Vec<MailingRow>, StoreError> {
-    Ok(mailings::table
-        .filter(mailings::organization_id.eq(organization_id))
-        .order(mailings::mailing_id.desc())
-        .limit(limit)
-        .select(MailingRow::as_select())
-        .load(conn)?)
-}
-
 /// Mailings whose next reminder is due.
 ///
 /// # Errors

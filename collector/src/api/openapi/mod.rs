@@ -21,9 +21,10 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::{
     activities, api_keys, apps, audit, batches, catalog, configuration, discoveries, enroll,
-    enrollment_keys, explain, health, heartbeats, installations, licenses, merges, offboardings,
-    reports, rollout, settings, sign_ins, sources, spend, statuses, sync_sessions, thresholds, usage,
-    usage_days, user_apps, user_kinds, user_table, users, validation, views, webhooks,
+    enrollment_keys, explain, health, heartbeats, installations, licenses, mailings, merges,
+    offboardings, reports, rollout, settings, sign_ins, sources, spend, statuses, sync_sessions,
+    thresholds, usage, usage_days, user_apps, user_kinds, user_table, users, validation, views,
+    webhooks,
 };
 use crate::identity::installations::Refusal;
 use crate::lists::{etag_matches, words_of};
@@ -77,6 +78,10 @@ use crate::store::word::Words;
         installations::list,
         installations::show,
         installations::demand_renewal,
+        mailings::list,
+        mailings::create,
+        mailings::show,
+        mailings::list_messages,
         enrollment_keys::list,
         enrollment_keys::create,
         enrollment_keys::rotate,

@@ -8,6 +8,8 @@ pub mod activities;
 pub mod apps;
 pub mod audit;
 pub mod installations;
+pub mod mail_messages;
+pub mod mailings;
 pub mod offboardings;
 pub mod spend_lines;
 pub mod sync_sessions;
