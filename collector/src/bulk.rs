@@ -15,7 +15,7 @@ use crate::problem::ApiError;
 use crate::roster::Roster;
 use crate::store::audit::{self, Actor, Object};
 use crate::store::users::UserRow;
-use crate::store::word::{IdentityChange, UserType, word};
+use crate::store::word::{IdentityChange, UserType, Words, word};
 use crate::store::{
     StoreError, installations, license_assignments, mailings, users, webhook_deliveries, webhooks,
 };
@@ -25,14 +25,16 @@ use crate::webhooks::changes;
 
 /// Most rows of one go: they are changed in one transaction, and nobody waits long for it.
 pub const MAX_ROWS: usize = 2_000;
+/// Why a row that is gone would stay as it is.
+pub const ABSENT: &str = "is not there any more";
 
 /// What would become of chosen rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan<K> {
     /// Rows that would be changed, and what they are called.
     pub to_do: Vec<(K, String)>,
-    /// What the others are called, and why they would stay.
-    pub skipped: Vec<(String, &'static str)>,
+    /// The others, what they are called, and why they would stay.
+    pub skipped: Vec<(K, String, &'static str)>,
 }
 
 impl<K> Default for Plan<K> {
@@ -45,7 +47,7 @@ impl<K> Plan<K> {
     fn add(&mut self, key: K, label: String, why_not: Option<&'static str>) {
         match why_not {
             None => self.to_do.push((key, label)),
-            Some(why) => self.skipped.push((label, why)),
+            Some(why) => self.skipped.push((key, label, why)),
         }
     }
 
@@ -82,7 +84,7 @@ pub fn plan_users(
     let stored = users::find_all(conn, organization_id, ids)?;
     for id in ids {
         let Some(row) = stored.get(id) else {
-            plan.add(*id, id.to_string(), Some("is not there any more"));
+            plan.add(*id, id.to_string(), Some(ABSENT));
             continue;
         };
         let why_not = match deed {
@@ -146,6 +148,14 @@ pub enum InstallationDeed {
     Renew,
 }
 
+impl Words for InstallationDeed {
+    const WORDS: &'static [(InstallationDeed, &'static str)] = &[
+        (InstallationDeed::Revoke, "revoke"),
+        (InstallationDeed::Reset, "reset"),
+        (InstallationDeed::Renew, "renew"),
+    ];
+}
+
 /// What would become of these installations.
 #[must_use]
 pub fn plan_installations(
@@ -158,7 +168,7 @@ pub fn plan_installations(
         let line = roster.installation(*id);
         let found = line.and_then(|it| it.installation.as_ref().map(|row| (it, row)));
         let Some((line, row)) = found else {
-            plan.add(*id, id.to_string(), Some("is not there any more"));
+            plan.add(*id, id.to_string(), Some(ABSENT));
             continue;
         };
         let whose = line.email.as_deref().unwrap_or("nobody yet");

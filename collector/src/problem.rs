@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 use shared::wire::{Problem, code};
 
 use crate::db::DbError;
+use crate::identity::accounts::AccountError;
 use crate::identity::installations::Refusal;
 use crate::store::StoreError;
 use crate::triage::TriageError;
@@ -330,6 +331,18 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Query(error) => DbError::Query(error).into(),
             StoreError::Inconsistent(_) => ApiError::Internal(error.into()),
+        }
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> ApiError {
+        match error {
+            AccountError::Store(error) => error.into(),
+            AccountError::NotThere => ApiError::NotFound,
+            AccountError::AddressTaken(_) | AccountError::LastAdmin => {
+                ApiError::Invalid(error.to_string())
+            }
         }
     }
 }

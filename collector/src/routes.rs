@@ -151,9 +151,7 @@ pub fn configure(app: &mut ServiceConfig) {
                 )
                 .service(at("/discovery-limits").route(post().to(pages::discoveries::set_limits)))
                 .service(at(api::sign_ins::START_PATH).route(get().to(pages::connect::start)))
-                .service(
-                    at(pages::connect::CALLBACK_PATH).route(get().to(pages::connect::callback)),
-                )
+                .service(at(api::sign_ins::CALLBACK_PATH).route(get().to(pages::connect::callback)))
                 .service(at("/connect/link/{link}").route(get().to(pages::connect::show_link)))
                 .service(at("/connect/opt-outs").route(post().to(pages::connect::opt_out)))
                 .service(
@@ -274,6 +272,9 @@ fn rollout_routes(app: &mut ServiceConfig) {
     .service(
         at("/v1/enrollment-keys/{key}/rotations").route(post().to(api::enrollment_keys::rotate)),
     )
+    .service(at("/v1/enrollment-links").route(post().to(api::enrollment_links::create)))
+    .service(at("/v1/users/mail-opt-outs").route(put().to(api::mail_opt_outs::put)))
+    .service(at("/v1/installations/changes").route(put().to(api::installations::change)))
     .service(
         at("/v1/installations/{installation}/token-renewals")
             .route(post().to(api::installations::demand_renewal)),
@@ -295,6 +296,18 @@ fn administration_routes(app: &mut ServiceConfig) {
             at("/v1/settings")
                 .route(get().to(api::settings::show))
                 .route(patch().to(api::settings::update)),
+        )
+        .service(at("/v1/admins").route(get().to(api::admins::list)))
+        .service(
+            at("/v1/admins/{admin}")
+                .route(get().to(api::admins::show))
+                .route(patch().to(api::admins::update)),
+        )
+        .service(
+            at("/v1/identity-provider")
+                .route(get().to(api::identity_provider::show))
+                .route(put().to(api::identity_provider::put))
+                .route(delete().to(api::identity_provider::remove)),
         )
         .service(
             at("/v1/api-keys")
@@ -483,7 +496,9 @@ fn source_routes(app: &mut ServiceConfig) {
     .service(at("/v1/sync-sessions/{session}").route(get().to(api::sync_sessions::show)))
     .service(at("/v1/sources/{source}/keys").route(post().to(api::sources::create_key)))
     .service(
-        at("/v1/sources/{source}/field-mappings").route(put().to(api::sources::put_field_mappings)),
+        at("/v1/sources/{source}/field-mappings")
+            .route(get().to(api::sources::show_field_mappings))
+            .route(put().to(api::sources::put_field_mappings)),
     )
     .service(
         takes(at("/v1/sources/{source}/facts"), MAX_PAGE_BYTES)

@@ -655,3 +655,42 @@ async fn the_command_line_takes_a_second_factor_away() {
     let lines = app.list("/v1/audit?action=admin.second_factor_reset").await;
     assert_eq!(lines[0]["actor_kind"], "command_line");
 }
+
+#[actix_web::test]
+async fn a_program_locks_admins_out_and_leaves_the_last_one() {
+    let app = TestApp::new();
+    let mut ada = app.admin().await;
+    app.add_admin(app.organization_id, BOB, AdminRole::Admin);
+    let list: Value = app.writer().get("/v1/admins?sort=email").await.ok();
+    let path = |n: usize| format!("/v1/admins/{}", list["items"][n]["admin_id"].as_str().unwrap());
+    assert_eq!(
+        (&list["items"][0]["email"], &list["items"][1]["email"]),
+        (&json!(ADA), &json!(BOB))
+    );
+    assert_eq!(app.reader().get("/v1/admins").await.status, 403);
+    let locked: Value = app.writer().patch(&path(0), &json!({ "is_disabled": true })).await.ok();
+    assert_eq!((&locked["is_disabled"], &locked["role"]), (&json!(true), &json!("admin")));
+    assert_eq!(ada.get("/").await.status, 303, "her sessions have ended");
+    for change in [json!({ "is_disabled": true }), json!({ "role": "viewer" })] {
+        let refused = app.writer().patch(&path(1), &change).await;
+        assert_eq!(refused.status, 422);
+        let problem: Value = refused.json();
+        let last = "this is the last admin; make somebody else an admin first";
+        assert_eq!(problem["detail"], last);
+    }
+    let of_disabled: Value = app.writer().get("/v1/admins?is_disabled=true").await.ok();
+    assert_eq!(of_disabled["items"], json!([locked]));
+    let back = json!({ "is_disabled": false, "role": "viewer" });
+    let back: Value = app.writer().patch(&path(0), &back).await.ok();
+    assert_eq!((&back["is_disabled"], &back["role"]), (&json!(false), &json!("viewer")));
+    let unknown = app.writer().patch(&path(0), &json!({ "role": "king" })).await;
+    assert_eq!(unknown.json::<Value>()["detail"], "role takes admin, viewer; got \"king\"");
+    assert_eq!(app.neighbor().patch(&path(0), &json!({ "role": "admin" })).await.status, 404);
+    let lines: Vec<String> =
+        app.audit_lines().into_iter().filter(|it| it.starts_with("admin.")).collect();
+    assert!(
+        lines.ends_with(
+            &["admin.disabled", "admin.role_changed", "admin.enabled"].map(str::to_owned)
+        )
+    );
+}

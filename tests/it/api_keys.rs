@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use collector::store::api_keys::{self, Scope};
+use collector::store::word::AdminRole;
 use collector::tokens::{Token, TokenKind};
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -215,12 +216,18 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
     let installation = app.list("/v1/installations").await[0]["installation_id"].clone();
     let slack = app.list("/v1/apps").await[0]["app_id"].clone();
     let maria = app.list("/v1/users?email=maria@northwind.example").await[0]["user_id"].clone();
+    for email in ["ada@northwind.example", "bea@northwind.example"] {
+        app.add_admin(app.organization_id, email, AdminRole::Admin);
+    }
+    let admins: Value = writer.get("/v1/admins?sort=email").await.ok();
+    let bea = admins["items"][1]["admin_id"].clone();
     let mut ids = std::collections::BTreeMap::from([
         ("merged_user_id", jonas),
         ("app_id", slack),
         ("user_id", maria),
         ("user_app", user_app),
         ("installation_id", installation),
+        ("admin_id", bea),
     ]);
     for (operation, id, body) in [
         ("put /v1/users/{user}/offboarding", "", r#"{"state":"in_progress"}"#),
@@ -280,7 +287,21 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
         ("post /v1/enrollment-keys/{key}/rotations", "", r#"{"overlap_days":7}"#),
         ("delete /v1/enrollment-keys/{key}", "", "enrollment_key_id"),
         ("post /v1/installations/{installation}/token-renewals", "", "{}"),
+        (
+            "put /v1/installations/changes",
+            "",
+            r#"{"installations":["{installation_id}"],"change":"reset"}"#,
+        ),
+        ("post /v1/enrollment-links", "", r#"{"email":"maria@northwind.example"}"#),
         ("post /v1/mailings", "", r#"{"all":true}"#),
+        ("put /v1/users/mail-opt-outs", "", r#"{"users":["maria@northwind.example"]}"#),
+        (
+            "put /v1/identity-provider",
+            "",
+            r#"{"name":"Login","issuer":"https://login.northwind.example","client_id":"rollcall"}"#,
+        ),
+        ("delete /v1/identity-provider", "", ""),
+        ("patch /v1/admins/{admin}", "", r#"{"role":"viewer"}"#),
         ("put /v1/apps/{app_id}/closure", "", "{}"),
         ("delete /v1/apps/{app_id}/closure", "", "app_id"),
         (
@@ -320,6 +341,7 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
             collector::webhooks::delivery::deliver(&app.collector).await.unwrap();
         }
         let answer = match method {
+            "delete" if !path.contains('{') => writer.delete(path).await,
             "delete" => {
                 let (before, rest) = path.split_once('{').unwrap();
                 let (_, after) = rest.split_once('}').unwrap();
@@ -335,6 +357,7 @@ async fn every_change_with_a_key_leaves_its_line_in_the_audit() {
                     ("{source}", "source_id"),
                     ("{key}", "enrollment_key_id"),
                     ("{installation}", "installation_id"),
+                    ("{admin}", "admin_id"),
                     ("{app_id}", "app_id"),
                     ("{webhook}", "webhook_id"),
                     ("{delivery}", "webhook_delivery_id"),

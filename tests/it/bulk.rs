@@ -209,3 +209,68 @@ async fn failed_deliveries_are_sent_again_after_a_preview() {
     let again = list["items"].as_array().unwrap();
     assert_eq!(again.iter().filter(|it| !it["redelivery_of"].is_null()).count(), 1);
 }
+
+#[actix_web::test]
+async fn a_program_changes_browsers_after_a_dry_run_that_says_which_not() {
+    let app = used().await;
+    let list = app.list("/v1/installations").await;
+    let ids: Vec<&str> = list.iter().map(|it| it["installation_id"].as_str().unwrap()).collect();
+    let strange = "019ab0c2-5a00-7000-8000-000000000099";
+    let change = async |change: &str, ids: &[&str], is_dry_run: bool| -> Value {
+        let request = json!({ "installations": ids, "change": change, "is_dry_run": is_dry_run });
+        app.writer().put("/v1/installations/changes", &request).await.ok()
+    };
+    let reasons = |answer: &Value| -> Vec<(String, String)> {
+        let skipped = answer["skipped"].as_array().unwrap().iter();
+        let text = |it: &Value| it.as_str().unwrap().to_owned();
+        skipped.map(|it| (text(&it["installation_id"]), text(&it["reason"]))).collect()
+    };
+    let planned = change("revoke", &[ids[0], strange], true).await;
+    assert_eq!(planned["changed"], json!([ids[0]]));
+    assert_eq!(reasons(&planned), [(strange.to_owned(), "is not there any more".to_owned())]);
+    assert!(app.list("/v1/installations?state=revoked").await.is_empty(), "on trial");
+    assert_eq!(change("revoke", &[ids[0], strange], false).await, planned);
+    assert_eq!(app.list("/v1/installations?state=revoked").await.len(), 1);
+    let again = change("revoke", &ids, false).await;
+    assert_eq!(again["changed"], json!(ids[1..]));
+    assert_eq!(reasons(&again), [(ids[0].to_owned(), "is revoked already".to_owned())]);
+    assert_eq!(app.list("/v1/audit?action=installation.revoked").await.len(), 3);
+
+    let app = used().await;
+    let list = app.list("/v1/installations").await;
+    let ids = json!([list[0]["installation_id"]]);
+    for (word, field, is_so) in
+        [("renew", "renewal_demanded_at", false), ("reset", "user_id", true)]
+    {
+        let request = json!({ "installations": ids, "change": word });
+        let done: Value = app.writer().put("/v1/installations/changes", &request).await.ok();
+        assert_eq!(done["changed"], ids, "{word}");
+        let now = app.list("/v1/installations").await;
+        assert_eq!(now[0][field].is_null(), is_so, "{word}");
+        let again: Value = app.writer().put("/v1/installations/changes", &request).await.ok();
+        assert_eq!(again["changed"], json!([]), "{word} is done once");
+    }
+    for (request, says) in [
+        (json!({ "installations": ids, "change": "delete" }), "change takes revoke, reset, renew"),
+        (json!({ "installations": ["x"], "change": "revoke" }), "the body is not what"),
+        (json!({ "installations": [], "change": "revoke", "all": true }), "unknown field"),
+    ] {
+        let refused = app.writer().put("/v1/installations/changes", &request).await;
+        assert_eq!(refused.status, 422);
+        let problem: Value = refused.json();
+        assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");
+    }
+    let request = json!({ "installations": ids, "change": "revoke" });
+    assert_eq!(app.reader().put("/v1/installations/changes", &request).await.status, 403);
+}
+
+#[actix_web::test]
+async fn another_organizations_browser_is_not_there_to_be_changed() {
+    let app = used().await;
+    let list = app.list("/v1/installations").await;
+    let request = json!({ "installations": [list[0]["installation_id"]], "change": "revoke" });
+    let answer: Value = app.neighbor().put("/v1/installations/changes", &request).await.ok();
+    assert_eq!(answer["changed"], json!([]));
+    assert_eq!(answer["skipped"][0]["reason"], "is not there any more");
+    assert!(app.list("/v1/installations?state=revoked").await.is_empty());
+}

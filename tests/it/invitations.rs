@@ -494,3 +494,28 @@ async fn a_mailing_that_cannot_be_says_what_is_allowed() {
     let dry = json!({ "all": true, "is_dry_run": true });
     assert_eq!(mute.writer().post("/v1/mailings", &dry).await.status, 200);
 }
+
+#[actix_web::test]
+async fn a_program_stops_invitations() {
+    let server = MailServer::start().unwrap();
+    let app = staffed(&server).await;
+    let mut new =
+        json!({ "users": ["ada@northwind.example", "zoe@northwind.example"], "is_dry_run": true });
+    let planned: Value = app.writer().put("/v1/users/mail-opt-outs", &new).await.ok();
+    assert_eq!(
+        (planned["changed"].as_array().unwrap().len(), &planned["n_unchanged"]),
+        (1, &json!(0))
+    );
+    assert_eq!(planned["unknown"], json!(["zoe@northwind.example"]));
+    let all = json!({ "all": true, "is_dry_run": true });
+    let before: Value = app.writer().post("/v1/mailings", &all).await.ok();
+    new["is_dry_run"] = json!(false);
+    let stopped: Value = app.writer().put("/v1/users/mail-opt-outs", &new).await.ok();
+    assert_eq!(stopped, planned);
+    let again: Value = app.writer().put("/v1/users/mail-opt-outs", &new).await.ok();
+    assert_eq!((&again["changed"], &again["n_unchanged"]), (&json!([]), &json!(1)));
+    let after: Value = app.writer().post("/v1/mailings", &all).await.ok();
+    assert_eq!((&before["n_to_send"], &after["n_to_send"]), (&json!(2), &json!(1)));
+    assert!(recipients(&after).contains("ada@northwind.example opted_out"));
+    assert_eq!(app.audit_lines().iter().filter(|it| *it == "user.mail_stopped").count(), 1);
+}

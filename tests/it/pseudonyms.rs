@@ -213,6 +213,11 @@ async fn parameters(app: &TestApp) -> BTreeMap<&'static str, String> {
     let session: Value = app.writer().post(&sessions, &json!({ "mode": "facts" })).await.ok();
     let webhook = json!({ "name": "Tickets", "url": "https://127.0.0.1/in", "kinds": ["app.new"] });
     let webhook: Value = app.writer().post("/v1/webhooks", &webhook).await.ok();
+    let admins: Value = app.writer().get("/v1/admins").await.ok();
+    let provider = json!({
+        "name": "Login", "issuer": "https://login.northwind.example", "client_id": "rollcall",
+    });
+    let _: Value = app.writer().put("/v1/identity-provider", &provider).await.ok();
     let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
     BTreeMap::from([
         ("user_app", first("/v1/user-apps", "user_app").await),
@@ -222,6 +227,7 @@ async fn parameters(app: &TestApp) -> BTreeMap<&'static str, String> {
         ("license", first("/v1/licenses", "license_id").await),
         ("mailing", first("/v1/mailings", "mailing_id").await),
         ("site", first("/v1/discoveries", "site").await),
+        ("admin", text(&admins["items"][0]["admin_id"])),
         ("webhook", text(&webhook["webhook_id"])),
         ("assignment", first("/v1/license-assignments", "license_assignment").await),
         ("reassessment", text(&changed["reassessment_id"])),

@@ -1,6 +1,7 @@
 //! Single rows of lists by their ids, and the list of uploads.
 
 use chrono::TimeDelta;
+use collector::store::word::AdminRole;
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 use tests::answer::Answer;
@@ -22,11 +23,12 @@ async fn furnished(server: &MailServer) -> TestApp {
         json!({ "name": "Tickets", "url": "https://hooks.example/", "kinds": ["app.new"] });
     let _: Value = app.writer().post("/v1/webhooks", &webhook).await.ok();
     let _: Value = app.writer().post("/v1/mailings", &json!({ "all": true })).await.ok();
+    app.add_admin(app.organization_id, "ada@northwind.example", AdminRole::Admin);
     app
 }
 
 /// Lists whose rows can be asked for by id, and the field that is the id.
-const LISTS: [(&str, &str); 10] = [
+const LISTS: [(&str, &str); 11] = [
     ("/v1/users", "user_id"),
     ("/v1/apps", "app_id"),
     ("/v1/user-apps", "user_app"),
@@ -37,6 +39,7 @@ const LISTS: [(&str, &str); 10] = [
     ("/v1/discoveries", "site"),
     ("/v1/mailings", "mailing_id"),
     ("/v1/webhooks", "webhook_id"),
+    ("/v1/admins", "admin_id"),
 ];
 
 /// The rows of a list with their own addresses.

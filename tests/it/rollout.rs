@@ -490,3 +490,32 @@ async fn t13_t16_t19_an_app_says_what_is_not_known_about_it() {
     let page = admin.get(&path).await.text();
     assert!(!page.contains("of the employees have a browser"), "everybody reports");
 }
+
+#[actix_web::test]
+async fn a_program_makes_a_link_that_connects_one_browser() {
+    let app = TestApp::new();
+    let new = json!({ "email": "maria+it@northwind.example" });
+    let made = app.writer().post("/v1/enrollment-links", &new).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let made: Value = made.json();
+    assert_eq!(made["expires_at"], "2026-11-30T09:00:00Z");
+    let link = made["link"].as_str().unwrap();
+    let (address, rest) = link.split_once("#key=").unwrap();
+    assert_eq!(address, "https://rollcall.example/enroll");
+    let (key, email) = rest.split_once("&email=").unwrap();
+    assert_eq!(email, "maria%2Bit@northwind.example");
+    let request = EnrollRequest {
+        enrollment_key: key.to_owned(),
+        ..enrollment(&app, "maria+it@northwind.example")
+    };
+    app.enroll_with(&request).await;
+    let keys = app.list("/v1/enrollment-keys").await;
+    let own = keys.iter().find(|it| it["enrollment_key_id"] == made["enrollment_key_id"]).unwrap();
+    assert_eq!(own["name"], "Link for maria+it@northwind.example");
+    assert_eq!(app.writer().post("/v1/enrollment-links", &json!({})).await.status, 201);
+    for email in ["zoe@elsewhere.example", "nobody"] {
+        let refused = app.writer().post("/v1/enrollment-links", &json!({ "email": email })).await;
+        assert_eq!(refused.status, 422, "{}", refused.text());
+    }
+    assert_eq!(app.reader().post("/v1/enrollment-links", &json!({})).await.status, 403);
+}

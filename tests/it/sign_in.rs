@@ -727,3 +727,41 @@ async fn a_browser_still_cannot_state_a_proof() {
         assert_eq!(maria.heartbeat(&beat).await.status, 422);
     }
 }
+
+#[actix_web::test]
+async fn a_program_sets_the_identity_provider_and_never_sees_its_secret() {
+    let app = TestApp::new();
+    assert_eq!(app.reader().get("/v1/identity-provider").await.status, 404);
+    assert_eq!(app.writer().delete("/v1/identity-provider").await.status, 404);
+    let mut provider = json!({
+        "name": "Northwind Login", "issuer": "https://login.northwind.example",
+        "client_id": "rollcall", "client_secret": "a secret of theirs",
+    });
+    let set: Value = app.writer().put("/v1/identity-provider", &provider).await.ok();
+    assert_eq!((&set["has_secret"], &set["name"]), (&json!(true), &json!("Northwind Login")));
+    assert_eq!(set["callback_url"], "https://rollcall.example/connect/oidc/callback");
+    let shown = app.reader().get("/v1/identity-provider").await;
+    assert!(!shown.text().contains("a secret of theirs"));
+    assert_eq!(shown.ok::<Value>(), set);
+    let settings: Value = app.reader().get("/v1/settings").await.ok();
+    assert_eq!(settings["identity_provider"], "Northwind Login");
+    // Without a secret the one before stays, but not with another client: it would be told to a stranger.
+    provider.as_object_mut().unwrap().remove("client_secret");
+    let kept: Value = app.writer().put("/v1/identity-provider", &provider).await.ok();
+    assert_eq!(kept["has_secret"], true);
+    provider["client_id"] = json!("another");
+    let other: Value = app.writer().put("/v1/identity-provider", &provider).await.ok();
+    assert_eq!(other["has_secret"], false);
+    for (field, text) in [("name", ""), ("client_id", "a\nb"), ("issuer", "http://x.example/?a=b")]
+    {
+        let mut bad = provider.clone();
+        bad[field] = json!(text);
+        let refused = app.writer().put("/v1/identity-provider", &bad).await;
+        assert_eq!(refused.status, 422, "{field}: {}", refused.text());
+    }
+    assert_eq!(app.neighbor().get("/v1/identity-provider").await.status, 404);
+    assert_eq!(app.neighbor().delete("/v1/identity-provider").await.status, 404);
+    assert_eq!(app.writer().delete("/v1/identity-provider").await.status, 204);
+    assert_eq!(app.reader().get("/v1/identity-provider").await.status, 404);
+    assert!(!app.audited().iter().any(|it| it.1.to_string().contains("a secret of theirs")));
+}

@@ -268,6 +268,9 @@ async fn t26_fields_are_stored_only_where_somebody_mapped_them() {
     assert_eq!(answer["unmapped_fields"], json!(["Dept", "Shoe size"]));
     let mapping = json!({ "Dept": "department" });
     app.writer().put(&format!("{directory}/field-mappings"), &mapping).await;
+    let path = format!("{directory}/field-mappings");
+    assert_eq!(app.reader().get(&path).await.ok::<Value>(), mapping);
+    assert_eq!(app.neighbor().get(&path).await.status, 404);
     let answer = add(&app, &directory, record).await;
     assert_eq!(answer["unmapped_fields"], json!(["Shoe size"]));
     let user = app.list("/v1/users").await[0]["user_id"].as_str().unwrap().parse().unwrap();

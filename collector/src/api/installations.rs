@@ -1,20 +1,23 @@
 //! Browsers and the state that they are in.
 
+use std::collections::BTreeSet;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, NaiveDateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::wire::{IdentityMethod, Mode};
 use utoipa::ToSchema;
 
 use super::find_users;
 use super::openapi::{words, words_or_null};
+use crate::bulk::{InstallationDeed, change_installations, plan_installations};
 use crate::db::{DbConnection, InstallationId, UserId};
-use crate::extract::{Reader, Writer};
+use crate::extract::{Json, Reader, Writer};
 use crate::identity::keys;
 use crate::installations::{State, state};
 use crate::lists::{
     Ask, Filter, List, ListSpec, Part, Takes, answer, answer_one, bytes_of, field_names, fill,
-    list_params, one_params, words_of,
+    list_params, one_of, one_params, words_of,
 };
 use crate::problem::ApiError;
 use crate::roster;
@@ -263,4 +266,94 @@ pub async fn demand_renewal(
     });
     let demanded = demanded.await.map_err(|error: StoreError| ApiError::from(error))?;
     if demanded { Ok(HttpResponse::Accepted().finish()) } else { Err(ApiError::NotFound) }
+}
+
+/// Installations in one request.
+const MAX: usize = 1_000;
+
+/// What is done with many installations.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({
+    "installations": ["019ab0c2-5a00-7000-8000-000000000005"], "change": "revoke", "is_dry_run": true
+})))]
+#[serde(deny_unknown_fields)]
+pub struct InstallationChange {
+    /// Their ids, at most 1,000.
+    #[schema(max_items = 1000)]
+    installations: BTreeSet<InstallationId>,
+    /// `revoke` ends their tokens, and a browser that still has the policy enrolls anew; `reset` has their users
+    /// sign in again before anything more is reported; `renew` gives each another token with its next heartbeat.
+    #[schema(schema_with = words::<InstallationDeed>)]
+    change: String,
+    /// Only answer what would be done.
+    #[serde(default)]
+    #[schema(required = false)]
+    is_dry_run: bool,
+}
+
+/// What became of them.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "changed": ["019ab0c2-5a00-7000-8000-000000000005"],
+    "skipped": [{ "installation_id": "019ab0c2-5a00-7000-8000-00000000000f", "reason": "is revoked already" }]
+})))]
+struct InstallationChanges {
+    /// Those that change.
+    changed: Vec<InstallationId>,
+    /// Those that stay as they are.
+    skipped: Vec<SkippedInstallation>,
+}
+
+/// An installation that stays as it is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct SkippedInstallation {
+    installation_id: InstallationId,
+    /// Why, for people to read.
+    reason: &'static str,
+}
+
+/// Revokes installations, asks their users to sign in again, or gives them new tokens. What they reported stays.
+///
+/// # Errors
+/// [`ApiError::Invalid`].
+#[utoipa::path(
+    put, path = "/v1/installations/changes", tag = "installations",
+    operation_id = "change_installations", request_body = InstallationChange,
+    responses((status = 200, description = "Done, or what would be.", body = InstallationChanges)),
+    security(("api_key" = ["admin"]))
+)]
+pub async fn change(
+    collector: web::Data<Collector>,
+    writer: Writer,
+    Json(request): Json<InstallationChange>,
+) -> Result<HttpResponse, ApiError> {
+    let n = request.installations.len();
+    if MAX < n {
+        let detail = format!("{n} installations were sent, at most {MAX} are allowed");
+        return Err(ApiError::Invalid(detail));
+    }
+    let deed: Option<InstallationDeed> = one_of("change", Some(&request.change))?;
+    let deed = deed.ok_or(ApiError::NotFound)?;
+    let ids: Vec<InstallationId> = request.installations.into_iter().collect();
+    let (id, now) = (writer.organization_id, collector.clock.now());
+    let planned = collector.db.run(move |conn| {
+        let roster = roster::load(conn, id, now)?.ok_or(ApiError::NotFound)?;
+        Ok::<_, ApiError>(plan_installations(&roster, &ids, deed))
+    });
+    let plan = planned.await?;
+    let skipped = |(installation_id, _, reason): &(InstallationId, String, &'static str)| {
+        SkippedInstallation { installation_id: *installation_id, reason }
+    };
+    let answer = InstallationChanges {
+        changed: plan.to_do.iter().map(|it| it.0).collect(),
+        skipped: plan.skipped.iter().map(skipped).collect(),
+    };
+    if !request.is_dry_run {
+        let done = collector
+            .db
+            .write(move |conn| change_installations(conn, id, &plan, deed, &writer.actor, now));
+        done.await.map_err(|error: StoreError| ApiError::from(error))?;
+        collector.callers.forget_all();
+    }
+    Ok(HttpResponse::Ok().json(answer))
 }

@@ -8,6 +8,8 @@ pub mod heartbeats;
 pub mod sign_ins;
 
 pub mod enrollment_keys;
+pub mod enrollment_links;
+pub mod mail_opt_outs;
 pub mod rollout;
 
 pub mod activities;
@@ -33,8 +35,10 @@ pub mod user_table;
 pub mod users;
 pub mod validation;
 
+pub mod admins;
 pub mod api_keys;
 pub mod audit;
+pub mod identity_provider;
 pub mod settings;
 pub mod views;
 pub mod webhooks;

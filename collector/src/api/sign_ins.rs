@@ -26,6 +26,8 @@ use crate::tokens::{Token, TokenHash, TokenKind};
 
 /// Where the provider's own page is reached through.
 pub const START_PATH: &str = "/connect/oidc";
+/// Where identity providers answer to.
+pub const CALLBACK_PATH: &str = "/connect/oidc/callback";
 
 /// How often signing in may be tried.
 #[derive(Debug)]

@@ -26,6 +26,7 @@ use crate::sources::upload::{self, Ended, Upload};
 use crate::store::StoreError;
 use crate::store::sources::{self, SourceRow, SourceSettings};
 use crate::store::sync_sessions::{self, SyncSessionRow};
+use crate::store::user_fields;
 use crate::store::word::{SyncMode, SyncState, Word, parse_word};
 
 /// Bytes of a page: a thousand records with some activities each.
@@ -288,6 +289,30 @@ pub async fn create_key(
     });
     let (api_key_id, token) = made.await?;
     Ok(HttpResponse::Created().json(KeyItem { api_key_id, key: token.text().to_owned() }))
+}
+
+/// Which further fields of a source are kept, and under which names (T26).
+///
+/// # Errors
+/// [`ApiError::NotFound`].
+#[utoipa::path(
+    get, path = "/v1/sources/{source}/field-mappings", tag = "sources",
+    operation_id = "show_field_mappings", params(("source" = SourceId, Path, description = "The source.")),
+    responses((status = 200, description = "The source's fields, and under which name each is kept.", body = BTreeMap<String, String>)),
+    security(("api_key" = ["read"]))
+)]
+pub async fn show_field_mappings(
+    collector: Data<Collector>,
+    reader: Reader,
+    id: Path<SourceId>,
+) -> Result<HttpResponse, ApiError> {
+    let source_id = id.into_inner();
+    let found = collector.db.run(move |conn| {
+        let id = reader.organization_id;
+        sources::find(conn, id, source_id)?.ok_or(ApiError::NotFound)?;
+        Ok::<_, ApiError>(user_fields::list_mappings(conn, id, source_id)?)
+    });
+    Ok(HttpResponse::Ok().json(found.await?))
 }
 
 /// Replaces which further fields of a source are kept, and under which names (T26).

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
+use shared::address::EmailAddress;
 
 use crate::db::{ApiKeyId, DbConnection, EnrollmentKeyId, InstallationId, OrganizationId};
 use crate::problem::ApiError;
@@ -10,6 +11,7 @@ use crate::seal::{SealError, Sealer};
 use crate::store::api_keys::{Scope, words_of};
 use crate::store::audit::{Actor, Object};
 use crate::store::installations::InstallationRow;
+use crate::store::organizations::Organization;
 use crate::store::{self, StoreError};
 use crate::tokens::{Token, TokenHash, TokenKind};
 
@@ -40,6 +42,66 @@ pub fn create_enrollment_key(
         now,
     )?;
     Ok((id, token))
+}
+
+/// A link is for now: the key in it ends after this long.
+const LINK_LIFETIME: TimeDelta = TimeDelta::days(7);
+
+/// A link that connects one browser.
+#[derive(Debug)]
+pub struct EnrollmentLink {
+    /// The key in it.
+    pub enrollment_key_id: EnrollmentKeyId,
+    /// The link, in the clear this once.
+    pub link: String,
+    /// Until when it works.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Makes a link that connects one browser, of this person where one is named. `origin` is where browsers reach the
+/// collector.
+///
+/// # Errors
+/// When the database refuses.
+pub fn create_link(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    email: Option<&EmailAddress>,
+    origin: &str,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<EnrollmentLink, StoreError> {
+    let name = email.map_or_else(|| "Link".to_owned(), |it| format!("Link for {it}"));
+    let expires_at = now + LINK_LIFETIME;
+    let (enrollment_key_id, token) =
+        create_enrollment_key(conn, organization_id, &name, Some(expires_at), actor, now)?;
+    let mut link = format!("{origin}/enroll#key={}", token.text());
+    if let Some(email) = email {
+        // An address may hold characters that mean something here, such as `+`; the `@` does not.
+        let encoded = url::form_urlencoded::byte_serialize(email.as_str().as_bytes());
+        let encoded = encoded.collect::<String>().replace("%40", "@");
+        link = format!("{link}&email={encoded}");
+    }
+    Ok(EnrollmentLink { enrollment_key_id, link, expires_at })
+}
+
+/// The work address that somebody has entered for a link; none for an empty text.
+///
+/// # Errors
+/// [`ApiError::Invalid`] for what is no address, and for one that is none of the organization's.
+pub fn parse_work_address(
+    text: &str,
+    organization: &Organization,
+) -> Result<Option<EmailAddress>, ApiError> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let email = EmailAddress::parse(text).map_err(|error| ApiError::Invalid(error.to_string()))?;
+    if !email.is_work(&organization.work_domains) {
+        let domains = organization.work_domains.join(", ");
+        return Err(ApiError::Invalid(format!("work addresses end in {domains}")));
+    }
+    Ok(Some(email))
 }
 
 /// Makes a key that takes the place of another, under the same name. The other still enrolls for

@@ -6,6 +6,7 @@ pub mod keys;
 pub mod installations;
 pub mod links;
 pub mod oidc;
+pub mod providers;
 
 pub mod accounts;
 pub mod admins;

@@ -69,13 +69,7 @@ struct CreatedPage {
 
 impl From<AccountError> for PageError {
     fn from(error: AccountError) -> PageError {
-        match error {
-            AccountError::Store(error) => error.into(),
-            AccountError::NotThere => ApiError::NotFound.into(),
-            AccountError::AddressTaken(_) | AccountError::LastAdmin => {
-                ApiError::Invalid(error.to_string()).into()
-            }
-        }
+        ApiError::from(error).into()
     }
 }
 

@@ -154,7 +154,7 @@ pub fn preview<K>(
         },
         to_do: plan.to_do.iter().take(MAX_SHOWN).map(|it| it.1.as_str()).collect(),
         further: rest(n),
-        skipped: plan.skipped.iter().take(MAX_SHOWN).map(|it| (it.0.as_str(), it.1)).collect(),
+        skipped: plan.skipped.iter().take(MAX_SHOWN).map(|it| (it.1.as_str(), it.2)).collect(),
         further_skipped: rest(plan.skipped.len()),
     })
 }

@@ -11,6 +11,7 @@ use shared::wire::IdentityMethod;
 
 use super::answer::{self, PageError};
 use super::{caller, provider_sign_in};
+use crate::api::sign_ins::CALLBACK_PATH;
 use crate::db::DbConnection;
 use crate::identity::installations::{self as identities, Refusal};
 use crate::identity::links;
@@ -25,9 +26,6 @@ use crate::store::{
     StoreError, identity_providers, installations, mailings, organizations, sign_in_links,
 };
 use crate::tokens::{Token, TokenKind};
-
-/// Where identity providers answer to.
-pub const CALLBACK_PATH: &str = "/connect/oidc/callback";
 
 /// What the address of a sign-in carries.
 #[derive(Deserialize)]

@@ -3,20 +3,14 @@
 use actix_web::web::{Data, Form};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use chrono::TimeDelta;
 use serde::Deserialize;
-use shared::address::EmailAddress;
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
 use super::frame::CallerFrame;
 use crate::identity::keys;
-use crate::problem::ApiError;
 use crate::server::Collector;
-use crate::store::organizations::Organization;
-
-/// A link is for now: the key in it ends after this long.
-const LINK_LIFETIME: TimeDelta = TimeDelta::days(7);
+use crate::store::StoreError;
 
 #[derive(Template)]
 #[template(path = "enrollment.html")]
@@ -63,21 +57,13 @@ pub async fn create_link(
 ) -> Result<HttpResponse, PageError> {
     caller.check_change(&request, &form.form_token)?;
     let organization = caller.organization(&collector.db).await?;
-    let email = parse_work_address(&form.email, &organization)?;
+    let email = keys::parse_work_address(&form.email, &organization)?;
     let (id, actor, now) = (organization.organization_id, caller.actor(), collector.clock.now());
-    let name = email.as_ref().map_or_else(|| "Link".to_owned(), |it| format!("Link for {it}"));
-    let expires_at = Some(now + LINK_LIFETIME);
-    let (_, token) = collector
+    let (person, origin) = (email.clone(), collector.origin(&request));
+    let made = collector
         .db
-        .write(move |conn| keys::create_enrollment_key(conn, id, &name, expires_at, &actor, now))
-        .await?;
-    let mut secret = format!("{}/enroll#key={}", collector.origin(&request), token.text());
-    if let Some(email) = &email {
-        // An address may hold characters that mean something here, such as `+`; the `@` does not.
-        let encoded = url::form_urlencoded::byte_serialize(email.as_str().as_bytes());
-        let encoded = encoded.collect::<String>().replace("%40", "@");
-        secret = format!("{secret}&email={encoded}");
-    }
+        .write(move |conn| keys::create_link(conn, id, person.as_ref(), &origin, &actor, now));
+    let secret = made.await.map_err(|error: StoreError| PageError::from(error))?.link;
     let recipient = email.map_or_else(|| "the person".to_owned(), |it| it.to_string());
     answer::page(&EnrollmentPage {
         title: "Enrollment link",
@@ -87,19 +73,4 @@ pub async fn create_link(
         secret,
         recipient,
     })
-}
-
-fn parse_work_address(
-    text: &str,
-    organization: &Organization,
-) -> Result<Option<EmailAddress>, ApiError> {
-    if text.trim().is_empty() {
-        return Ok(None);
-    }
-    let email = EmailAddress::parse(text).map_err(|error| ApiError::Invalid(error.to_string()))?;
-    if !email.is_work(&organization.work_domains) {
-        let domains = organization.work_domains.join(", ");
-        return Err(ApiError::Invalid(format!("work addresses end in {domains}")));
-    }
-    Ok(Some(email))
 }

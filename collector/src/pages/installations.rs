@@ -26,7 +26,7 @@ use crate::problem::ApiError;
 use crate::roster::{self, Coverage, Detail, Line, Roster, Side};
 use crate::server::Collector;
 use crate::store::StoreError;
-use crate::store::word::word;
+use crate::store::word::{parse_word, word};
 
 /// Where this page is.
 pub const PATH: &str = "/installations";
@@ -513,25 +513,26 @@ fn deed(word: &str) -> Result<(InstallationDeed, bulk::Words<'static>), ApiError
         action: PATH,
         list: PATH,
     };
-    match word {
-        "revoke" => {
+    let unknown =
+        || ApiError::Invalid(format!("{word:?} is no action; there are revoke, reset and renew"));
+    let deed = parse_word(word).ok_or_else(unknown)?;
+    let words = match deed {
+        InstallationDeed::Revoke => {
             let meaning = "Their tokens end at once. What they reported stays; a browser that \
                            still has the policy enrolls anew.";
-            Ok((InstallationDeed::Revoke, words("Revoke browsers", meaning, "Revoke")))
+            words("Revoke browsers", meaning, "Revoke")
         }
-        "reset" => {
+        InstallationDeed::Reset => {
             let meaning = "Their users have to sign in again before anything more is reported.";
-            Ok((InstallationDeed::Reset, words("Ask for a new sign-in", meaning, "Ask")))
+            words("Ask for a new sign-in", meaning, "Ask")
         }
-        "renew" => {
+        InstallationDeed::Renew => {
             let meaning = "Each gets another token with its next heartbeat; the one before works \
                            until the new one is seen. A stolen token is revoked instead.";
-            Ok((InstallationDeed::Renew, words("Give new tokens", meaning, "Renew")))
+            words("Give new tokens", meaning, "Renew")
         }
-        other => Err(ApiError::Invalid(format!(
-            "{other:?} is no action; there are revoke, reset and renew"
-        ))),
-    }
+    };
+    Ok((deed, words))
 }
 
 /// What a form with many rows says.

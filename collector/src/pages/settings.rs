@@ -9,11 +9,10 @@ use shared::wire::Mode;
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
-use super::connect::CALLBACK_PATH;
 use super::frame::CallerFrame;
 use super::words;
-use crate::identity::oidc;
-use crate::mail::letters::{Lines, check_text};
+use crate::api::sign_ins::CALLBACK_PATH;
+use crate::identity::providers::{self, NewProvider};
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::audit::{self, Object};
@@ -128,38 +127,10 @@ pub async fn set_provider(
 ) -> Result<HttpResponse, PageError> {
     caller.check_change(&request, &form.form_token)?;
     let ProviderForm { name, issuer, client_id, client_secret, .. } = form.into_inner();
-    let [name, issuer, client_id, client_secret] =
-        [name, issuer, client_id, client_secret].map(|it| it.trim().to_owned());
-    check_text("name", &name, 60, Lines::One).map_err(ApiError::Invalid)?;
-    check_text("client id", &client_id, 300, Lines::One).map_err(ApiError::Invalid)?;
-    if !oidc::is_issuer(&issuer) {
-        let detail = "the issuer is an https:// address without a query".to_owned();
-        return Err(ApiError::Invalid(detail).into());
-    }
+    let new = NewProvider::check(&name, &issuer, &client_id, &client_secret)?;
     let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
-    let sealed = (!client_secret.is_empty()).then(|| collector.sealer.seal(id, &client_secret));
-    let sealed = sealed.transpose().map_err(|error| ApiError::Internal(error.into()))?;
-    collector
-        .db
-        .write(move |conn| {
-            let before = identity_providers::find(conn, id)?;
-            // A secret belongs to its issuer and client: with another it would be told to a stranger.
-            let same = before.filter(|it| it.issuer == issuer && it.client_id == client_id);
-            let sealed_credential = sealed.or(same.and_then(|it| it.sealed_credential));
-            let detail = json!({ "name": name, "issuer": issuer, "client_id": client_id });
-            let row = IdentityProviderRow {
-                organization_id: id,
-                name,
-                issuer,
-                client_id,
-                sealed_credential,
-                updated_at: now.naive_utc(),
-            };
-            identity_providers::upsert(conn, &row)?;
-            let object = Object { kind: "identity_provider", id: id.to_string() };
-            audit::insert(conn, id, &actor, "identity_provider.changed", &object, &detail, now)
-        })
-        .await?;
+    let sealed = new.seal(&collector.sealer, id)?;
+    collector.db.write(move |conn| providers::set(conn, id, new, sealed, &actor, now)).await?;
     collector.callers.forget_all();
     Ok(answer::redirect(PATH))
 }
@@ -182,15 +153,7 @@ pub async fn remove_provider(
 ) -> Result<HttpResponse, PageError> {
     caller.check_change(&request, &form.form_token)?;
     let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
-    collector
-        .db
-        .write(move |conn| {
-            identity_providers::delete(conn, id)?;
-            let object = Object { kind: "identity_provider", id: id.to_string() };
-            let action = "identity_provider.removed";
-            audit::insert(conn, id, &actor, action, &object, &json!({}), now)
-        })
-        .await?;
+    collector.db.write(move |conn| providers::remove(conn, id, &actor, now)).await?;
     collector.callers.forget_all();
     Ok(answer::redirect(PATH))
 }

@@ -20,11 +20,11 @@ use utoipa::OpenApi;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::{
-    activities, api_keys, apps, audit, batches, catalog, configuration, discoveries, enroll,
-    enrollment_keys, explain, health, heartbeats, installations, licenses, mailings, merges,
-    offboardings, reports, rollout, settings, sign_ins, sources, spend, statuses, sync_sessions,
-    thresholds, usage, usage_days, user_apps, user_kinds, user_table, users, validation, views,
-    webhooks,
+    activities, admins, api_keys, apps, audit, batches, catalog, configuration, discoveries,
+    enroll, enrollment_keys, enrollment_links, explain, health, heartbeats, identity_provider,
+    installations, licenses, mail_opt_outs, mailings, merges, offboardings, reports, rollout,
+    settings, sign_ins, sources, spend, statuses, sync_sessions, thresholds, usage, usage_days,
+    user_apps, user_kinds, user_table, users, validation, views, webhooks,
 };
 use crate::identity::installations::Refusal;
 use crate::lists::{etag_matches, words_of};
@@ -77,6 +77,7 @@ use crate::store::word::Words;
         usage_days::list,
         installations::list,
         installations::show,
+        installations::change,
         installations::demand_renewal,
         mailings::list,
         mailings::create,
@@ -86,6 +87,8 @@ use crate::store::word::Words;
         enrollment_keys::create,
         enrollment_keys::rotate,
         enrollment_keys::remove,
+        enrollment_links::create,
+        mail_opt_outs::put,
         rollout::create,
         licenses::list,
         licenses::show,
@@ -103,6 +106,12 @@ use crate::store::word::Words;
         audit::list,
         settings::show,
         settings::update,
+        identity_provider::show,
+        identity_provider::put,
+        identity_provider::remove,
+        admins::list,
+        admins::show,
+        admins::update,
         api_keys::list,
         api_keys::create,
         api_keys::remove,
@@ -138,6 +147,7 @@ use crate::store::word::Words;
         sources::create,
         sources::update,
         sources::create_key,
+        sources::show_field_mappings,
         sources::put_field_mappings,
         sources::add_facts,
         sources::add_csv,
