@@ -93,6 +93,12 @@ impl Tally {
         }
     }
 
+    /// There are some, all known not to be in use.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.n_active == 0 && self.n_unknown == 0 && self.n_inactive != 0
+    }
+
     /// All of them.
     #[must_use]
     pub fn n(&self) -> i64 {

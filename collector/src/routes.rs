@@ -92,13 +92,21 @@ pub fn configure(app: &mut ServiceConfig) {
                 .wrap(pages::answer::headers())
                 .app_data(pages::form_config())
                 .service(at("/").route(get().to(pages::overview::show)))
-                .service(at("/apps").route(get().to(pages::apps::list)))
+                .service(
+                    at("/apps")
+                        .route(get().to(pages::apps::list))
+                        .route(post().to(pages::apps::change_many)),
+                )
                 .service(at("/apps/{app}").route(get().to(pages::apps::show)))
                 .service(at("/apps/{app}/closure").route(post().to(pages::apps::close)))
                 .service(at("/users").route(get().to(pages::users::list)))
                 .service(at("/users/changes").route(post().to(pages::users::change_many)))
                 .service(at("/users/lookups").route(post().to(pages::users::look_up)))
-                .service(at(pages::offboarding::PATH).route(get().to(pages::offboarding::list)))
+                .service(
+                    at(pages::offboarding::PATH)
+                        .route(get().to(pages::offboarding::list))
+                        .route(post().to(pages::offboarding::change_many)),
+                )
                 .configure(user_table_pages)
                 .service(at("/users/{user}").route(get().to(pages::users::show)))
                 .service(
@@ -112,7 +120,10 @@ pub fn configure(app: &mut ServiceConfig) {
                 .service(at("/users/{user}/reveals").route(post().to(pages::users::reveal)))
                 .service(at("/users/{user}/merge").route(post().to(pages::merges::create)))
                 .service(at("/users/{user}/part").route(post().to(pages::merges::undo)))
-                .service(at("/user-apps").route(get().to(pages::user_apps::list)))
+                .service(at(pages::user_app_list::PATH).route(get().to(pages::user_app_list::list)))
+                .service(
+                    at("/user-apps/statuses").route(post().to(pages::user_app_list::change_many)),
+                )
                 .service(at("/user-apps/{user_app}").route(get().to(pages::explain::show)))
                 .configure(number_pages)
                 .service(

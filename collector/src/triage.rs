@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use shared::catalog::entry::{AppEntry, Evidence, RuleEntry, VendorEntry};
-use shared::catalog::{Audience, Catalog, Surface, slug_of};
+use shared::catalog::{App as CatalogApp, Audience, Catalog, Surface, slug_of};
 use shared::wire::{Site, SiteRule, SiteRuleKind};
 
 use crate::activity;
@@ -90,16 +90,42 @@ impl<'a> Triage<'a> {
     /// # Errors
     /// [`TriageError::Refused`] when there is none, or more than one.
     pub fn app(&mut self, text: &str) -> Result<AppId, TriageError> {
+        let id = self.id();
+        let app = match self.meant(text)? {
+            Meant::Stored(app_id) => return Ok(app_id),
+            Meant::OfCatalog(app) => app,
+        };
+        let key = AppKey::Catalog(app.slug.clone());
+        let category = Some(app.category.as_str());
+        let made = apps::insert_missing(self.conn, id, &key, &app.name, category, self.now)?;
+        events::of_new_app(self.conn, &self.organization, made, self.now)?;
+        let found = apps::find_by_keys(self.conn, id, &[&key])?;
+        let missing = StoreError::Inconsistent("an app that was just added is not there");
+        Ok(found.get(&key).copied().ok_or(missing)?)
+    }
+
+    /// What the app that a person means is called. Nothing is added.
+    ///
+    /// # Errors
+    /// As [`Triage::app`].
+    pub fn app_name(&mut self, text: &str) -> Result<String, TriageError> {
+        match self.meant(text)? {
+            Meant::Stored(app_id) => Ok(self.name(app_id)?),
+            Meant::OfCatalog(app) => Ok(app.name.clone()),
+        }
+    }
+
+    fn meant(&mut self, text: &str) -> Result<Meant, TriageError> {
         let (id, text) = (self.id(), text.trim());
         if let Ok(app_id) = text.parse::<AppId>() {
             let row = apps::find_all(self.conn, id, &[app_id])?.remove(&app_id);
             return match row {
-                Some(row) if row.kind.0 != AppKind::Discovered => Ok(app_id),
+                Some(row) if row.kind.0 != AppKind::Discovered => Ok(Meant::Stored(app_id)),
                 _ => refused(format!("{text} is no app of the catalog or of your own")),
             };
         }
         if let Some(app_id) = apps::find_custom(self.conn, id, text)? {
-            return Ok(app_id);
+            return Ok(Meant::Stored(app_id));
         }
         let is_meant = |it: &str| it.to_lowercase() == text.to_lowercase();
         let found: Vec<_> = match self.catalog.app(text) {
@@ -115,13 +141,7 @@ impl<'a> Triage<'a> {
             let slugs: Vec<&str> = found.iter().map(|it| it.slug.as_str()).collect();
             return refused(format!("{text:?} may be any of {}", slugs.join(", ")));
         };
-        let key = AppKey::Catalog(app.slug.clone());
-        let category = Some(app.category.as_str());
-        let made = apps::insert_missing(self.conn, id, &key, &app.name, category, self.now)?;
-        events::of_new_app(self.conn, &self.organization, made, self.now)?;
-        let found = apps::find_by_keys(self.conn, id, &[&key])?;
-        let missing = StoreError::Inconsistent("an app that was just added is not there");
-        Ok(found.get(&key).copied().ok_or(missing)?)
+        Ok(Meant::OfCatalog(*app))
     }
 
     /// Adds an app of the organization's own (T17).
@@ -129,6 +149,22 @@ impl<'a> Triage<'a> {
     /// # Errors
     /// [`TriageError::Refused`] for a name that is none or taken, or a category that is none.
     pub fn create_app(&mut self, name: &str, category: &str) -> Result<AppId, TriageError> {
+        self.check_new_app(name, category)?;
+        let (id, name) = (self.id(), name.trim());
+        let made = apps::insert_custom(self.conn, id, name, category, self.now)?;
+        let app_id = made.app_id;
+        events::of_new_app(self.conn, &self.organization, Some(made), self.now)?;
+        let object = Object { kind: "app", id: app_id.to_string() };
+        let detail = json!({ "name": name, "category": category });
+        self.audit("app.created", &object, &detail)?;
+        Ok(app_id)
+    }
+
+    /// An app of this name and category can be added.
+    ///
+    /// # Errors
+    /// As [`Triage::create_app`].
+    pub fn check_new_app(&mut self, name: &str, category: &str) -> Result<(), TriageError> {
         let (id, name) = (self.id(), name.trim());
         if name.is_empty() || MAX_NAME < name.chars().count() {
             return refused(format!("an app's name has 1 to {MAX_NAME} characters"));
@@ -144,13 +180,7 @@ impl<'a> Triage<'a> {
             let allowed = allowed.join(", ");
             return refused(format!("{category:?} is no category; allowed are {allowed}"));
         }
-        let made = apps::insert_custom(self.conn, id, name, category, self.now)?;
-        let app_id = made.app_id;
-        events::of_new_app(self.conn, &self.organization, Some(made), self.now)?;
-        let object = Object { kind: "app", id: app_id.to_string() };
-        let detail = json!({ "name": name, "category": category });
-        self.audit("app.created", &object, &detail)?;
-        Ok(app_id)
+        Ok(())
     }
 
     /// Makes sites the app's. What was reported about them before is the app's at once.
@@ -296,6 +326,48 @@ impl<'a> Triage<'a> {
         Ok(())
     }
 
+    /// Why this decision about a site would be refused, or would change nothing; none where it would be taken.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn why_not(&mut self, site: &str, decision: &str) -> Result<Option<String>, TriageError> {
+        let id = self.id();
+        let mapping = mappings::find(self.conn, id, site)?;
+        let said = |text: &str| Ok(Some(text.to_owned()));
+        match decision {
+            "map" | "create_app" => {
+                if let Some(row) = mapping {
+                    return Ok(Some(format!("is {}’s already", self.name(row.app_id)?)));
+                }
+                let rule = self.usual_rule(site).and_then(|it| self.check_rule(&it));
+                match rule {
+                    Ok(()) => Ok(None),
+                    Err(TriageError::Refused(why)) => Ok(Some(why)),
+                    Err(other) => Err(other),
+                }
+            }
+            "unmap" if mapping.is_none() => said("is not mapped"),
+            "unmap" => Ok(None),
+            _ if mapping.is_some() => said("is mapped to an app; take that away first"),
+            _ => {
+                let key = AppKey::Discovered(site.to_owned());
+                let found = apps::find_by_keys(self.conn, id, &[&key])?.get(&key).copied();
+                let listed = match found {
+                    Some(app_id) => discoveries::find(self.conn, id, app_id)?,
+                    None => None,
+                };
+                let is_of = |state| listed.as_ref().is_some_and(|it| it.state == state);
+                match decision {
+                    _ if listed.is_none() => said("is no discovery"),
+                    "ignore" if is_of(DiscoveryState::Ignored) => said("is ignored already"),
+                    "deny" if is_of(DiscoveryState::Denied) => said("is denied already"),
+                    "reopen" if is_of(DiscoveryState::Open) => said("waits already"),
+                    _ => Ok(None),
+                }
+            }
+        }
+    }
+
     /// Sets what it takes for a discovery to appear in the queue.
     ///
     /// # Errors
@@ -344,6 +416,14 @@ impl<'a> Triage<'a> {
     fn name(&mut self, app_id: AppId) -> Result<String, StoreError> {
         Ok(self.row(app_id)?.map_or_else(|| app_id.to_string(), |it| it.name))
     }
+}
+
+/// The app that somebody's words mean.
+enum Meant {
+    /// One that the organization has.
+    Stored(AppId),
+    /// One that it may have.
+    OfCatalog(&'static CatalogApp),
 }
 
 /// What becomes of a discovery that is no app.

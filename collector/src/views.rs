@@ -11,7 +11,7 @@ use crate::store::saved_views::{self, SavedViewRow};
 use crate::veil::Veil;
 
 /// The pages whose lists can be saved.
-pub const LISTS: [&str; 11] = [
+pub const LISTS: [&str; 12] = [
     "/apps",
     "/users",
     "/offboardings",
@@ -20,6 +20,7 @@ pub const LISTS: [&str; 11] = [
     "/installations",
     "/licenses/assignments",
     "/spend/lines",
+    "/imports",
     "/validation",
     "/webhooks",
     "/audit",

@@ -274,3 +274,138 @@ async fn another_organizations_browser_is_not_there_to_be_changed() {
     assert_eq!(answer["skipped"][0]["reason"], "is not there any more");
     assert!(app.list("/v1/installations?state=revoked").await.is_empty());
 }
+
+#[actix_web::test]
+async fn z11_z36_accounts_are_stated_as_closed_after_a_preview_and_that_is_taken_back() {
+    let app = used().await;
+    let mut admin = app.admin().await;
+    let page = admin.get("/user-apps").await.text();
+    let keys: Vec<String> = page
+        .split("name=\"row\" value=\"")
+        .skip(1)
+        .filter_map(|it| Some(it.split('"').next()?.to_owned()))
+        .collect();
+    assert_eq!(keys.len(), 3, "a box per row");
+    let rows = [("action", "inactive"), ("row", keys[0].as_str()), ("row", keys[1].as_str())];
+    let preview = admin.submit("/user-apps/statuses", &rows).await;
+    expect![[r#"
+        > What | Will be changed
+        > ben@northwind.example: Slack | yes
+        > jonas@northwind.example: Slack | yes
+    "#]]
+    .assert_eq(&plan(&preview.rows("plan")));
+    assert_eq!(app.list("/v1/user-apps?status=active").await.len(), 3, "a preview changes nothing");
+    let mut confirmed = rows.to_vec();
+    confirmed.extend([("query", "status=active&sort=accounts"), ("confirmed", "2")]);
+    let done = admin.submit("/user-apps/statuses", &confirmed).await;
+    let back = "/user-apps?status=active&sort=accounts";
+    assert_eq!(done.header("location"), back, "{}", done.text());
+    assert_eq!(app.list("/v1/user-apps?status=inactive").await.len(), 2);
+    let audit = app.list("/v1/audit?action=user_app.status_set").await;
+    assert_eq!(audit.len(), 2);
+    assert_eq!(audit[0]["detail"], json!({ "status": "inactive", "by": "manual" }));
+
+    // All of one app, some of which is so already.
+    let slack = app.list("/v1/apps").await[0]["app_id"].as_str().unwrap().to_owned();
+    let query = format!("app={slack}");
+    let all = [("action", "inactive"), ("all", "1"), ("query", query.as_str())];
+    let preview = admin.submit("/user-apps/statuses", &all).await;
+    expect![[r#"
+        > What | Will be changed
+        > maria@northwind.example: Slack | yes
+        > ben@northwind.example: Slack | no: was stated so already
+        > jonas@northwind.example: Slack | no: was stated so already
+    "#]]
+    .assert_eq(&plan(&preview.rows("plan")));
+    let back = [("action", "take_back"), ("all", "1"), ("query", query.as_str())];
+    let preview = admin.submit("/user-apps/statuses", &back).await;
+    assert!(preview.text().contains("nothing was stated by hand"), "{}", preview.text());
+    let mut confirmed = back.to_vec();
+    confirmed.push(("confirmed", "2"));
+    assert_eq!(admin.submit("/user-apps/statuses", &confirmed).await.status, 303);
+    assert_eq!(app.list("/v1/user-apps?status=active").await.len(), 3);
+
+    // Who uses an account after that may be told so again.
+    let one = [("action", "removed"), ("row", keys[0].as_str()), ("confirmed", "1")];
+    assert_eq!(admin.submit("/user-apps/statuses", &one).await.status, 303);
+    app.clock.advance(chrono::TimeDelta::hours(1));
+    let browser = app.installation_of(PEOPLE[0]).await;
+    let now = app.clock.now();
+    browser.batch(&batch(1, now, vec![sign_in("app.slack.com", now)])).await;
+    let again = admin.submit("/user-apps/statuses", &one[..2]).await;
+    assert!(again.text().contains("1 account will be changed"), "{}", again.text());
+    for (fields, says) in [
+        (vec![("action", "delete"), ("row", keys[0].as_str())], "is no action"),
+        (vec![("action", "inactive"), ("row", "x")], "no row was chosen"),
+        (vec![("action", "inactive"), ("all", "1"), ("query", "app=x")], "is no id of one"),
+        (vec![("action", "inactive"), ("all", "1"), ("query", "nonsense=1")], "cannot be read"),
+    ] {
+        let refused = admin.submit("/user-apps/statuses", &fields).await;
+        assert_eq!(refused.status, 422, "{fields:?}");
+        assert!(refused.text().to_lowercase().contains(says), "{fields:?}: {}", refused.text());
+    }
+    let mut viewer = app.viewer().await;
+    assert!(!viewer.get("/user-apps").await.text().contains("form=\"many\""));
+    assert_eq!(viewer.submit("/user-apps/statuses", &one).await.status, 403);
+}
+
+#[actix_web::test]
+async fn apps_are_closed_and_opened_again_after_a_preview() {
+    let app = used().await;
+    let browser = app.installation_of(PEOPLE[0]).await;
+    browser.batch(&batch(1, monday(), vec![sign_in("app.asana.com", monday())])).await;
+    let mut admin = app.admin().await;
+    admin.get("/apps").await;
+    let apps = app.list("/v1/apps?sort=name").await;
+    let asana = apps[0]["app_id"].as_str().unwrap();
+    let one = [("action", "close"), ("row", asana), ("confirmed", "1")];
+    assert_eq!(admin.submit("/apps", &one).await.header("location"), "/apps");
+    let all = [("action", "close"), ("all", "1"), ("query", "sort=name")];
+    let preview = admin.submit("/apps", &all).await;
+    let text = preview.rows("plan");
+    assert!(text.contains("Asana | no: is closed already"), "{text}");
+    assert!(text.contains("Slack | yes"), "{text}");
+    assert_eq!(admin.get("/apps?state=closed").await.rows("apps").lines().count(), 2);
+    let back = [("action", "reopen"), ("all", "1"), ("query", "state=closed"), ("confirmed", "1")];
+    let done = admin.submit("/apps", &back).await;
+    assert_eq!(done.header("location"), "/apps?state=closed", "{}", done.text());
+    let actions: Vec<String> = app.audit_lines();
+    assert_eq!(actions.iter().filter(|it| it.starts_with("app.")).count(), 2, "{actions:?}");
+    assert!(admin.get("/apps?state=closed").await.text().contains("No app fits."));
+}
+
+#[actix_web::test]
+async fn t29_offboardings_are_begun_and_ended_after_a_preview() {
+    let app = used().await;
+    let ids = ids(&app);
+    let kinds = json!({ "users": ids, "status": "past" });
+    assert!(app.writer().put("/v1/users/kinds", &kinds).await.status < 300);
+    let mut admin = app.admin().await;
+    admin.get("/offboardings").await;
+    let one = [("action", "in_progress"), ("row", ids[0].as_str()), ("confirmed", "1")];
+    assert_eq!(admin.submit("/offboardings", &one).await.status, 303);
+    let all = [("action", "in_progress"), ("all", "1"), ("query", "text=n%40northwind")];
+    let preview = admin.submit("/offboardings", &all).await;
+    expect![[r#"
+        > What | Will be changed
+        > ben@northwind.example | no: has begun already
+    "#]]
+    .assert_eq(&plan(&preview.rows("plan")));
+    let done = [("action", "done"), ("all", "1"), ("query", "")];
+    let preview = admin.submit("/offboardings", &done).await.rows("plan");
+    // Who has not begun stands in no order.
+    let mut rows: Vec<&str> = preview.lines().collect();
+    rows.sort_unstable();
+    expect![[r#"
+        > What | Will be changed
+        > ben@northwind.example | yes
+        > jonas@northwind.example | no: has not begun
+        > maria@northwind.example | no: has not begun
+    "#]]
+    .assert_eq(&plan(&rows.join("\n")));
+    let mut confirmed = done.to_vec();
+    confirmed.push(("confirmed", "1"));
+    assert_eq!(admin.submit("/offboardings", &confirmed).await.status, 303);
+    assert_eq!(app.list("/v1/offboardings?state=done").await.len(), 1);
+    assert_eq!(app.list("/v1/audit?action=offboarding.completed").await.len(), 1);
+}

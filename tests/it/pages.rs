@@ -303,7 +303,7 @@ async fn behind_every_headline_figure_are_its_rows() {
     "#]]
     .assert_eq(&admin.get("/users").await.rows("users"));
     assert!(page.text().contains("None needs attention."), "{}", page.text());
-    assert!(page.text().contains("<a href=\"/installations\">2 installations</a>"));
+    assert!(page.text().contains("<a href=\"/installations?state=browsers\">2 installations</a>"));
 }
 
 #[actix_web::test]
@@ -332,7 +332,7 @@ async fn the_overview_names_the_five_browsers_that_need_attention_most() {
         silent3 @northwind.example Managed policy | Chrome 156 Linux, extension 0.1.0 | Silent No sign of life for more than 30 days | - | -
         unknown Nobody has signed in | Chrome 156 Linux, extension 0.1.0 | Not signed in Sends heartbeats only until its user is known | - | -
     "#]].assert_eq(&page.rows("installations"));
-    assert!(page.text().contains("<a href=\"/installations\">8 installations</a>"));
+    assert!(page.text().contains("<a href=\"/installations?state=browsers\">8 installations</a>"));
 }
 
 #[actix_web::test]
@@ -354,7 +354,7 @@ async fn an_app_and_a_user_have_pages_with_their_rows() {
     assert_eq!(page.rows("user-apps").lines().count(), 3, "{}", page.rows("user-apps"));
     expect![[r#"
         Browser | Known by | State | Last heartbeat | Last report
-        Chrome 156 Linux, extension 0.1.0 | Managed policy | Reporting | Today, 10:00 | Today, 10:00
+        Chrome 156 Linux, extension 0.1.0 | Managed policy | Reporting Named by the policy | Today, 10:00 | Today, 10:00
     "#]]
     .assert_eq(&page.rows("installations"));
     for path in ["/apps/none", "/users/00000000-0000-0000-0000-000000000000"] {
@@ -652,7 +652,7 @@ async fn a_form_that_cannot_be_read_is_answered_with_a_page() {
     let app = TestApp::new();
     let mut admin = app.admin().await;
     admin.get("/").await;
-    let answer = admin.submit("/enrollment-links", &[("email", &"x".repeat(40_000))]).await;
+    let answer = admin.submit("/enrollment-links", &[("email", &"x".repeat(70_000))]).await;
     assert_eq!(answer.status, 400);
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
 }

@@ -514,6 +514,25 @@ async fn an_admin_looks_behind_one_pseudonym_with_a_reason_that_the_audit_keeps(
 }
 
 #[actix_web::test]
+async fn a_look_behind_a_merged_user_draws_the_page_of_the_user_who_remains() {
+    let server = MailServer::start().unwrap();
+    let app = populated(&server).await;
+    let merge = json!({ "user": TRILLIAN, "into": ZAPHOD });
+    let merged = id_of(&app, TRILLIAN);
+    assert!(app.writer().post("/v1/users/merges", &merge).await.status < 300);
+    draw_veil(&app).await;
+    let remains = id_of(&app, ZAPHOD);
+    let mut admin = app.signed_in("ada@northwind.example").await;
+    admin.get(&format!("/users/{remains}")).await;
+    let reveals = format!("/users/{merged}/reveals");
+    let shown = admin.submit(&reveals, &[("reason", "A lost laptop")]).await;
+    assert_eq!(shown.status, 200, "{}", shown.text());
+    let text = shown.text();
+    assert!(text.contains(ZAPHOD), "{text}");
+    assert!(text.contains(&format!("action=\"/users/{remains}/kind\"")), "{text}");
+}
+
+#[actix_web::test]
 async fn mail_goes_to_addresses_and_webhooks_send_pseudonyms() {
     let server = MailServer::start().unwrap();
     let app = populated(&server).await;

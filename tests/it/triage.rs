@@ -414,13 +414,26 @@ async fn an_admin_decides_in_the_queue_and_a_viewer_only_reads_it() {
     let mut ada = app.admin().await;
     ada.get("/discoveries").await;
     let create = [
-        ("site", "tallyboard.example"),
-        ("site", "board.example"),
-        ("decision", "create_app"),
+        ("row", "tallyboard.example"),
+        ("row", "board.example"),
+        ("row", "slack.com"),
+        ("action", "create_app"),
         ("name", "Tallyboard"),
         ("category", "project-management"),
     ];
-    assert_eq!(ada.submit("/discoveries", &create).await.status, 303);
+    let preview = ada.submit("/discoveries", &create).await;
+    expect![[r#"
+        What | Will be changed
+        tallyboard.example | yes
+        board.example | yes
+        slack.com | yes
+    "#]]
+    .assert_eq(&preview.rows("plan"));
+    assert!(app.list("/v1/mappings").await.is_empty(), "a preview changes nothing");
+    let mut confirmed = create.to_vec();
+    confirmed.retain(|it| it.1 != "slack.com");
+    confirmed.push(("confirmed", "2"));
+    assert_eq!(ada.submit("/discoveries", &confirmed).await.status, 303);
     let page = ada.get("/discoveries?state=mapped").await;
     expect![[r#"
         Site | People | Sign-ins | Sign-ups | First seen | Last seen | App
@@ -444,10 +457,22 @@ async fn an_admin_decides_in_the_queue_and_a_viewer_only_reads_it() {
         [("name", "Tallyboard"), ("category", ""), ("rules", "tally.northwind.example\n\n")];
     assert_eq!(ada.submit("/own-apps", &rules).await.status, 303);
     assert_eq!(app.list("/v1/mappings").await.len(), 3);
-    assert_eq!(ada.submit("/discoveries", &[("decision", "ignore")]).await.status, 422);
+    assert_eq!(ada.submit("/discoveries", &[("action", "ignore")]).await.status, 422);
+    let ignore = [("action", "ignore"), ("row", "board.example"), ("row", "nowhere.example")];
+    expect![[r#"
+        What | Will be changed
+        board.example | no: is mapped to an app; take that away first
+        nowhere.example | no: is no discovery
+    "#]]
+    .assert_eq(&ada.submit("/discoveries", &ignore).await.rows("plan"));
+    let map = [("action", "map"), ("row", "board.example"), ("app", "No such app")];
+    assert_eq!(ada.submit("/discoveries", &map).await.status, 422);
+    let csv = ada.get("/discoveries?state=mapped&sort=site&text=board&format=csv").await.text();
+    let sites: Vec<&str> = csv.lines().skip(1).filter_map(|it| it.split(',').next()).collect();
+    assert_eq!(sites, ["board.example", "tallyboard.example"]);
     let mut victor = app.viewer().await;
     let page = victor.get("/discoveries?state=mapped").await;
-    assert!(!page.text().contains("name=\"site\"") && !page.text().contains("Take back"));
-    let unmap = [("site", "board.example"), ("decision", "unmap")];
+    assert!(!page.text().contains("name=\"row\"") && !page.text().contains("Take back"));
+    let unmap = [("row", "board.example"), ("action", "unmap"), ("confirmed", "1")];
     assert_eq!(victor.submit("/discoveries", &unmap).await.status, 403);
 }

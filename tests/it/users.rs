@@ -134,7 +134,7 @@ async fn z4_z5_z6_who_has_left_still_has_access_costs_money_and_loses_no_history
     let risks = app.list("/v1/user-apps?user_status=past&status=active").await;
     let risks: Vec<&Value> = risks.iter().map(|it| &it["user"]["email"]).collect();
     assert_eq!(risks, ["jonas@northwind.example"]);
-    assert!(admin.get("/").await.text().contains("people who have left and still have active"));
+    assert!(admin.get("/").await.text().contains("person who has left and still has active"));
     let unused = app.list("/v1/license-assignments?use=unused&reason=past_user").await;
     assert_eq!(unused.len(), 1);
     assert_eq!(

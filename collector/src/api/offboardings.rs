@@ -17,16 +17,18 @@ use crate::activity;
 use crate::db::{AppId, DbConnection, OrganizationId, SourceId, UserId};
 use crate::extract::{Json, Reader, Writer};
 use crate::lists::{
-    Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, list_params, one_of,
-    words_of,
+    Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, fill, list_params,
+    one_of, words_of,
 };
 use crate::offboarding::{self, AccessPath, Account, Offboarding, Outcome};
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::lists::offboardings as list_offboardings;
+use crate::store::offboardings::OffboardingRow;
 use crate::store::organizations::{self, Organization};
+use crate::store::users::UserRow;
 use crate::store::word::{ClosedBy, OffboardingState, PathKind, PathSign, PathState, Word};
-use crate::store::{apps, mappings, user_apps, user_merges};
+use crate::store::{Page, StoreError, apps, mappings, user_apps, user_merges};
 use crate::veil::{self, Veil};
 
 /// Ways in one request.
@@ -200,6 +202,11 @@ pub static OFFBOARDINGS: ListSpec = ListSpec {
             takes: Takes::Texts("maria@northwind.example"),
             about: "Of these people, by address or id.",
         },
+        Filter {
+            name: "text",
+            takes: Takes::Text("keller"),
+            about: "Whose address or name holds this text, in any case.",
+        },
     ],
     sorts: &["-started_at"],
     fields: field_names::<OffboardingItem>,
@@ -233,27 +240,58 @@ pub fn read(
     organization_id: OrganizationId,
     ask: &Ask,
 ) -> Result<Part<OffboardingItem>, ApiError> {
+    list_people(conn, organization_id, ask)?.try_map_all(|people| {
+        let ids: Vec<UserId> = people.iter().map(|it| it.0.user_id).collect();
+        let found = offboarding::find_all(conn, organization_id, &ids)?;
+        let item = |(user, _): Leaver| {
+            let offboarding = found.get(&user.user_id)?;
+            Some(OffboardingItem::new(UserItem::new(&user), offboarding))
+        };
+        Ok(people.into_iter().filter_map(item).collect())
+    })
+}
+
+/// Somebody of the list, as shown, and the offboarding where one has begun.
+pub(crate) type Leaver = (UserRow, Option<OffboardingRow>);
+
+/// The people of the part that is asked for, without what is known of the ways into their accounts.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn list_people(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    ask: &Ask,
+) -> Result<Part<Leaver>, ApiError> {
+    type Key = (Option<NaiveDateTime>, UserId);
     let filter = list_offboardings::Filter {
         states: ask.words("state"),
         users: find_users(conn, organization_id, ask)?,
     };
-    let page = ask.page::<(Option<NaiveDateTime>, UserId)>()?;
+    let veil = Veil::of(conn, organization_id)?;
     let is_descending = ask.sort.is_descending;
-    let rows = list_offboardings::list(conn, organization_id, filter, &page, is_descending)?;
-    let part = Part::cut(rows, ask, |(user, row)| {
-        bytes_of(&(row.as_ref().map(|it| it.started_at), user.user_id))
-    });
-    part.try_map_all(|rows| {
-        let veil = Veil::of(conn, organization_id)?;
-        let ids: Vec<UserId> = rows.iter().map(|it| it.0.user_id).collect();
-        let found = offboarding::find_all(conn, organization_id, &ids)?;
-        let item = |(mut user, _): (crate::store::users::UserRow, _)| {
+    // Who has left is found by what is shown of them, which is not always what is stored.
+    let needle = ask.text("text").map(str::to_lowercase);
+    let is_wanted = |it: &UserRow| {
+        let holds = |text: &str, needle: &str| text.to_lowercase().contains(needle);
+        needle.as_deref().is_none_or(|needle| {
+            holds(&it.email, needle) || it.name.as_deref().is_some_and(|it| holds(it, needle))
+        })
+    };
+    let key =
+        |(user, row): &Leaver| -> Key { (row.as_ref().map(|it| it.started_at), user.user_id) };
+    let read = |page: Page<Key>| {
+        let rows =
+            list_offboardings::list(conn, organization_id, filter.clone(), &page, is_descending)?;
+        let step = rows.into_iter().map(|(mut user, row)| {
             veil.cover_user(&mut user);
-            let offboarding = found.get(&user.user_id)?;
-            Some(OffboardingItem::new(UserItem::new(&user), offboarding))
-        };
-        Ok(rows.into_iter().filter_map(item).collect())
-    })
+            let leaver = (user, row);
+            (key(&leaver), is_wanted(&leaver.0).then_some(leaver))
+        });
+        Ok::<_, StoreError>(step.collect())
+    };
+    let rows = fill(ask.page::<Key>()?, read)?;
+    Ok(Part::cut(rows, ask, |it| bytes_of(&key(it))))
 }
 
 /// The offboarding of one person, with every account and every way into it.

@@ -35,6 +35,8 @@ pub enum Format {
     Ndjson,
     /// All rows, nested fields with a dot.
     Csv,
+    /// All rows as one array: a file of a page.
+    Array,
 }
 
 /// What a caller asks of a list: checked, with words for what is wrong.
@@ -73,15 +75,19 @@ impl Ask {
         Ok(ask)
     }
 
-    /// Reads the query of an admin page, where a filter that is left empty is none, and `columns` says what
-    /// is shown of each row.
+    /// Reads the query of an admin page, where a filter that is left empty is none, `columns` says what is
+    /// shown of each row and `size` how many rows, and `json` is a file.
     ///
     /// # Errors
     /// [`ApiError::Invalid`], which says what is allowed.
     pub fn of_page(spec: &'static ListSpec, query: &str) -> Result<Ask, ApiError> {
         let pairs = url::form_urlencoded::parse(query.as_bytes());
-        let asked = pairs.filter(|(name, value)| name != "columns" && !value.is_empty());
-        Ask::of_pairs(spec, asked)
+        let looks = ["columns", "size"];
+        let asked = pairs.filter(|(name, value)| !looks.contains(&&**name) && !value.is_empty());
+        let mut is_file = false;
+        let asked = asked.inspect(|(name, value)| is_file |= name == "format" && value == "json");
+        let ask = Ask::of_pairs(spec, asked)?;
+        Ok(if is_file { Ask { format: Format::Array, ..ask } } else { ask })
     }
 
     fn of_pairs<'a>(

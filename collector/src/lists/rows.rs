@@ -152,22 +152,37 @@ where
     if format == Format::Csv {
         csv_line(&mut head, columns.iter().map(|it| escape_formula(it.clone())))?;
     }
-    let state =
-        State { db: db.clone(), read, columns: Arc::new(columns), head, next: Some((part, ask)) };
+    if format == Format::Array {
+        head.push(b'[');
+    }
+    let state = State {
+        db: db.clone(),
+        read,
+        columns: Arc::new(columns),
+        head,
+        is_first: true,
+        next: Some((part, ask)),
+    };
     let chunks = stream::try_unfold(state, |mut state| async move {
         let Some((part, mut ask)) = state.next.take() else { return Ok::<_, ApiError>(None) };
         let mut chunk = std::mem::take(&mut state.head);
         for item in &part.items {
+            if ask.format == Format::Array && !std::mem::take(&mut state.is_first) {
+                chunk.push(b',');
+            }
             write_row(&mut chunk, &ask, &state.columns, item)?;
         }
         if part.next.is_some() {
             ask.after = part.next;
             state.next = Some(read_part(&state.db, &state.read, ask).await?);
+        } else if ask.format == Format::Array {
+            chunk.extend_from_slice(b"]\n");
         }
         Ok(Some((Bytes::from(chunk), state)))
     });
     let (media_type, extension) = match format {
         Format::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
+        Format::Array => ("application/json", "json"),
         Format::Ndjson | Format::Json => ("application/x-ndjson", "ndjson"),
     };
     Ok(HttpResponse::Ok()
@@ -186,6 +201,8 @@ struct State<T, R> {
     read: Arc<R>,
     columns: Arc<Vec<String>>,
     head: Vec<u8>,
+    /// No row has gone out.
+    is_first: bool,
     next: Option<(Part<T>, Ask)>,
 }
 

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::answer::{self, PageError};
+use super::bulk;
 use super::caller::Caller;
 use super::chart::{Chart, Series};
 use super::columns::{Column, Columns};
@@ -19,16 +20,20 @@ use super::frame::CallerFrame;
 use super::list::Pager;
 use super::saved_views::SavedViews;
 use super::table::Table;
-use super::user_apps::{self as rows, Line, Link, STATUSES};
+use super::user_app_list::{self, Asked, Scope, UserAppList};
+use super::user_apps::{self as rows, Link};
 use super::words::{self, Calendar, Cell, Moment};
 use super::{spend, tiles};
+use crate::bulk::{AppDeed, change_apps, plan_apps};
 use crate::closing;
 use crate::db::AppId;
 use crate::figures::{AppFigures, Tally};
 use crate::problem::ApiError;
 use crate::roster::Coverage;
 use crate::server::Collector;
-use crate::store::{StoreError, apps, closed_apps, sources, user_apps};
+use crate::store::organizations::Organization;
+use crate::store::{StoreError, apps, closed_apps, sources};
+use crate::views;
 
 /// The columns of the list.
 pub(super) const COLUMNS: &[Column] = &[
@@ -47,6 +52,13 @@ const SORTS: [(&str, &str); 4] = [
     ("name", "by name"),
 ];
 
+const STATES: [(&str, &str); 4] = [
+    ("", "open and closed"),
+    ("open", "open"),
+    ("closed", "closed"),
+    ("idle", "nobody uses it any more"),
+];
+
 /// Days in the chart of one app.
 const CHART_DAYS: u64 = 180;
 
@@ -56,11 +68,42 @@ const CHART_DAYS: u64 = 180;
 pub struct ListQuery {
     text: Option<String>,
     category: Option<String>,
+    state: Option<String>,
     sort: Option<String>,
     size: Option<String>,
     cursor: Option<String>,
     columns: Option<String>,
     format: Option<String>,
+}
+
+/// What the list is narrowed to.
+struct Wanted {
+    needle: String,
+    category: String,
+    state: &'static str,
+}
+
+impl Wanted {
+    fn read(query: &ListQuery) -> Result<Wanted, ApiError> {
+        Ok(Wanted {
+            needle: query.text.as_deref().unwrap_or_default().trim().to_lowercase(),
+            category: query.category.clone().unwrap_or_default(),
+            state: filters::pick("state", &STATES, query.state.as_deref())?,
+        })
+    }
+
+    fn is(&self, organization: &Organization, it: &AppFigures) -> bool {
+        let is_closed = organization.closed_apps.contains_key(&it.app.app_id);
+        let is_state = match self.state {
+            "open" => !is_closed,
+            "closed" => is_closed,
+            "idle" => it.tally.is_idle(),
+            _ => true,
+        };
+        let category = it.app.category.as_deref();
+        let is_category = self.category.is_empty() || category == Some(self.category.as_str());
+        is_state && is_category && it.app.name.to_lowercase().contains(&self.needle)
+    }
 }
 
 #[derive(Template)]
@@ -74,16 +117,21 @@ struct AppsPage {
     zone: &'static str,
     text: String,
     categories: Vec<Choice>,
+    states: Vec<Choice>,
     sorts: Vec<Choice>,
     sizes: Vec<Choice>,
     csv: String,
     json: String,
     is_filtered: bool,
     apps: Vec<AppLine>,
+    n_all: String,
+    /// The filters, for a change of all that they leave.
+    query: String,
     pager: Pager,
 }
 
 struct AppLine {
+    id: AppId,
     tile: String,
     app: Link<String>,
     category: Cell,
@@ -138,15 +186,12 @@ pub async fn list(
     let columns = Columns::read(COLUMNS, query.columns.as_deref())?;
     let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
     let format = Format::parse(query.format.as_deref())?;
-    let (text, category) =
-        (query.text.clone().unwrap_or_default(), query.category.clone().unwrap_or_default());
+    let wanted = Wanted::read(&query)?;
+    let text = query.text.clone().unwrap_or_default();
+    let (category, state) = (wanted.category.clone(), wanted.state);
     let counts = collector.figures.find(&collector.db, &organization, now).await?;
-    let needle = text.trim().to_lowercase();
-    let is_wanted = |it: &&AppFigures| {
-        let is_category = category.is_empty() || it.app.category.as_deref() == Some(&category);
-        is_category && it.app.name.to_lowercase().contains(&needle)
-    };
-    let mut found: Vec<&AppFigures> = counts.known_apps().filter(is_wanted).collect();
+    let mut found: Vec<&AppFigures> =
+        counts.known_apps().filter(|it| wanted.is(&organization, it)).collect();
     let name = |it: &AppFigures| (it.app.name.to_lowercase(), it.app.app_id);
     found.sort_by_cached_key(|it| {
         let rank = match sort {
@@ -162,6 +207,7 @@ pub async fn list(
     }
     let calendar = Calendar::new(organization.time_zone, now);
     let line = |it: &&AppFigures| AppLine {
+        id: it.app.app_id,
         tile: tiles::url(&it.app),
         app: Link { href: format!("/apps/{}", it.app.app_id), text: it.app.name.clone() },
         category: Cell::text(it.app.category.as_deref().map(words::category)),
@@ -184,12 +230,14 @@ pub async fn list(
     let kept = [
         ("text", text.as_str()),
         ("category", category.as_str()),
+        ("state", state),
         ("sort", sort),
         ("size", size.as_str()),
         ("columns", shown.as_str()),
     ];
     let file = |format| {
-        filters::link("/apps", &[("text", &text), ("category", &category), ("format", format)])
+        let asked = [("text", text.as_str()), ("category", &category), ("state", state)];
+        filters::link("/apps", &[asked.as_slice(), &[("format", format)]].concat())
     };
     let cursor = query.cursor.as_deref();
     let next = part.next(found.len());
@@ -201,11 +249,14 @@ pub async fn list(
         counted: rows::counted(&counts, &calendar),
         zone: calendar.zone_name(),
         categories: filters::choices(&offered, &category),
+        states: filters::choices(&STATES, state),
         sorts: filters::choices(&SORTS, sort),
         sizes: filters::size_choices(part.size),
         csv: file("csv"),
         json: file("json"),
-        is_filtered: !text.is_empty() || !category.is_empty(),
+        is_filtered: !text.is_empty() || !category.is_empty() || !state.is_empty(),
+        n_all: words::count(i64::try_from(found.len()).unwrap_or(i64::MAX), "app"),
+        query: views::kept(request.query_string()),
         apps: part.of(&found).map(line).collect(),
         pager: Pager::new(
             "/apps",
@@ -256,13 +307,69 @@ fn export_apps(format: Format, apps: &[&AppFigures]) -> HttpResponse {
     export::file(format, "apps", &columns, rows)
 }
 
-/// What the address of one app says.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ShowQuery {
-    status: Option<String>,
-    size: Option<String>,
-    cursor: Option<String>,
+/// `POST`: closes apps, or opens them again: first shows which, then does it.
+///
+/// # Errors
+/// When the form is not ours, the person may not, or no app was chosen.
+pub async fn change_many(
+    caller: Caller,
+    form: Form<Vec<(String, String)>>,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    let ask = bulk::Ask::read(&form);
+    caller.check_change(&request, &ask.form_token)?;
+    let (deed, words) = deed(&ask.action)?;
+    let organization = caller.organization(&collector.db).await?;
+    let (id, now) = (organization.organization_id, collector.clock.now());
+    let ids = match &ask.all {
+        None => ask.keys(|it| it.parse().ok())?,
+        Some(query) => {
+            let unreadable = || ApiError::Invalid("the list’s filters cannot be read".to_owned());
+            let query = Query::<ListQuery>::from_query(query).map_err(|_| unreadable())?;
+            let wanted = Wanted::read(&query)?;
+            let counts = collector.figures.find(&collector.db, &organization, now).await?;
+            let apps = counts.known_apps().filter(|it| wanted.is(&organization, it));
+            let mut ids: Vec<AppId> = apps.map(|it| it.app.app_id).collect();
+            ids.sort_unstable();
+            ids
+        }
+    };
+    let ids = bulk::cut(ids);
+    let plan = collector.db.run(move |conn| plan_apps(conn, id, &ids, deed)).await?;
+    if !ask.is_confirmed(&plan) {
+        return bulk::preview(&caller, &organization, &ask, &plan, words);
+    }
+    let actor = caller.actor();
+    collector.db.write(move |conn| change_apps(conn, id, &plan, deed, &actor, now)).await?;
+    collector.callers.forget_all();
+    Ok(bulk::done(&ask, "/apps"))
+}
+
+/// What is done with chosen apps, and how it is said.
+fn deed(word: &str) -> Result<(AppDeed, bulk::Words<'static>), ApiError> {
+    let words = |title, meaning, button| bulk::Words {
+        title,
+        meaning,
+        unit: "app",
+        button,
+        action: "/apps",
+        list: "/apps",
+    };
+    match word {
+        "close" => {
+            let meaning = "Nobody is to use them any more. Nothing is blocked: who goes on using one \
+                           is seen here, and webhooks can tell of it.";
+            Ok((AppDeed::Close, words("Close apps", meaning, "Close")))
+        }
+        "reopen" => {
+            let meaning = "They are used as any other again. What was reported meanwhile stays.";
+            Ok((AppDeed::Reopen, words("Open apps again", meaning, "Open")))
+        }
+        other => {
+            Err(ApiError::Invalid(format!("{other:?} is no action; there are close and reopen")))
+        }
+    }
 }
 
 #[derive(Template)]
@@ -280,17 +387,11 @@ struct AppPage {
     coverage: Option<String>,
     /// What no source says about this app (T13, T19).
     gaps: Vec<&'static str>,
-    shares: Vec<rows::Share>,
     methods: Cell,
     last_used: Cell,
     chart: Chart,
     spend: Table,
-    path: String,
-    statuses: Vec<Choice>,
-    sizes: Vec<Choice>,
-    columns: Columns,
-    lines: Vec<Line>,
-    pager: Pager,
+    list: UserAppList,
 }
 
 /// Why the numbers of an app are too low, where few browsers report (T16).
@@ -319,17 +420,16 @@ pub async fn show(
     caller: Caller,
     collector: Data<Collector>,
     path: Path<String>,
-    Query(query): Query<ShowQuery>,
+    Query(query): Query<user_app_list::ListQuery>,
 ) -> Result<HttpResponse, PageError> {
     let now = collector.clock.now();
     let app_id: AppId = path.parse().map_err(|_| ApiError::NotFound)?;
     let organization = Arc::new(caller.organization(&collector.db).await?);
-    let word = filters::pick("status", &STATUSES, query.status.as_deref())?;
-    let status = rows::parse_status(word);
-    let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
+    let asked = Asked::of_page(Scope::App(app_id), &query)?;
     let calendar = Calendar::new(organization.time_zone, now);
     let counts = collector.figures.find(&collector.db, &organization, now).await?;
-    let shared = organization.clone();
+    let path = format!("/apps/{app_id}");
+    let (shared, counted, page) = (organization.clone(), counts.clone(), path.clone());
     let found = collector
         .db
         .run(move |conn| {
@@ -337,20 +437,15 @@ pub async fn show(
             let Some(app) = apps::find_all(conn, id, &[app_id])?.remove(&app_id) else {
                 return Ok(None);
             };
-            let (offset, limit) = (part.offset, part.size.saturating_add(1));
-            let read = user_apps::list_of_app(conn, id, app_id, status, now, offset, limit)?;
-            let has_more = part.size < read.len();
-            let read = read.into_iter().take(part.size).collect();
-            let mut known = rows::know(conn, &shared, read, now)?;
-            known.retain(|it| status.is_none_or(|status| it.assessment.status == status));
-            let lines = rows::lines(conn, &shared, &calendar, &known)?;
+            let found = user_app_list::find(conn, &shared, Some(&counted), &asked, now)?;
+            let list = UserAppList::new(conn, &shared, &calendar, asked, &found, &page)?;
             let is_listed = sources::lists_users(conn, id, app_id)?;
             let closed = closed_apps::find(conn, id, app_id)?;
             let spend = spend::app_table(conn, id, app_id)?;
-            Ok::<_, StoreError>(Some((app, lines, has_more, is_listed, closed, spend)))
+            Ok::<_, StoreError>(Some((app, list, is_listed, closed, spend)))
         })
         .await?;
-    let (app, lines, has_more, is_listed, closed, spend) = found.ok_or(ApiError::NotFound)?;
+    let (app, list, is_listed, closed, spend) = found.ok_or(ApiError::NotFound)?;
     let empty = AppFigures {
         app: app.clone(),
         tally: Tally::default(),
@@ -361,19 +456,12 @@ pub async fn show(
     let days = rows::chart_days(&calendar, CHART_DAYS);
     let values = days.iter().map(|it| figures.days.get(it).copied().unwrap_or(0).into()).collect();
     let series = [Series { name: "People", values }];
-    let path = format!("/apps/{app_id}");
-    let size = part.size.to_string();
-    let kept = [("status", word), ("size", size.as_str())];
-    let next = has_more.then(|| part.offset.saturating_add(part.size).to_string());
-    let n_all = status.map_or(figures.tally.n(), |it| figures.tally.of(it));
-    let showing = part.showing(usize::try_from(n_all).unwrap_or(0), "account");
     let kind = app
         .category
         .as_deref()
         .map_or_else(|| "A site that nobody has decided about".to_owned(), words::category);
     let is_in_catalog = if app.catalog_slug.is_some() { " of the catalog" } else { "" };
     answer::page(&AppPage {
-        columns: Columns::all(rows::COLUMNS),
         title: app.name.clone(),
         lead: format!("{kind}{is_in_catalog}. {}.", words::count(figures.tally.n(), "account")),
         app_id: app_id.to_string(),
@@ -382,7 +470,6 @@ pub async fn show(
         gaps: gaps(&figures.tally, is_listed),
         counted: rows::counted(&counts, &calendar),
         zone: calendar.zone_name(),
-        shares: rows::shares(&figures.tally, &path),
         methods: methods(figures),
         last_used: last_used(&figures.tally, &calendar),
         chart: Chart::new(
@@ -392,12 +479,8 @@ pub async fn show(
             &series,
         ),
         spend,
-        statuses: filters::choices(&STATUSES, word),
-        sizes: filters::size_choices(part.size),
-        pager: Pager::new(&path, &kept, query.cursor.as_deref(), next.as_deref(), showing),
+        list: list.of_caller(&caller).under(rows::shares(&figures.tally, &path)),
         caller: CallerFrame::new(&caller, &organization, "/apps"),
-        lines,
-        path,
     })
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::answer::{self, PageError};
 use super::caller::Caller;
 use super::columns::{Column, Columns};
+use super::filters;
 use super::frame::CallerFrame;
 use super::list::{self, Pager, Wanted};
 use super::saved_views::SavedViews;
@@ -25,6 +26,11 @@ pub const PATH: &str = "/audit";
 pub(super) const COLUMNS: &[Column] =
     &[("when", "When"), ("who", "Who"), ("action", "Action"), ("detail", "What exactly")];
 
+const SORTS: [(&str, &str); 2] = [("-at", "newest first"), ("at", "oldest first")];
+
+/// Filters with a control of their own.
+const CONTROLS: [&str; 3] = ["actor_kind", "actor", "action"];
+
 #[derive(Template)]
 #[template(path = "audit.html")]
 struct AuditPage {
@@ -36,11 +42,15 @@ struct AuditPage {
     actor: String,
     action: String,
     kinds: Vec<Choice>,
+    sorts: Vec<filters::Choice>,
+    sizes: Vec<filters::Choice>,
+    /// Filters that have no control, kept.
+    kept: Vec<(&'static str, String)>,
     is_filtered: bool,
     lines: Vec<Line>,
     pager: Pager,
     csv: String,
-    ndjson: String,
+    json: String,
 }
 
 struct Choice {
@@ -60,7 +70,7 @@ struct Line {
     detail: Vec<(String, String)>,
 }
 
-/// `GET` the audit, newest first; with `format=csv` or `format=ndjson` the whole list as a file.
+/// `GET` the audit, newest first; with `format=csv` or `format=json` the whole list as a file.
 ///
 /// # Errors
 /// When nobody is signed in, a filter cannot be, or the database refuses.
@@ -94,11 +104,14 @@ pub async fn list(
         actor: list.filter("actor"),
         action: list.filter("action"),
         kinds: std::iter::once(all).chain(ActorKind::WORDS.iter().map(kind)).collect(),
+        sorts: filters::choices(&SORTS, &list.sort),
+        sizes: list.sizes,
         is_filtered: !list.filters.is_empty(),
+        kept: list.filters.into_iter().filter(|it| !CONTROLS.contains(&it.0)).collect(),
         lines: list.items.iter().map(|it| line(it, &calendar)).collect(),
         pager: list.pager,
         csv: list.csv,
-        ndjson: list.ndjson,
+        json: list.json,
         caller: CallerFrame::new(&caller, &organization, PATH),
     })
 }

@@ -11,6 +11,7 @@ use super::words;
 use crate::bulk::{MAX_ROWS, Plan};
 use crate::problem::ApiError;
 use crate::store::organizations::Organization;
+use crate::views;
 
 /// Rows that a preview names.
 const MAX_SHOWN: usize = 100;
@@ -24,6 +25,10 @@ pub struct Ask {
     pub action: String,
     /// The chosen rows' keys.
     pub rows: Vec<String>,
+    /// The query of the list on which they were chosen.
+    pub query: String,
+    /// What else the form says, for the deed.
+    pub further: Vec<(String, String)>,
     /// Instead of them, all rows of the list with this query.
     pub all: Option<String>,
     /// So many were shown before they were confirmed; none for what is yet to be shown.
@@ -35,21 +40,32 @@ impl Ask {
     #[must_use]
     pub fn read(form: &[(String, String)]) -> Ask {
         let mut ask = Ask::default();
-        let mut query = String::new();
         let mut is_all = false;
         for (name, value) in form {
             match name.as_str() {
                 "form_token" => ask.form_token.clone_from(value),
                 "action" => ask.action.clone_from(value),
                 "row" => ask.rows.push(value.clone()),
-                "query" => query.clone_from(value),
+                "query" => ask.query = views::kept(value),
                 "all" => is_all = true,
                 "confirmed" => ask.confirmed = value.parse().ok(),
-                _ => {}
+                _ if value.is_empty() => {}
+                _ => ask.further.push((name.clone(), value.clone())),
             }
         }
-        ask.all = is_all.then_some(query);
+        ask.all = is_all.then(|| ask.query.clone());
         ask
+    }
+
+    /// A further field; empty where the form has none of this name.
+    #[must_use]
+    pub fn field(&self, name: &str) -> &str {
+        self.further.iter().find(|it| it.0 == name).map_or("", |it| it.1.as_str())
+    }
+
+    /// The list on which rows were chosen, which stands at `path`.
+    fn list(&self, path: &str) -> String {
+        if self.query.is_empty() { path.to_owned() } else { format!("{path}?{}", self.query) }
     }
 
     /// The chosen rows' keys as ids; what is none names no row.
@@ -66,7 +82,7 @@ impl Ask {
 
     /// It was shown and confirmed, and nothing has changed since.
     #[must_use]
-    pub fn is_confirmed<K>(&self, plan: &Plan<K>) -> bool {
+    pub fn is_confirmed<K, W>(&self, plan: &Plan<K, W>) -> bool {
         self.confirmed == Some(plan.to_do.len()) && !plan.to_do.is_empty()
     }
 }
@@ -76,6 +92,12 @@ impl Ask {
 pub fn cut<K>(mut keys: Vec<K>) -> Vec<K> {
     keys.truncate(MAX_ROWS);
     keys
+}
+
+/// Leads back to the list at `path`, as it was when rows were chosen, once it is done.
+#[must_use]
+pub fn done(ask: &Ask, path: &str) -> HttpResponse {
+    answer::redirect_to(&ask.list(path))
 }
 
 /// What a preview says.
@@ -112,7 +134,7 @@ struct BulkPage<'a> {
     back: String,
     to_do: Vec<&'a str>,
     further: Option<String>,
-    skipped: Vec<(&'a str, &'static str)>,
+    skipped: Vec<(&'a str, &'a str)>,
     further_skipped: Option<String>,
 }
 
@@ -120,11 +142,11 @@ struct BulkPage<'a> {
 ///
 /// # Errors
 /// When the template cannot be written.
-pub fn preview<K>(
+pub fn preview<K, W: AsRef<str>>(
     caller: &Caller,
     organization: &Organization,
     ask: &Ask,
-    plan: &Plan<K>,
+    plan: &Plan<K, W>,
     words: Words<'_>,
 ) -> Result<HttpResponse, PageError> {
     let n = plan.to_do.len();
@@ -148,13 +170,15 @@ pub fn preview<K>(
         ask,
         n,
         button: format!("{} {}", words.button, count(n, words.unit)),
-        back: match &ask.all {
-            Some(query) if !query.is_empty() => format!("{}?{query}", words.list),
-            _ => words.list.to_owned(),
-        },
+        back: ask.list(words.list),
         to_do: plan.to_do.iter().take(MAX_SHOWN).map(|it| it.1.as_str()).collect(),
         further: rest(n),
-        skipped: plan.skipped.iter().take(MAX_SHOWN).map(|it| (it.1.as_str(), it.2)).collect(),
+        skipped: plan
+            .skipped
+            .iter()
+            .take(MAX_SHOWN)
+            .map(|it| (it.1.as_str(), it.2.as_ref()))
+            .collect(),
         further_skipped: rest(plan.skipped.len()),
     })
 }

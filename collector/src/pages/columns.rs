@@ -9,8 +9,8 @@ use actix_web::middleware::Next;
 use askama::Template;
 
 use super::{
-    answer, apps, audit, discoveries, installations, licenses, offboarding, spend, user_apps,
-    users, validation, webhooks,
+    answer, apps, audit, discoveries, imports, installations, licenses, offboarding, spend,
+    user_app_list, users, validation, webhooks,
 };
 use crate::problem::ApiError;
 
@@ -18,15 +18,16 @@ use crate::problem::ApiError;
 pub type Column = (&'static str, &'static str);
 
 /// The lists whose columns can be chosen, by the paths of their pages.
-const LISTS: [(&str, &[Column]); 11] = [
+const LISTS: [(&str, &[Column]); 12] = [
     ("/apps", apps::COLUMNS),
     ("/users", users::COLUMNS),
     (offboarding::PATH, offboarding::COLUMNS),
-    ("/user-apps", user_apps::COLUMNS),
+    (user_app_list::PATH, user_app_list::COLUMNS),
     ("/discoveries", discoveries::COLUMNS),
     (installations::PATH, installations::COLUMNS),
     (licenses::LIST_PATH, licenses::COLUMNS),
     (spend::LINES_PATH, spend::COLUMNS),
+    (imports::PATH, imports::UPLOADS),
     (validation::PATH, validation::COLUMNS),
     (webhooks::PATH, webhooks::COLUMNS),
     (audit::PATH, audit::COLUMNS),
@@ -121,14 +122,28 @@ pub async fn tidy(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let list = LISTS.iter().find(|it| it.0 == request.path());
-    let tidied = list.and_then(|(path, all)| {
+    let path = request.path();
+    let tidied = columns_of(path).and_then(|all| {
         let query = tidied(all, request.query_string())?;
-        Some(if query.is_empty() { (*path).to_owned() } else { format!("{path}?{query}") })
+        Some(if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") })
     });
     match tidied.filter(|_| request.method() == Method::GET) {
         Some(to) => Ok(request.into_response(answer::redirect_to(&to))),
         None => Ok(next.call(request).await?.map_into_boxed_body()),
+    }
+}
+
+/// The columns of the list on the page at a path: of a list's own page, or of the page of one app or person.
+fn columns_of(path: &str) -> Option<&'static [Column]> {
+    let is_one_of = |list: &str| {
+        let id = path.strip_prefix(list).and_then(|it| it.strip_prefix('/'));
+        id.is_some_and(|it| !it.is_empty() && !it.contains('/'))
+    };
+    match LISTS.iter().find(|it| it.0 == path) {
+        Some(list) => Some(list.1),
+        None if is_one_of("/apps") => Some(user_app_list::APP_COLUMNS),
+        None if is_one_of("/users") => Some(user_app_list::USER_COLUMNS),
+        None => None,
     }
 }
 
@@ -190,6 +205,20 @@ mod tests {
         check("columns=", Some(""));
         // What is none is refused by the page, in words.
         check("columns=user&columns=shoe", Some("columns=user%2Cshoe"));
+    }
+
+    #[test]
+    fn the_pages_of_one_app_and_of_one_person_have_a_list_too() {
+        let check = |path: &str, first: Option<&str>| {
+            let found = columns_of(path).and_then(|it| it.first()).map(|it| it.0);
+            assert_eq!(found, first, "{path}");
+        };
+        check("/users", Some("user"));
+        check("/users/1", Some("app"));
+        check("/apps/1", Some("user"));
+        check("/apps/", None);
+        check("/apps/1/closure", None);
+        check("/settings", None);
     }
 
     #[test]

@@ -255,7 +255,8 @@ fn sources_table(explanation: &Explanation, calendar: &Calendar) -> Table {
         let kind = words::capitalized(words::source(it.kind.0));
         let source = Value::text(it.name.clone()).to(format!("/sources/{}", it.source_id));
         let decides = if it.is_deciding { "; decides" } else { "" };
-        let health = Value::badge(words::health_class(it.health.0), words::health(it.health.0));
+        let health = Value::badge(words::health_class(it.health.0), words::health(it.health.0))
+            .to(format!("/sources/{}", it.source_id));
         let health = match it.last_synced_at {
             Some(at) if it.health.0 != Health::Disconnected => {
                 health.under(format!("synced {}", calendar.moment(at).text))

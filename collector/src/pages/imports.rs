@@ -4,14 +4,21 @@
 use actix_multipart::form::MultipartForm;
 use actix_multipart::form::bytes::Bytes;
 use actix_multipart::form::text::Text;
-use actix_web::web::Data;
+use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
+use serde::Deserialize;
+use serde_json::json;
 use shared::activity::SourceKind;
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
+use super::columns::{Column, Columns};
+use super::export::{self, Format};
+use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
+use super::list::Pager;
+use super::saved_views::SavedViews;
 use super::sources::{Waiting, newest_uploads, uploads_table};
 use super::table::{Kind, Table, Value};
 use super::upload::optional;
@@ -27,8 +34,8 @@ use crate::sources::table::COLUMNS;
 use crate::sources::upload::{self, Upload};
 use crate::store::organizations;
 use crate::store::sources::{self, SourceRow, SourceSettings};
-use crate::store::sync_sessions::SyncSessionRow;
-use crate::store::word::{SyncMode, parse_word};
+use crate::store::sync_sessions::{self, SyncSessionRow};
+use crate::store::word::{SyncMode, SyncState, parse_word, word};
 
 /// Where this page is.
 pub const PATH: &str = "/imports";
@@ -44,33 +51,149 @@ struct ImportsPage {
     /// There is a source of tables already, and it is among them.
     has_import: bool,
     further_columns: Vec<&'static str>,
+    saved_views: SavedViews,
+    columns: Columns,
+    of_sources: Vec<Choice>,
+    states: Vec<Choice>,
+    sorts: Vec<Choice>,
+    sizes: Vec<Choice>,
     uploads: Table,
+    pager: Pager,
+    csv: String,
+    json: String,
 }
 
-/// `GET` the form for a table, and what was uploaded lately.
+/// The columns of the list of uploads.
+pub(super) const UPLOADS: &[Column] = &[
+    ("source", "Source"),
+    ("begun", "Begun"),
+    ("kind", "Kind"),
+    ("state", "State"),
+    ("records", "Records"),
+    ("removed", "Removed"),
+];
+
+const STATES: [(&str, &str); 5] = [
+    ("", "any state"),
+    ("open", "open"),
+    ("applying", "being applied"),
+    ("finished", "finished"),
+    ("abandoned", "given up"),
+];
+
+const SORTS: [(&str, &str); 2] = [("newest", "newest first"), ("oldest", "oldest first")];
+
+/// Which uploads.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// Of this source, by its id.
+    source: Option<String>,
+    state: Option<String>,
+    sort: Option<String>,
+    size: Option<String>,
+    cursor: Option<String>,
+    columns: Option<String>,
+    format: Option<String>,
+}
+
+/// `GET` the form for a table, and what was uploaded; with `format=csv` or `format=json` all uploads as a
+/// file.
 ///
 /// # Errors
-/// When nobody is signed in or the database refuses.
-pub async fn show(caller: Caller, collector: Data<Collector>) -> Result<HttpResponse, PageError> {
+/// When nobody is signed in, a filter cannot be, or the database refuses.
+pub async fn show(
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
     let (id, now) = (caller.organization_id(), collector.clock.now());
+    let state = filters::pick("state", &STATES, query.state.as_deref())?;
+    let sort = filters::pick("sort", &SORTS, query.sort.as_deref())?;
+    let columns = Columns::read(UPLOADS, query.columns.as_deref())?;
+    let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
+    let format = Format::parse(query.format.as_deref())?;
+    let source = query.source.clone().unwrap_or_default();
+    let source_id: Option<SourceId> = match source.as_str() {
+        "" => None,
+        text => Some(
+            text.parse()
+                .map_err(|_| ApiError::Invalid(format!("source {text:?} is no id of a source")))?,
+        ),
+    };
+    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let of_list = match format {
+        Some(_) => (0, i64::MAX),
+        None => (count(part.offset), count(part.size)),
+    };
     let found = collector.db.run(move |conn| {
         let organization = organizations::find(conn, id)?.ok_or(ApiError::NotFound)?;
         let rows = sources::list(conn, id)?;
-        let uploads = newest_uploads(conn, id, None)?;
-        Ok::<_, ApiError>((organization, rows, uploads))
+        let newest = newest_uploads(conn, id, None)?;
+        let wanted = (source_id, parse_word(state));
+        let uploads = sync_sessions::list_part(conn, id, wanted, sort == "oldest", of_list)?;
+        Ok::<_, ApiError>((organization, rows, newest, uploads))
     });
-    let (organization, rows, uploads) = found.await?;
+    let (organization, rows, newest, (uploads, n_uploads)) = found.await?;
+    if let Some(format) = format {
+        return Ok(export_uploads(format, &uploads, &rows));
+    }
     let calendar = Calendar::new(organization.time_zone, now);
+    let (size, shown) = (part.size.to_string(), columns.word());
+    let asked = [("source", source.as_str()), ("state", state), ("sort", sort)];
+    let kept = [asked.as_slice(), &[("size", &size), ("columns", &shown)]].concat();
+    let file = |format| filters::link(PATH, &[asked.as_slice(), &[("format", format)]].concat());
+    let n_all = usize::try_from(n_uploads).unwrap_or(usize::MAX);
+    let (next, showing) = (part.next(n_all), part.showing(n_all, "upload"));
+    let any = ("".to_owned(), "any source".to_owned());
+    let named = rows.iter().filter(|it| it.kind.0 != SourceKind::Extension);
+    let named = named.map(|it| (it.source_id.to_string(), it.name.clone()));
+    let of_sources: Vec<(String, String)> = std::iter::once(any).chain(named).collect();
+    let of_sources: Vec<(&str, &str)> =
+        of_sources.iter().map(|it| (it.0.as_str(), it.1.as_str())).collect();
+    let is_filtered = !source.is_empty() || !state.is_empty();
     answer::page(&ImportsPage {
         title: "Imports",
         zone: calendar.zone_name(),
-        waiting: Waiting::find(&uploads, &rows, &calendar),
+        saved_views: SavedViews::load(&caller, &collector, PATH, &request).await?,
+        of_sources: filters::choices(&of_sources, &source),
+        states: filters::choices(&STATES, state),
+        sorts: filters::choices(&SORTS, sort),
+        sizes: filters::size_choices(part.size),
+        pager: Pager::new(PATH, &kept, query.cursor.as_deref(), next.as_deref(), showing),
+        csv: file("csv"),
+        json: file("json"),
+        waiting: Waiting::find(&newest, &rows, &calendar),
         has_import: rows.iter().any(|it| is_fed(it) && it.kind.0 == SourceKind::Import),
         sources: rows.iter().filter(|it| is_fed(it)).map(choice).collect(),
         further_columns: COLUMNS.into_iter().filter(|it| !is_named(it)).collect(),
-        uploads: uploads_table(&uploads, &rows, &calendar),
+        uploads: uploads_table(&uploads, &rows, &calendar, is_filtered).only(&columns),
+        columns,
         caller: CallerFrame::new(&caller, &organization, PATH),
     })
+}
+
+fn export_uploads(
+    format: Format,
+    uploads: &[SyncSessionRow],
+    sources: &[SourceRow],
+) -> HttpResponse {
+    let columns = ["source", "begun_at", "kind", "state", "finished_at", "n_records", "n_removed"];
+    let rows = uploads.iter().map(|it| {
+        let source = sources.iter().find(|row| row.source_id == it.source_id);
+        let counted = |n: i32| json!((it.state.0 == SyncState::Finished).then_some(n));
+        vec![
+            json!(source.map(|it| &it.name)),
+            json!(it.created_at.and_utc()),
+            json!(word(it.mode.0)),
+            json!(word(it.state.0)),
+            json!(it.finished_at.map(|it| it.and_utc())),
+            counted(it.n_applied),
+            counted(it.n_removed),
+        ]
+    });
+    export::file(format, "uploads", &columns, rows)
 }
 
 /// The page says itself what these two are.

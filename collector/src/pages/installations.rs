@@ -15,6 +15,7 @@ use super::answer::{self, PageError};
 use super::bulk;
 use super::caller::Caller;
 use super::columns::{Column, Columns};
+use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
 use super::list::Pager;
 use super::saved_views::SavedViews;
@@ -30,8 +31,12 @@ use crate::store::word::{parse_word, word};
 
 /// Where this page is.
 pub const PATH: &str = "/installations";
-/// Rows of one part of the list.
-const ROWS: usize = 100;
+
+const SORTS: [(&str, &str); 3] =
+    [("", "browsers first, by last contact"), ("user", "by address"), ("state", "by state")];
+
+/// Not a state of one: all that are browsers.
+const BROWSERS: &str = "browsers";
 
 /// The columns of the list.
 pub(super) const COLUMNS: &[Column] = &[
@@ -57,6 +62,8 @@ struct InstallationsPage {
     views: Vec<View>,
     filter: Filter,
     methods: Vec<(&'static str, &'static str)>,
+    sorts: Vec<Choice>,
+    sizes: Vec<Choice>,
     rows: Vec<Row>,
     pager: Pager,
     query: String,
@@ -73,6 +80,9 @@ struct View {
 struct Row {
     key: String,
     has_browser: bool,
+    /// What is chosen, in plain text.
+    label: String,
+    user_href: Option<String>,
     user: Cell,
     state: &'static str,
     state_name: &'static str,
@@ -105,19 +115,27 @@ pub struct Filter {
     /// The columns that are shown.
     #[serde(default)]
     columns: String,
+    /// The order.
+    #[serde(default)]
+    sort: String,
+    /// How many rows are shown.
+    #[serde(default)]
+    size: String,
     /// How many rows come before.
     #[serde(default)]
     cursor: String,
 }
 
 impl Filter {
-    fn pairs(&self) -> [(&str, &str); 5] {
+    fn pairs(&self) -> [(&str, &str); 7] {
         [
             ("state", &self.state),
             ("employees", &self.employees),
             ("method", &self.method),
             ("text", &self.text),
             ("columns", &self.columns),
+            ("sort", &self.sort),
+            ("size", &self.size),
         ]
     }
 
@@ -166,8 +184,24 @@ impl Filter {
     }
 
     fn matches(&self, line: &Line) -> bool {
-        (self.state.is_empty() || line.state.as_str() == self.state)
-            && self.matches_all_but_state(line)
+        let is_state = match self.state.as_str() {
+            "" => true,
+            BROWSERS => line.installation.is_some(),
+            state => line.state.as_str() == state,
+        };
+        is_state && self.matches_all_but_state(line)
+    }
+
+    /// The rows that it lets through, in the order that is asked for.
+    fn found<'a>(&self, roster: &'a Roster) -> Vec<&'a Line> {
+        let mut found: Vec<&Line> =
+            self.rows(roster).into_iter().filter(|it| self.matches(it)).collect();
+        match self.sort.as_str() {
+            "user" => found.sort_by(|a, b| a.email.cmp(&b.email)),
+            "state" => found.sort_by_key(|it| STATES.iter().position(|state| *state == it.state)),
+            _ => {}
+        }
+        found
     }
 }
 
@@ -192,15 +226,15 @@ pub async fn show(
     request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
     let columns = Columns::read(COLUMNS, Some(&filter.columns))?;
+    let sort = filters::pick("sort", &SORTS, Some(&filter.sort))?;
+    let part = Part::parse(Some(&filter.cursor), Some(&filter.size))?;
     let (id, now) = (caller.organization_id(), collector.clock.now());
-    let offset: usize = filter.cursor.parse().unwrap_or(0);
     let asked = filter.clone();
     let found = collector.db.run(move |conn| {
         let roster = asked.roster(conn, id, now)?;
         let calendar = Calendar::new(roster.organization.time_zone, now);
-        let found: Vec<&Line> =
-            asked.rows(&roster).into_iter().filter(|it| asked.matches(it)).collect();
-        let shown: Vec<&Line> = found.iter().copied().skip(offset).take(ROWS).collect();
+        let found = asked.found(&roster);
+        let shown: Vec<&Line> = part.of(&found).copied().collect();
         let details = roster::details(conn, &roster, &shown)?;
         let rows: Vec<Row> =
             shown.iter().zip(&details).map(|(line, detail)| row(line, detail, &calendar)).collect();
@@ -208,15 +242,8 @@ pub async fn show(
         Ok::<_, ApiError>((roster.organization, coverage, views, rows, n_found))
     });
     let (organization, covered, views, rows, n_found) = found.await?;
-    let until = offset + rows.len();
-    let next = (until < n_found).then(|| until.to_string());
-    let of = count(n_found);
-    let showing = if rows.is_empty() {
-        "Nothing matches".to_owned()
-    } else {
-        format!("{} to {} of {of}", offset + 1, until)
-    };
-    let cursor = (0 < offset).then_some(filter.cursor.as_str());
+    let (next, showing) = (part.next(n_found), part.showing(n_found, "row"));
+    let cursor = (0 < part.offset).then_some(filter.cursor.as_str());
     let pager = Pager::new(PATH, &filter.pairs(), cursor, next.as_deref(), showing);
     let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
     answer::page(&InstallationsPage {
@@ -228,6 +255,8 @@ pub async fn show(
         missing: missing(covered),
         views,
         methods: METHODS.iter().map(|it| (word(*it), words::identity_method(*it))).collect(),
+        sorts: filters::choices(&SORTS, sort),
+        sizes: filters::size_choices(part.size),
         rows,
         pager,
         query: filter.query(&filter.state),
@@ -291,7 +320,8 @@ fn views(roster: &Roster, filter: &Filter) -> Vec<View> {
         is_current: filter.state == state,
     };
     let of = |state| matching.iter().filter(|it| it.state == state).count();
-    let mut views = vec![view("All", "", matching.len())];
+    let n_browsers = matching.iter().filter(|it| it.installation.is_some()).count();
+    let mut views = vec![view("All", "", matching.len()), view("Browsers", BROWSERS, n_browsers)];
     views.extend(STATES.iter().map(|it| view(name(*it), it.as_str(), of(*it))));
     views
 }
@@ -317,6 +347,13 @@ fn row(line: &Line, detail: &Detail, calendar: &Calendar) -> Row {
     Row {
         key: line.key(),
         has_browser: line.installation.is_some(),
+        label: match (&line.email, installation) {
+            (Some(email), Some(it)) => format!("{email}, {}", it.browser),
+            (Some(email), None) => email.clone(),
+            (None, Some(it)) => format!("a browser of nobody yet, {}", it.browser),
+            (None, None) => String::new(),
+        },
+        user_href: line.user_id.map(|it| format!("/users/{it}")),
         user: line.email.as_deref().map_or(Cell::Unknown, |it| Cell::Address(Address::new(it))),
         state: line.state.as_str(),
         state_name: name(line.state),
@@ -351,8 +388,7 @@ async fn all_values(
     let (id, now) = (caller.organization_id(), collector.clock.now());
     let found = collector.db.run(move |conn| {
         let roster = filter.roster(conn, id, now)?;
-        let lines: Vec<&Line> =
-            filter.rows(&roster).into_iter().filter(|it| filter.matches(it)).collect();
+        let lines = filter.found(&roster);
         let details = roster::details(conn, &roster, &lines)?;
         let rows = lines.iter().zip(&details).map(|(line, detail)| values(line, detail));
         Ok::<_, ApiError>(rows.collect())
@@ -500,7 +536,7 @@ pub async fn act(
         collector.db.write(move |conn| change_installations(conn, id, &plan, deed, &actor, now));
     done.await?;
     collector.callers.forget_all();
-    Ok(answer::redirect(PATH))
+    Ok(bulk::done(&ask, PATH))
 }
 
 /// What is done with chosen installations, and how it is said.

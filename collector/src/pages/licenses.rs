@@ -126,12 +126,15 @@ fn unused_table(all: &Licenses, apps: &Apps) -> Table {
         Kind::Number("Can be taken back now"),
     ];
     let row = |(app_id, counts): (AppId, Counts)| {
-        let list = filters::link(LIST_PATH, &[("app", &app_id.to_string()), ("use", "unused")]);
+        let app = app_id.to_string();
+        let list = |reason: &str| {
+            filters::link(LIST_PATH, &[("app", &app), ("use", "unused"), ("reason", reason)])
+        };
         vec![
             Value::text(app_name(apps, app_id)).to(format!("/apps/{app_id}")),
-            Value::number(counts.n_unused()).to(list),
-            money(&counts.unused_cost),
-            money(&counts.reclaimable_cost),
+            Value::number(counts.n_unused()).to(list("")),
+            money(&counts.unused_cost).to(list("")),
+            money(&counts.reclaimable_cost).to(list(RECLAIMABLE)),
         ]
     };
     let empty = "No license is known to be unused.";
@@ -161,7 +164,8 @@ fn types_table(all: &Licenses, apps: &Apps) -> Table {
         let left = match it.n_purchased.map(|n| i64::from(n) - counts.n_assigned) {
             None => unknown(),
             // Never clamped (T4).
-            Some(n) if n < 0 => Value::badge("removed", format!("{} too many", words::number(-n))),
+            Some(n) if n < 0 => Value::badge("removed", format!("{} too many", words::number(-n)))
+                .under("more are held than were bought"),
             Some(n) => Value::number(n),
         };
         let price = yearly_price(it).zip(it.currency.as_ref());
@@ -219,6 +223,7 @@ pub struct ListQuery {
     reason: Option<String>,
     /// Of people of whose use this source reports: an id.
     source: Option<String>,
+    sort: Option<String>,
     size: Option<String>,
     cursor: Option<String>,
     columns: Option<String>,
@@ -227,6 +232,13 @@ pub struct ListQuery {
 
 const USES: [(&str, &str); 4] =
     [("", "any use"), ("used", "used"), ("unused", "unused"), ("unknown", "unknown")];
+
+const SORTS: [(&str, &str); 4] = [
+    ("price", "dearest first"),
+    ("user", "by address"),
+    ("last_used", "not used for longest first"),
+    ("held_since", "newest first"),
+];
 
 #[derive(Template)]
 #[template(path = "license_list.html")]
@@ -239,6 +251,7 @@ struct ListPage {
     uses: Vec<Choice>,
     reasons: Vec<Choice>,
     licenses: Vec<Choice>,
+    sorts: Vec<Choice>,
     app: String,
     source: String,
     sizes: Vec<Choice>,
@@ -257,8 +270,13 @@ struct Wanted {
     license: Option<LicenseId>,
     verdict: Option<LicenseUse>,
     reason: Option<UnusedReason>,
+    /// For any reason for which it can be taken back.
+    is_reclaimable: bool,
     source: Option<SourceId>,
 }
+
+/// Not one reason, but all for which a license can be taken back.
+const RECLAIMABLE: &str = "reclaimable";
 
 impl Wanted {
     fn read(query: &ListQuery) -> Result<Wanted, ApiError> {
@@ -273,7 +291,8 @@ impl Wanted {
         let verdict = parse_word(filters::pick("use", &USES, query.verdict.as_deref())?);
         let reasons = reason_choices();
         let reasons: Vec<(&str, &str)> = reasons.iter().map(|it| (it.0, it.1.as_str())).collect();
-        let reason = parse_word(filters::pick("reason", &reasons, query.reason.as_deref())?);
+        let reason = filters::pick("reason", &reasons, query.reason.as_deref())?;
+        let (reason, is_reclaimable) = (parse_word(reason), reason == RECLAIMABLE);
         let source =
             match text(&query.source) {
                 None => None,
@@ -281,13 +300,15 @@ impl Wanted {
                     ApiError::Invalid(format!("source {id:?} is no id of a source"))
                 })?),
             };
-        Ok(Wanted { license, verdict, reason, source })
+        Ok(Wanted { license, verdict, reason, is_reclaimable, source })
     }
 
     fn is(&self, it: &AssessedLicense) -> bool {
         self.license.is_none_or(|id| id == it.license.license_id)
             && self.verdict.is_none_or(|is| is == it.assessment.verdict)
             && self.reason.is_none_or(|is| Some(is) == it.assessment.reason())
+            && (!self.is_reclaimable
+                || it.assessment.reason().is_some_and(|it| it.is_reclaimable()))
             && self.source.is_none_or(|is| it.facts.sources.iter().any(|it| it.source_id == is))
     }
 }
@@ -296,7 +317,8 @@ fn reason_choices() -> Vec<(&'static str, String)> {
     let any = ("", "any reason".to_owned());
     let all = shared::activity::license::UNUSED_REASONS;
     let choice = |it: UnusedReason| (word(it), words::unused_reason(it).to_owned());
-    std::iter::once(any).chain(all.map(choice)).collect()
+    let reclaimable = (RECLAIMABLE, "can be taken back now".to_owned());
+    [any, reclaimable].into_iter().chain(all.map(choice)).collect()
 }
 
 /// `GET` the licenses behind a count, each with its reason; or all of them as a file (T5).
@@ -310,6 +332,7 @@ pub async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
     let wanted = Wanted::read(&query)?;
+    let sort = filters::pick("sort", &SORTS, query.sort.as_deref())?;
     let columns = Columns::read(COLUMNS, query.columns.as_deref())?;
     let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
     let format = Format::parse(query.format.as_deref())?;
@@ -325,8 +348,13 @@ pub async fn list(
     });
     let (organization, all, apps) = found.await?;
     let mut rows: Vec<&AssessedLicense> = all.assigned.iter().filter(|it| wanted.is(it)).collect();
-    // What costs most first.
-    rows.sort_by_cached_key(|it| (Reverse(yearly_price(&it.license)), it.user.email.clone()));
+    let price =
+        |it: &AssessedLicense| (sort == "price").then(|| yearly_price(&it.license)).flatten();
+    let used_at = |it: &AssessedLicense| it.last_used_at.filter(|_| sort == "last_used");
+    let since = |it: &AssessedLicense| it.assignment.assigned_at.filter(|_| sort == "held_since");
+    rows.sort_by_cached_key(|it| {
+        (Reverse(price(it)), used_at(it), Reverse(since(it)), it.user.email.clone())
+    });
     if let Some(format) = format {
         return Ok(export_rows(format, &rows, &apps));
     }
@@ -342,6 +370,7 @@ pub async fn list(
         ("license", license.as_str()),
         ("use", verdict.as_str()),
         ("reason", reason.as_str()),
+        ("sort", sort),
         ("size", size.as_str()),
         ("columns", shown.as_str()),
     ];
@@ -374,6 +403,7 @@ pub async fn list(
         uses: filters::choices(&USES, &verdict),
         reasons: filters::choices(&reasons, &reason),
         licenses: filters::choices(&types, &license),
+        sorts: filters::choices(&SORTS, sort),
         sizes: filters::size_choices(part.size),
         n_all: words::count(i64::try_from(rows.len()).unwrap_or(i64::MAX), "license"),
         query: views::kept(request.query_string()),
@@ -456,7 +486,7 @@ pub async fn end_many(
     let actor = caller.actor();
     let done = collector.db.write(move |conn| end_assignments(conn, id, &held, &plan, &actor, now));
     done.await?;
-    Ok(answer::redirect(LIST_PATH))
+    Ok(bulk::done(&ask, LIST_PATH))
 }
 
 fn assignments_table<'a>(
@@ -477,13 +507,13 @@ fn assignments_table<'a>(
     let row = |it: &AssessedLicense| {
         let explained = format!("/user-apps/{}.{}", it.user.user_id, it.license.app_id);
         let since = it.assignment.assigned_at.map(|it| it.and_utc());
-        let user = Value::address(&it.user.email).to(explained);
+        let user = Value::address(&it.user.email).to(explained.clone());
         let key = format!("{}.{}", it.assignment.license_id, it.assignment.user_id);
         let label = format!("{}: {}", it.user.email, it.license.name);
         vec![
             if may_choose { user.chosen_by(key, label) } else { user },
             Value::text(it.license.name.clone()).under(app_name(apps, it.license.app_id)),
-            use_badge(it),
+            use_badge(it).to(format!("{explained}#licenses")),
             why(it),
             Value::at(calendar, it.last_used_at),
             Value::at(calendar, since),
@@ -508,10 +538,10 @@ pub fn use_badge(it: &AssessedLicense) -> Value {
 #[must_use]
 pub fn why(it: &AssessedLicense) -> Value {
     let Some(reason) = it.assessment.reason() else {
-        let unknown = "no source can tell, or it is too new to tell";
-        return Value::maybe(
-            (it.assessment.verdict == LicenseUse::Unknown).then(|| unknown.to_owned()),
-        );
+        return Value::text(match it.assessment.verdict {
+            LicenseUse::Unknown => "No source can tell, or it is too new to tell",
+            LicenseUse::Used | LicenseUse::Unused => "Used within the limit",
+        });
     };
     let further: Vec<&str> = it.assessment.reasons().skip(1).map(words::unused_reason).collect();
     let primary = Value::text(words::capitalized(words::unused_reason(reason)));

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::answer::PageError;
 use super::columns::{Column, Columns};
-use super::{filters, words};
+use super::filters::{self, Choice};
+use super::words;
 use crate::db::{Db, DbConnection};
 use crate::lists::{self, Ask, Format, ListSpec, Part};
 use crate::problem::ApiError;
@@ -25,10 +26,12 @@ pub struct Listed<T> {
     pub pager: Pager,
     /// All rows that the filters leave, as CSV.
     pub csv: String,
-    /// The same, as NDJSON.
-    pub ndjson: String,
+    /// The same, as JSON.
+    pub json: String,
     /// The columns, some of them shown.
     pub columns: Columns,
+    /// How many rows a part has.
+    pub sizes: Vec<Choice>,
 }
 
 impl<T> Listed<T> {
@@ -45,7 +48,7 @@ impl<T> Listed<T> {
 pub enum Wanted<T> {
     /// The page, with this part.
     Page(Listed<T>),
-    /// With `format=csv` or `format=ndjson`, the whole list as a file.
+    /// With `format=csv`, `json` or `ndjson`, the whole list as a file.
     File(HttpResponse),
 }
 
@@ -66,13 +69,15 @@ where
     T: Serialize + Send + 'static,
     R: Fn(&mut DbConnection, &Ask) -> Result<Part<T>, ApiError> + Send + Sync + 'static,
 {
-    let ask = Ask::of_page(spec, request.query_string())?;
+    let mut ask = Ask::of_page(spec, request.query_string())?;
     let value = |name: &str| {
         url::form_urlencoded::parse(request.query_string().as_bytes())
             .find(|(it, value)| it == name && !value.is_empty())
             .map(|it| it.1.into_owned())
     };
     let columns = Columns::read(columns, value("columns").as_deref())?;
+    let size = filters::Part::parse(None, value("size").as_deref())?.size;
+    ask.limit = i64::try_from(size).unwrap_or(i64::MAX);
     if ask.format != Format::Json {
         return Ok(Wanted::File(lists::answer(db, request, ask, read).await?));
     }
@@ -90,11 +95,13 @@ where
     let shown = words::count(i64::try_from(part.items.len()).unwrap_or(i64::MAX), unit);
     let showing = if next.is_some() { format!("{shown}, more follow") } else { shown };
     let file = |format| filters::link(path, &[query.as_slice(), &[("format", format)]].concat());
-    let (csv, ndjson) = (file("csv"), file("ndjson"));
-    let shown = columns.word();
+    let (csv, json) = (file("csv"), file("json"));
+    let (shown, size_word) = (columns.word(), size.to_string());
     query.push(("columns", &shown));
+    query.extend(value("size").is_some().then_some(("size", size_word.as_str())));
     let pager = Pager::new(path, &query, cursor.as_deref(), next.as_deref(), showing);
-    Ok(Wanted::Page(Listed { items: part.items, filters, sort, pager, csv, ndjson, columns }))
+    let (items, sizes) = (part.items, filters::size_choices(size));
+    Ok(Wanted::Page(Listed { items, filters, sort, pager, csv, json, columns, sizes }))
 }
 
 /// The foot of a list that is read in parts. Links keep the filters that the address has.

@@ -1,15 +1,21 @@
 //! Mail to all that do not report: who, what, and what came of it.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use actix_web::web::{Data, Form, Path};
+use actix_web::web::{Data, Form, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
+use serde::Deserialize;
+use serde_json::json;
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
+use super::export::{self, Format};
+use super::filters::{self, Part};
 use super::frame::CallerFrame;
 use super::installations::{self, Chosen};
+use super::list::Pager;
 use super::words::{self, Calendar, Cell, Moment};
 use crate::api::mailings::read_messages;
 use crate::db::{DbConnection, MailingId, UserId};
@@ -25,8 +31,20 @@ use crate::store::{Page, StoreError, mail_messages, mailings, organizations};
 
 /// Where the list is.
 pub const PATH: &str = "/mailings";
-/// Rows of one list.
-const ROWS: i64 = 500;
+/// Mails of one mailing that are read: a few to each of more people than an organization has.
+const MOST_MAILS: i64 = 100_000;
+
+const STATES: [(&str, &str); 6] = [
+    ("", "any result"),
+    ("sent", "sent"),
+    ("queued", "queued"),
+    ("skipped", "skipped"),
+    ("failed", "failed"),
+    ("bounced", "bounced"),
+];
+
+const SORTS: [(&str, &str); 3] =
+    [("state", "by result"), ("user", "by address"), ("when", "newest first")];
 
 #[derive(Template)]
 #[template(path = "mailing_preview.html")]
@@ -58,7 +76,8 @@ struct MailingLine {
     subject: String,
     by: String,
     at: Moment,
-    counts: String,
+    /// How many came to what, and where they are.
+    counts: Vec<(String, String)>,
     reminders: String,
 }
 
@@ -68,7 +87,29 @@ struct MailingPage {
     title: &'static str,
     caller: CallerFrame,
     line: MailingLine,
+    path: String,
+    text: String,
+    /// People are shown by pseudonyms.
+    is_veiled: bool,
+    states: Vec<filters::Choice>,
+    sorts: Vec<filters::Choice>,
+    sizes: Vec<filters::Choice>,
     rows: Vec<MessageLine>,
+    pager: Pager,
+    csv: String,
+    json: String,
+}
+
+/// Which mails of a mailing.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShowQuery {
+    text: Option<String>,
+    state: Option<String>,
+    sort: Option<String>,
+    size: Option<String>,
+    cursor: Option<String>,
+    format: Option<String>,
 }
 
 struct MessageLine {
@@ -270,10 +311,14 @@ fn line(
         MailState::Bounced,
     ];
     let n = |state| counts.get(&(row.mailing_id, state)).copied().unwrap_or(0);
-    let counts: Vec<String> = states
+    let path = format!("{PATH}/{}", row.mailing_id);
+    let counts = states
         .into_iter()
         .filter(|it| n(*it) != 0)
-        .map(|it| format!("{} {}", words::number(n(it)), word(it)))
+        .map(|it| {
+            let list = filters::link(&path, &[("state", word(it))]);
+            (format!("{} {}", words::number(n(it)), word(it)), list)
+        })
         .collect();
     let reminders = match row.n_reminders_left {
         0 => "none".to_owned(),
@@ -284,21 +329,27 @@ fn line(
         subject: row.subject,
         by: row.created_by,
         at: calendar.moment(row.created_at.and_utc()),
-        counts: if counts.is_empty() { "nobody".to_owned() } else { counts.join(", ") },
+        counts,
         reminders,
     }
 }
 
-/// `GET` what came of one mailing.
+/// `GET` what came of one mailing; with `format=csv` or `format=json` all its mails as a file.
 ///
 /// # Errors
 /// When nobody is signed in, there is no such mailing, or the database refuses.
 pub async fn show(
     caller: Caller,
     path: Path<String>,
+    Query(query): Query<ShowQuery>,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
     let mailing_id: MailingId = path.parse().map_err(|_| ApiError::NotFound)?;
+    let state = filters::pick("state", &STATES, query.state.as_deref())?;
+    let sort = filters::pick("sort", &SORTS, query.sort.as_deref())?;
+    let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
+    let format = Format::parse(query.format.as_deref())?;
+    let text = query.text.clone().unwrap_or_default();
     let (id, now) = (caller.organization_id(), collector.clock.now());
     let found = collector.db.run(move |conn| {
         let organization = organizations::find(conn, id)?;
@@ -308,10 +359,29 @@ pub async fn show(
         };
         let counts = mail_messages::count_by_mailing(conn, id, &[mailing_id])?;
         let (filter, order) = (list_mail_messages::Filter::default(), Order::State(None));
-        let mails = read_messages(conn, id, mailing_id, filter, order, false, ROWS)?;
+        let mails = read_messages(conn, id, mailing_id, filter, order, false, MOST_MAILS)?;
         Ok::<_, PageError>(Some((organization, row, counts, mails)))
     });
-    let (organization, row, counts, mails) = found.await?.ok_or(ApiError::NotFound)?;
+    let (organization, row, counts, mut mails) = found.await?.ok_or(ApiError::NotFound)?;
+    let needle = text.trim().to_lowercase();
+    mails.retain(|it| {
+        (state.is_empty() || word(it.state.0) == state) && it.email.to_lowercase().contains(&needle)
+    });
+    match sort {
+        "user" => mails.sort_by(|a, b| a.email.cmp(&b.email)),
+        "when" => mails.sort_by_key(|it| Reverse(it.finished_at)),
+        _ => {}
+    }
+    if let Some(format) = format {
+        return Ok(export_mails(format, &mails));
+    }
+    let path = format!("{PATH}/{mailing_id}");
+    let (n_mails, size) = (mails.len(), part.size.to_string());
+    let asked = [("text", text.as_str()), ("state", state), ("sort", sort)];
+    let kept = [asked.as_slice(), &[("size", &size)]].concat();
+    let file = |format| filters::link(&path, &[asked.as_slice(), &[("format", format)]].concat());
+    let next = part.next(n_mails);
+    let showing = part.showing(n_mails, "mail");
     let calendar = Calendar::new(organization.time_zone, now);
     let message = |it: mail_messages::MailMessageRow| MessageLine {
         state: word(it.state.0),
@@ -325,7 +395,29 @@ pub async fn show(
     answer::page(&MailingPage {
         title: "Mailing",
         caller: CallerFrame::new(&caller, &organization, PATH),
-        rows: mails.into_iter().map(message).collect(),
+        is_veiled: organization.pseudonymize_people,
+        states: filters::choices(&STATES, state),
+        sorts: filters::choices(&SORTS, sort),
+        sizes: filters::size_choices(part.size),
+        pager: Pager::new(&path, &kept, query.cursor.as_deref(), next.as_deref(), showing),
+        csv: file("csv"),
+        json: file("json"),
+        rows: mails.into_iter().skip(part.offset).take(part.size).map(message).collect(),
         line: line(row, &counts, &calendar),
+        text,
+        path,
     })
+}
+
+fn export_mails(format: Format, mails: &[mail_messages::MailMessageRow]) -> HttpResponse {
+    let columns = ["email", "state", "reason", "finished_at"];
+    let rows = mails.iter().map(|it| {
+        vec![
+            json!(it.email),
+            json!(word(it.state.0)),
+            json!(it.reason),
+            json!(it.finished_at.map(|at| at.and_utc())),
+        ]
+    });
+    export::file(format, "mails", &columns, rows)
 }

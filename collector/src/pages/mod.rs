@@ -30,7 +30,7 @@ pub mod settings;
 pub mod sign_in;
 pub mod sources;
 pub mod spend;
-pub mod user_apps;
+pub mod user_app_list;
 pub mod user_table;
 pub mod users;
 pub mod validation;
@@ -48,6 +48,7 @@ pub mod list;
 pub mod saved_views;
 pub mod table;
 pub mod upload;
+pub mod user_apps;
 pub mod words;
 
 pub mod answer;
@@ -60,7 +61,7 @@ use answer::PageError;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What a form may hold at most: the keys of the longest part of a list, of two ids each.
-const MAX_FORM_BYTES: usize = 32 * 1024;
+const MAX_FORM_BYTES: usize = 64 * 1024;
 
 /// Forms that cannot be read are answered with a page, too.
 #[must_use]

@@ -8,9 +8,10 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::answer::{self, PageError};
+use super::bulk;
 use super::caller::Caller;
 use super::columns::{Column, Columns};
-use super::filters;
+use super::filters::{self, Choice};
 use super::frame::CallerFrame;
 use super::list::{self, Pager, Wanted};
 use super::saved_views::SavedViews;
@@ -18,8 +19,10 @@ use super::table::{Kind, Table, Value};
 use super::users::View;
 use super::words::{self, Calendar, Cell};
 use crate::api::offboardings::{
-    AccountItem, OFFBOARDINGS, OffboardingDetail, OffboardingItem, PathItem, find, read,
+    AccountItem, OFFBOARDINGS, OffboardingDetail, OffboardingItem, PathItem, find, list_people,
+    read,
 };
+use crate::bulk::{MAX_ROWS, change_offboardings, plan_offboardings};
 use crate::db::{AppId, DbConnection, UserId};
 use crate::lists::{Ask, one_of};
 use crate::offboarding;
@@ -51,13 +54,21 @@ struct ListPage {
     state: String,
     zone: &'static str,
     views: Vec<View>,
+    text: String,
+    /// People are shown by pseudonyms.
+    is_veiled: bool,
+    sorts: Vec<Choice>,
+    sizes: Vec<Choice>,
+    is_empty: bool,
     table: Table,
     pager: Pager,
+    /// The filters, for a change of all that they leave.
+    query: String,
     csv: String,
-    ndjson: String,
+    json: String,
 }
 
-/// `GET` who is being offboarded, the newest first; with `format=csv` or `format=ndjson` the whole list as
+/// `GET` who is being offboarded, the newest first; with `format=csv` or `format=json` the whole list as
 /// a file.
 ///
 /// # Errors
@@ -95,13 +106,26 @@ pub async fn list(
         Kind::When("Started"),
         Kind::When("Done"),
     ];
-    let empty = "Nobody is here. Say on a user’s page that the person has left, and begin there.";
+    let is_filtered = !list.filters.is_empty();
+    let empty = if is_filtered {
+        "Nobody fits. Take a filter away, or look at all."
+    } else {
+        "Nobody is here. Say on a user’s page that the person has left, and begin there."
+    };
     let table = Table::new("offboardings", &columns, empty);
-    let table = table.with(list.items.iter().map(|it| row(it, &calendar))).only(&list.columns);
+    let may_choose = caller.may_change();
+    let rows = list.items.iter().map(|it| row(it, &calendar, may_choose));
+    let table = table.with(rows).only(&list.columns);
     let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
     answer::page(&ListPage {
         title: "Offboarding",
         saved_views,
+        text: list.filter("text"),
+        sorts: filters::choices(&SORTS, &list.sort),
+        sizes: list.sizes,
+        is_veiled: organization.pseudonymize_people,
+        is_empty: list.items.is_empty(),
+        query: crate::views::kept(request.query_string()),
         columns: list.columns,
         state: chosen,
         zone: calendar.zone_name(),
@@ -109,12 +133,12 @@ pub async fn list(
         table,
         pager: list.pager,
         csv: list.csv,
-        ndjson: list.ndjson,
+        json: list.json,
         caller: CallerFrame::new(&caller, &organization, "/users"),
     })
 }
 
-fn row(it: &OffboardingItem, calendar: &Calendar) -> Vec<Value> {
+fn row(it: &OffboardingItem, calendar: &Calendar, may_choose: bool) -> Vec<Value> {
     let href = format!("/users/{}?view=offboarding#user-apps", it.user.user_id);
     let (class, label) = state(it.state.0);
     let closed = format!("{} of {}", it.n_closed, it.n_paths);
@@ -130,14 +154,97 @@ fn row(it: &OffboardingItem, calendar: &Calendar) -> Vec<Value> {
             None => value,
         }
     };
+    let person = Value::address(&it.user.email).to(href.clone());
     vec![
-        Value::address(&it.user.email).to(href),
-        Value::badge(class, label),
+        if may_choose {
+            person.chosen_by(it.user.user_id.to_string(), it.user.email.clone())
+        } else {
+            person
+        },
+        Value::badge(class, label).to(href),
         closed,
         at(it.started_at, &it.started_by),
         at(it.completed_at, &it.completed_by),
     ]
 }
+
+/// `POST`: begins offboardings, marks them done, or takes them back: first shows which, then does it.
+///
+/// # Errors
+/// When the form is not ours, the person may not, or nobody was chosen.
+pub async fn change_many(
+    caller: Caller,
+    form: Form<Vec<(String, String)>>,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    let many = bulk::Ask::read(&form);
+    caller.check_change(&request, &many.form_token)?;
+    let (deed, words) = deed(&many.action)?;
+    let organization = caller.organization(&collector.db).await?;
+    let (id, now) = (organization.organization_id, collector.clock.now());
+    let (chosen, all) = match &many.all {
+        None => (many.keys(|it| it.parse().ok())?, None),
+        Some(query) => {
+            let mut ask = Ask::of_page(&OFFBOARDINGS, query)?;
+            ask.limit = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
+            (Vec::new(), Some(ask))
+        }
+    };
+    let planned = collector.db.run(move |conn| {
+        let ids: Vec<UserId> = match all {
+            None => chosen,
+            Some(ask) => {
+                list_people(conn, id, &ask)?.items.into_iter().map(|it| it.0.user_id).collect()
+            }
+        };
+        Ok::<_, ApiError>(plan_offboardings(conn, id, &bulk::cut(ids), deed)?)
+    });
+    let plan = planned.await?;
+    if !many.is_confirmed(&plan) {
+        return bulk::preview(&caller, &organization, &many, &plan, words);
+    }
+    let actor = caller.actor();
+    collector.db.write(move |conn| change_offboardings(conn, id, &plan, deed, &actor, now)).await?;
+    Ok(bulk::done(&many, PATH))
+}
+
+/// What is done with chosen offboardings, and how it is said.
+fn deed(word: &str) -> Result<(OffboardingState, bulk::Words<'static>), ApiError> {
+    let words = |title, meaning, button| bulk::Words {
+        title,
+        meaning,
+        unit: "offboarding",
+        button,
+        action: PATH,
+        list: PATH,
+    };
+    match word {
+        "in_progress" => {
+            let meaning = "From now on each way into their accounts is to be closed. Nothing is \
+                           closed by beginning.";
+            Ok((OffboardingState::InProgress, words("Begin offboardings", meaning, "Begin")))
+        }
+        "done" => {
+            let meaning = "They count as done, whatever is still open; what is open stays named on \
+                           each person’s page.";
+            Ok((OffboardingState::Done, words("Mark as done", meaning, "Mark")))
+        }
+        "not_started" => {
+            let meaning = "What was confirmed in them is forgotten. Statuses that were set because \
+                           the last way was closed stay.";
+            Ok((
+                OffboardingState::NotStarted,
+                words("Take offboardings back", meaning, "Take back"),
+            ))
+        }
+        other => Err(ApiError::Invalid(format!(
+            "{other:?} is no action; there are in_progress, done and not_started"
+        ))),
+    }
+}
+
+const SORTS: [(&str, &str); 2] = [("-started_at", "newest first"), ("started_at", "oldest first")];
 
 /// How a state looks, and what it is called.
 fn state(state: OffboardingState) -> (&'static str, &'static str) {

@@ -229,9 +229,7 @@ impl View<'_> {
         let n_of = |state| self.counts.n_installations(state);
         let silent_after = words::duration(self.organization.silent_after);
         let minimum = self.organization.minimum_extension_version.as_deref().unwrap_or("-");
-        let n_idle = self.counts.known_apps().filter(|it| {
-            it.tally.n_active == 0 && it.tally.n_unknown == 0 && it.tally.n_inactive != 0
-        });
+        let n_idle = self.counts.known_apps().filter(|it| it.tally.is_idle());
         let coverage = self.counts.coverage;
         let low = if coverage.is_low() { coverage.n_missing() } else { 0 };
         let has_access =
@@ -239,19 +237,25 @@ impl View<'_> {
         let lines = [
             (
                 count(self.counts.users.values().filter(has_access).count()),
-                "people who have left and still have active accounts",
+                [
+                    "person who has left and still has active accounts",
+                    "people who have left and still have active accounts",
+                ],
                 "each account is access, and perhaps money".to_owned(),
-                "/users?status=past&sort=active",
+                "/users?status=past_active&sort=active",
             ),
             (
                 count(low),
-                "employees without a browser that reports",
+                [
+                    "employee without a browser that reports",
+                    "employees without a browser that reports",
+                ],
                 "what they use is not seen here; numbers of apps are too low".to_owned(),
                 MISSING_PATH,
             ),
             (
                 n_of(State::Silent),
-                "silent browsers",
+                ["silent browser", "silent browsers"],
                 format!(
                     "no sign of life for more than {silent_after}; what happens there is unknown"
                 ),
@@ -259,37 +263,37 @@ impl View<'_> {
             ),
             (
                 n_of(State::InstalledUnauthenticated),
-                "browsers that are not signed in",
-                "they send heartbeats only until their user is known".to_owned(),
+                ["browser that is not signed in", "browsers that are not signed in"],
+                "heartbeats only, until the user is known".to_owned(),
                 "/installations?state=installed_unauthenticated",
             ),
             (
                 n_of(State::Outdated),
-                "outdated browsers",
-                format!("they report; wanted is {minimum} or later"),
+                ["outdated browser", "outdated browsers"],
+                format!("reporting; wanted is {minimum} or later"),
                 "/installations?state=outdated",
             ),
             (
                 count(self.counts.discoveries.len()),
-                "discovered sites",
+                ["discovered site", "discovered sites"],
                 "work sign-ins at sites that no app claims".to_owned(),
                 "/discoveries",
             ),
             (
                 count(n_idle.count()),
-                "apps that nobody uses any more",
+                ["app that nobody uses any more", "apps that nobody uses any more"],
                 "with accounts, all of them inactive".to_owned(),
-                "/apps?sort=last_used",
+                "/apps?state=idle&sort=last_used",
             ),
             (
                 self.counts.tally.n_unconfirmed,
-                "unconfirmed accounts",
+                ["unconfirmed account", "unconfirmed accounts"],
                 "signed up, not used since".to_owned(),
                 "/user-apps?status=unconfirmed",
             ),
             (
                 self.counts.tally.n_unknown,
-                "accounts without a known use",
+                ["account without a known use", "accounts without a known use"],
                 "no source reports whether they are used".to_owned(),
                 "/user-apps?status=unknown",
             ),
@@ -297,7 +301,12 @@ impl View<'_> {
         lines
             .into_iter()
             .filter(|it| it.0 != 0)
-            .map(|(n, what, why, href)| Attention { n: words::number(n), what, why, href })
+            .map(|(n, [one, many], why, href)| Attention {
+                n: words::number(n),
+                what: if n == 1 { one } else { many },
+                why,
+                href,
+            })
             .collect()
     }
 

@@ -18,12 +18,13 @@ use super::frame::CallerFrame;
 use super::list::Pager;
 use super::table::{Kind, Table, Value};
 use super::words::{self, Calendar, Cell};
+use crate::activity::UserAppKey;
 use crate::api::user_apps::parse_user_app;
 use crate::db::{DbConnection, OrganizationId, SourceId, SyncSessionId, UserId};
 use crate::licenses::{self, Licenses};
 use crate::problem::ApiError;
 use crate::server::Collector;
-use crate::sources::effect::{self, Effect};
+use crate::sources::effect::{self, Does, Effect};
 use crate::sources::sessions::{self, Finish};
 use crate::sources::settings;
 use crate::store::lists::sync_sessions as list_sync_sessions;
@@ -32,15 +33,13 @@ use crate::store::sources::{self, SourceRow, SourceSettings};
 use crate::store::sync_sessions::{self, SyncSessionRow};
 use crate::store::user_app_sources::{self, AccountRow};
 use crate::store::word::{SyncMode, SyncState, parse_word, word};
-use crate::store::{Page, StoreError, apps, user_fields};
+use crate::store::{Page, StoreError, apps, mappings, user_fields};
 use crate::veil::{self, Veil};
 
 /// Where this page is.
 pub const PATH: &str = "/sources";
 /// Uploads that a list shows.
 const MAX_UPLOADS: i64 = 20;
-/// Accounts in a part of the list.
-const PART: i64 = 50;
 
 const KINDS: [(&str, &str); 6] = [
     ("sso", "Single sign-on"),
@@ -125,7 +124,8 @@ pub async fn list(caller: Caller, collector: Data<Collector>) -> Result<HttpResp
             if is_extension { Value::text("all the time") } else { Value::at(&calendar, last) };
         vec![
             Value::text(it.name.clone()).to(format!("{PATH}/{}", it.source_id)).under(kind),
-            Value::badge(words::health_class(health), words::health(health)),
+            Value::badge(words::health_class(health), words::health(health))
+                .to(format!("{PATH}/{}", it.source_id)),
             reports,
             Value::at(&calendar, late),
             Value::text(meaning(it, health)),
@@ -220,8 +220,11 @@ struct SourcePage {
     waiting: Vec<Waiting>,
     effect: Option<Table>,
     uploads: Table,
+    all_uploads: String,
     accounts: Table,
-    pager: Option<Pager>,
+    shown: Vec<Choice>,
+    sizes: Vec<Choice>,
+    pager: Pager,
     name: String,
     profiles: Vec<Choice>,
     sync_limit_days: String,
@@ -233,6 +236,34 @@ struct SourcePage {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShowQuery {
+    shown: Option<String>,
+    size: Option<String>,
+    cursor: Option<String>,
+}
+
+const SHOWN: [(&str, &str); 5] = [
+    ("", "all that it has named"),
+    ("decided", "whose status it decides"),
+    ("newest", "whose newest use it reported"),
+    ("only", "of whose use nobody else knows"),
+    ("unsure", "known only from before it went quiet"),
+];
+
+/// What a list of accounts is narrowed to.
+fn does(word: &str) -> Option<Does> {
+    match word {
+        "decided" => Some(Does::Decides),
+        "newest" => Some(Does::Newest),
+        "only" => Some(Does::Only),
+        "unsure" => Some(Does::Unsure),
+        _ => None,
+    }
+}
+
+/// Which accounts of a source are shown.
+struct Look {
+    shown: &'static str,
+    size: usize,
     cursor: Option<String>,
 }
 
@@ -266,6 +297,13 @@ pub async fn show(
                 .ok_or_else(|| ApiError::Invalid("the cursor is not one of ours".to_owned()))?,
         ),
     };
+    let look = Look {
+        shown: filters::pick("shown", &SHOWN, query.shown.as_deref())?,
+        size: filters::Part::parse(None, query.size.as_deref())?.size,
+        cursor: query.cursor.filter(|it| !it.is_empty()),
+    };
+    let wanted = does(look.shown);
+    let limit = i64::try_from(look.size).unwrap_or(i64::MAX) + 1;
     let found = collector.db.run(move |conn| {
         let organization = organizations::find(conn, id)?.ok_or(ApiError::NotFound)?;
         let source = sources::find(conn, id, source_id)?.ok_or(ApiError::NotFound)?;
@@ -276,7 +314,16 @@ pub async fn show(
             let effect = effect::count(conn, &organization, &source, now)?;
             Some((effect, licenses::assess_all(conn, &organization, None, now)?))
         };
-        let mut accounts = user_app_sources::list_of_source(conn, id, source_id, after, PART + 1)?;
+        let mut accounts = match wanted {
+            None => user_app_sources::list_of_source(conn, id, source_id, after, limit)?,
+            Some(wanted) => {
+                let keys = effect::list(conn, &organization, &source, wanted, now)?;
+                let keys = keys.into_iter().filter(|it| after.is_none_or(|after| after < *it));
+                let keys: Vec<UserAppKey> =
+                    keys.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect();
+                held(conn, id, source_id, &keys)?
+            }
+        };
         let user_ids: Vec<UserId> = accounts.iter().map(|it| it.user_id).collect();
         let app_ids: Vec<_> = accounts.iter().map(|it| it.app_id).collect();
         let emails = veil::find_all(conn, id, &user_ids)?;
@@ -300,17 +347,33 @@ pub async fn show(
     let found = found.await?;
     let calendar = Calendar::new(found.organization.time_zone, now);
     let frame = CallerFrame::new(&caller, &found.organization, PATH);
-    answer::page(&found.page(frame, &calendar, query.cursor.as_deref()))
+    answer::page(&found.page(frame, &calendar, &look))
+}
+
+/// What a source holds of these accounts, in their order. What it holds under a mapped site or a merged user
+/// stands under what they are read as.
+fn held(
+    conn: &mut DbConnection,
+    id: OrganizationId,
+    source_id: SourceId,
+    keys: &[UserAppKey],
+) -> Result<Vec<AccountRow>, StoreError> {
+    let aliases = mappings::aliases(conn, id)?;
+    let users: Vec<UserId> = keys.iter().map(|it| it.0).collect();
+    let apps: Vec<_> = keys.iter().map(|it| it.1).collect();
+    let (users, apps) = (aliases.users.with_sources(&users), aliases.with_sources(&apps));
+    let found = user_app_sources::find_of_source(conn, id, source_id, &users, &apps)?;
+    let mut by_key: HashMap<UserAppKey, AccountRow> = HashMap::new();
+    for (key, row) in found {
+        let key = aliases.key(key);
+        by_key.insert(key, AccountRow { user_id: key.0, app_id: key.1, ..row });
+    }
+    Ok(keys.iter().filter_map(|it| by_key.remove(it)).collect())
 }
 
 impl Found {
-    fn page(
-        mut self,
-        caller: CallerFrame,
-        calendar: &Calendar,
-        cursor: Option<&str>,
-    ) -> SourcePage {
-        let part = usize::try_from(PART).unwrap_or(usize::MAX);
+    fn page(mut self, caller: CallerFrame, calendar: &Calendar, look: &Look) -> SourcePage {
+        let (part, cursor) = (look.size, look.cursor.as_deref());
         let has_more = part < self.accounts.len();
         self.accounts.truncate(part);
         let source = &self.source;
@@ -331,11 +394,19 @@ impl Found {
             is_connected: health != Health::Disconnected,
             waiting: Waiting::find(&self.uploads, sources, calendar),
             effect: self.effect.as_ref().map(|it| effect_table(source, it)),
-            uploads: uploads_table(&self.uploads, sources, calendar),
+            uploads: uploads_table(&self.uploads, sources, calendar, false),
+            all_uploads: filters::link(
+                super::imports::PATH,
+                &[("source", &source.source_id.to_string())],
+            ),
             accounts: self.accounts_table(calendar),
-            pager: (has_more || cursor.is_some()).then(|| {
-                Pager::new(&path, &[], cursor, next.as_deref(), words::count(n, "account"))
-            }),
+            shown: filters::choices(&SHOWN, look.shown),
+            sizes: filters::size_choices(look.size),
+            pager: {
+                let size = look.size.to_string();
+                let kept = [("shown", look.shown), ("size", size.as_str())];
+                Pager::new(&path, &kept, cursor, next.as_deref(), words::count(n, "account"))
+            },
             name: source.name.clone(),
             profiles: profiles(&source.profile),
             // A part of a day counts as a day: the field takes whole ones.
@@ -373,7 +444,8 @@ impl Found {
                 Value::maybe(it.account_role.clone()),
             ]
         };
-        let empty = "It has not named any account.";
+        let empty =
+            "No account is here. It names them when it reports: by a table, or by its program.";
         Table::new("accounts", &columns, empty).with(self.accounts.iter().map(row))
     }
 }
@@ -381,22 +453,26 @@ impl Found {
 fn effect_table(source: &SourceRow, (effect, licenses): &(Effect, Licenses)) -> Table {
     let columns = [Kind::Text("What"), Kind::Number("How many"), Kind::Wide("Meaning")];
     let more = if effect.is_cut { " or more" } else { "" };
-    let account = |label: &'static str, n: i64, meaning: &'static str| {
-        let n = Value::text(format!("{}{more}", words::number(n))).to("#accounts");
+    let path = format!("{PATH}/{}", source.source_id);
+    let account = |label: &'static str, n: i64, shown: &str, meaning: &'static str| {
+        let list = format!("{}#accounts", filters::link(&path, &[("shown", shown)]));
+        let n = Value::text(format!("{}{more}", words::number(n))).to(list);
         vec![Value::text(label), n, Value::text(meaning)]
     };
     let mut rows = vec![
-        account("Accounts", effect.n_accounts, "That it has named."),
-        account("Statuses", effect.n_decided, "That it decides."),
-        account("Last-used dates", effect.n_newest, "Whose newest use it reported."),
+        account("Accounts", effect.n_accounts, "", "That it has named."),
+        account("Statuses", effect.n_decided, "decided", "That it decides."),
+        account("Last-used dates", effect.n_newest, "newest", "Whose newest use it reported."),
         account(
             "Dates of nobody else",
             effect.n_only,
+            "only",
             "Without it nothing would be known of their use.",
         ),
         account(
             "Unsure statuses",
             effect.n_unsure,
+            "unsure",
             "Known only from before it went quiet. Its next report clears them (rules T6, T7).",
         ),
     ];
@@ -447,6 +523,7 @@ pub(super) fn uploads_table(
     uploads: &[SyncSessionRow],
     sources: &[SourceRow],
     calendar: &Calendar,
+    is_filtered: bool,
 ) -> Table {
     let columns = [
         Kind::Text("Source"),
@@ -463,12 +540,16 @@ pub(super) fn uploads_table(
             SyncMode::Snapshot => "Snapshot: replaces",
             SyncMode::Facts => "Facts: add",
         };
-        let (class, state) = match it.state.0 {
-            SyncState::Open if it.waits_for().is_some() => ("inactive", "Waits for a confirmation"),
-            SyncState::Open => ("unconfirmed", "Open"),
-            SyncState::Applying => ("unconfirmed", "Being applied"),
-            SyncState::Finished => ("active", "Finished"),
-            SyncState::Abandoned => ("unknown", "Given up"),
+        let (class, state, meaning) = match it.state.0 {
+            SyncState::Open if it.waits_for().is_some() => (
+                "inactive",
+                "Waits for a confirmation",
+                "it would remove more than it may without a question",
+            ),
+            SyncState::Open => ("unconfirmed", "Open", "pages may follow; nothing of it counts"),
+            SyncState::Applying => ("unconfirmed", "Being applied", "it counts in a moment"),
+            SyncState::Finished => ("active", "Finished", "all of it counts"),
+            SyncState::Abandoned => ("unknown", "Given up", "nothing of it counts"),
         };
         let counted = |n: i32| match it.state.0 {
             SyncState::Finished => Value::number(n.into()),
@@ -478,12 +559,17 @@ pub(super) fn uploads_table(
             name.to(format!("{PATH}/{}", it.source_id)),
             Value::at(calendar, Some(it.created_at.and_utc())),
             Value::text(kind),
-            Value::badge(class, state),
+            Value::badge(class, state).under(meaning),
             counted(it.n_applied),
             counted(it.n_removed),
         ]
     };
-    Table::new("uploads", &columns, "Nothing has been uploaded yet.").with(uploads.iter().map(row))
+    let empty = if is_filtered {
+        "No upload fits. Take a filter away."
+    } else {
+        "Nothing has been uploaded yet. A table that somebody uploads, or a program sends, appears here."
+    };
+    Table::new("uploads", &columns, empty).with(uploads.iter().map(row))
 }
 
 /// The fields of a source's settings.

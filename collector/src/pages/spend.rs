@@ -194,7 +194,11 @@ impl Book {
                 } else {
                     n_lines.to(lines(&[("account", account)]))
                 },
-                if counts { Value::badge("active", "yes") } else { Value::badge("unknown", "no") },
+                if counts {
+                    Value::badge("active", "yes").under("in the sums")
+                } else {
+                    Value::badge("unknown", "no").under("in no sum")
+                },
             ]
         };
         Table::new("accounts", &columns, "No line is here, so there is no account.")
@@ -307,16 +311,17 @@ struct LinesPage {
     text: String,
     states: Vec<Choice>,
     sorts: Vec<Choice>,
+    sizes: Vec<Choice>,
     /// Filters that have no control, kept.
     kept: Vec<(&'static str, String)>,
     is_filtered: bool,
     table: Table,
     pager: Pager,
     csv: String,
-    ndjson: String,
+    json: String,
 }
 
-/// `GET` the lines behind a number; with `format=csv` or `format=ndjson` all of them as a file.
+/// `GET` the lines behind a number; with `format=csv` or `format=json` all of them as a file.
 ///
 /// # Errors
 /// When nobody is signed in, a filter names nothing that can be, or the database refuses.
@@ -342,13 +347,14 @@ pub async fn list(
         text: list.filter("text"),
         states: filters::choices(&STATES, &list.filter("state")),
         sorts: filters::choices(&SORTS, &list.sort),
+        sizes: list.sizes,
         is_filtered: !list.filters.is_empty(),
         table: lines_table(&list.items, caller_frame.may_change).only(&list.columns),
         columns: list.columns,
         kept: list.filters.into_iter().filter(|it| !matches!(it.0, "text" | "state")).collect(),
         pager: list.pager,
         csv: list.csv,
-        ndjson: list.ndjson,
+        json: list.json,
         caller: caller_frame,
     })
 }
@@ -386,8 +392,10 @@ fn lines_table(items: &[SpendLineItem], may_change: bool) -> Table {
 
 fn state_badge(it: &SpendLineItem) -> Value {
     match it.state.0 {
-        SpendState::Matched => Value::badge("active", "matched"),
-        SpendState::Unmatched => Value::badge("inactive", "not matched"),
+        SpendState::Matched => Value::badge("active", "matched").to(format!("{PATH}#rules")),
+        SpendState::Unmatched => {
+            Value::badge("inactive", "not matched").under("no rule holds for it")
+        }
         SpendState::Part => {
             let of = it.parent_line_id.as_deref().unwrap_or_default();
             Value::badge("unknown", "part").under(format!("counts with {of}"))

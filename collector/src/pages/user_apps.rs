@@ -1,28 +1,13 @@
-//! Who uses what: user-apps as rows, each with its status, its reason and the last days, and the page
-//! that lists them all.
+//! User-apps as rows of pages, each with its status, its reason and the last days, and their counts.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
-use actix_web::web::{Data, Query};
-use actix_web::{HttpRequest, HttpResponse};
-use askama::Template;
 use chrono::{Days, NaiveDate};
-use serde::Deserialize;
-use serde_json::{Value, json};
 use shared::activity::{Assessment, Facts, SourceFacts, Status, assess};
 
-use super::answer::{self, PageError};
-use super::caller::Caller;
-use super::columns::{Column, Columns};
-use super::export::{self, Format};
-use super::filters::{self, Choice, Part};
-use super::frame::CallerFrame;
-use super::list::Pager;
-use super::saved_views::SavedViews;
+use super::filters;
 use super::words::{self, Address, Calendar, Cell, Explanation};
 use crate::db::{AppId, DbConnection, UserId};
-use crate::figures::UserFigures;
-use crate::server::Collector;
 use crate::store::apps::AppRow;
 use crate::store::organizations::Organization;
 use crate::store::user_apps::{self, UserAppRow};
@@ -46,6 +31,10 @@ pub struct Link<T> {
 /// One user-app as a row.
 #[derive(Clone, Debug)]
 pub struct Line {
+    /// For forms, as `USER.APP`.
+    pub key: String,
+    /// Whose account in which app, in plain text.
+    pub label: String,
     /// Whose account.
     pub user: Link<Address>,
     /// In which app.
@@ -153,6 +142,12 @@ pub fn lines(
     Ok(known.iter().filter_map(line).collect())
 }
 
+/// Of when the counts on a page are.
+#[must_use]
+pub fn counted(counts: &crate::figures::Counts, calendar: &Calendar) -> String {
+    format!("Counted {}", calendar.moment(counts.counted_at).text)
+}
+
 fn first_day(calendar: &Calendar) -> NaiveDate {
     let today = calendar.today();
     let before = u64::try_from(N_DAYS - 1).unwrap_or(0);
@@ -172,6 +167,8 @@ impl Line {
         let moment = it.assessment.last_used_at.map(|at| calendar.moment(at));
         let name = Address::new(&user.email);
         Line {
+            key: format!("{}.{}", user.user_id, app.app_id),
+            label: format!("{} in {}", user.email, app.name),
             user: Link { href: format!("/users/{}", user.user_id), text: name },
             app: Link { href: format!("/apps/{}", app.app_id), text: app.name.clone() },
             is_discovery: app.kind.0 == AppKind::Discovered,
@@ -226,185 +223,6 @@ pub const STATUSES: [(&str, &str); 6] = [
 #[must_use]
 pub fn parse_status(word: &str) -> Option<Status> {
     crate::store::word::parse_word(word)
-}
-
-/// The columns of the list.
-pub(super) const COLUMNS: &[Column] = &[
-    ("user", "User"),
-    ("app", "App"),
-    ("last_used", "Last used"),
-    ("days", "Last 14 days"),
-    ("status", "Status and reason"),
-];
-
-/// What the address of the list says.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ListQuery {
-    text: Option<String>,
-    status: Option<String>,
-    size: Option<String>,
-    cursor: Option<String>,
-    columns: Option<String>,
-    format: Option<String>,
-}
-
-#[derive(Template)]
-#[template(path = "user_apps.html")]
-struct UserAppsPage {
-    title: &'static str,
-    caller: CallerFrame,
-    saved_views: SavedViews,
-    columns: Columns,
-    counted: String,
-    zone: &'static str,
-    text: String,
-    statuses: Vec<Choice>,
-    sizes: Vec<Choice>,
-    csv: String,
-    json: String,
-    lines: Vec<Line>,
-    pager: Pager,
-}
-
-/// `GET` all user-apps, by the address of the user.
-///
-/// # Errors
-/// When nobody is signed in, a filter names nothing that can be, or the database refuses.
-pub async fn list(
-    caller: Caller,
-    collector: Data<Collector>,
-    Query(query): Query<ListQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse, PageError> {
-    let now = collector.clock.now();
-    let organization = caller.organization(&collector.db).await?;
-    let word = filters::pick("status", &STATUSES, query.status.as_deref())?;
-    let status = parse_status(word);
-    let columns = Columns::read(COLUMNS, query.columns.as_deref())?;
-    let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
-    let format = Format::parse(query.format.as_deref())?;
-    let text = query.text.clone().unwrap_or_default();
-    let counts = collector.figures.find(&collector.db, &organization, now).await?;
-    let n_of = |it: &UserFigures| status.map_or(it.tally.n(), |status| it.tally.of(status));
-    let needle = text.trim().to_lowercase();
-    let mut users: Vec<&UserFigures> = counts
-        .users
-        .values()
-        .filter(|it| 0 < n_of(it) && it.user.email.contains(&needle))
-        .collect();
-    users.sort_unstable_by(|a, b| a.user.email.cmp(&b.user.email));
-    let n_all: i64 = users.iter().map(|it| n_of(it)).sum();
-    // Whole users, until the part is full: rows of one person stay together.
-    let mut chosen = Vec::new();
-    let mut n_chosen = 0;
-    let size =
-        if format.is_some() { i64::MAX } else { i64::try_from(part.size).unwrap_or(i64::MAX) };
-    for user in users.iter().skip(part.offset) {
-        if size <= n_chosen {
-            break;
-        }
-        n_chosen += n_of(user);
-        chosen.push(user.user.user_id);
-    }
-    let next = part.offset + chosen.len();
-    let next = (next < users.len()).then(|| next.to_string());
-    let order: BTreeMap<UserId, usize> =
-        chosen.iter().enumerate().map(|(at, id)| (*id, at)).collect();
-    drop(users);
-    let shared = std::sync::Arc::new(organization);
-    let organization = shared.clone();
-    let calendar = Calendar::new(organization.time_zone, now);
-    let found = collector
-        .db
-        .run(move |conn| {
-            let id = shared.organization_id;
-            let mut known = Vec::new();
-            for users in chosen.chunks(200) {
-                let rows = user_apps::list_of_users(conn, id, users, status, now)?;
-                known.extend(know(conn, &shared, rows, now)?);
-            }
-            known.retain(|it| status.is_none_or(|status| it.assessment.status == status));
-            known.sort_by_key(|it| order.get(&it.row.user_id).copied());
-            let lines = if format.is_some() {
-                Vec::new()
-            } else {
-                lines(conn, &shared, &calendar, &known)?
-            };
-            Ok::<_, StoreError>((known, lines))
-        })
-        .await?;
-    let (known, lines) = found;
-    if let Some(format) = format {
-        return Ok(export_lines(format, &known, &counts));
-    }
-    let (size, shown) = (part.size.to_string(), columns.word());
-    let kept = [
-        ("text", text.as_str()),
-        ("status", word),
-        ("size", size.as_str()),
-        ("columns", shown.as_str()),
-    ];
-    let file = |format| {
-        filters::link("/user-apps", &[("text", &text), ("status", word), ("format", format)])
-    };
-    let n_shown = i64::try_from(lines.len()).unwrap_or(i64::MAX);
-    let showing = if n_shown < n_all {
-        format!("{} of {}", words::number(n_shown), words::count(n_all, "account"))
-    } else {
-        words::count(n_all, "account")
-    };
-    let saved_views = SavedViews::load(&caller, &collector, "/user-apps", &request).await?;
-    answer::page(&UserAppsPage {
-        saved_views,
-        columns,
-        title: "Who uses what",
-        counted: counted(&counts, &calendar),
-        zone: calendar.zone_name(),
-        statuses: filters::choices(&STATUSES, word),
-        sizes: filters::size_choices(part.size),
-        csv: file("csv"),
-        json: file("json"),
-        pager: Pager::new("/user-apps", &kept, query.cursor.as_deref(), next.as_deref(), showing),
-        caller: CallerFrame::new(&caller, &organization, "/user-apps"),
-        text,
-        lines,
-    })
-}
-
-/// Of when the counts on a page are.
-#[must_use]
-pub fn counted(counts: &crate::figures::Counts, calendar: &Calendar) -> String {
-    format!("Counted {}", calendar.moment(counts.counted_at).text)
-}
-
-fn export_lines(format: Format, known: &[Known], counts: &crate::figures::Counts) -> HttpResponse {
-    let columns = [
-        "user",
-        "app",
-        "status",
-        "status_reason",
-        "last_used_at",
-        "last_sign_in_at",
-        "last_sign_in_method",
-        "changes_at",
-    ];
-    let rows = known.iter().map(|it| {
-        let user = counts.users.get(&it.row.user_id).map(|it| it.user.email.clone());
-        let app = counts.apps.get(&it.row.app_id).map(|it| it.app.name.clone());
-        let values: Vec<Value> = vec![
-            json!(user),
-            json!(app),
-            json!(word(it.assessment.status)),
-            json!(word(it.assessment.reason)),
-            json!(it.assessment.last_used_at),
-            json!(it.row.last_sign_in_at.map(|it| it.and_utc())),
-            json!(it.row.last_sign_in_method),
-            json!(it.assessment.changes_at),
-        ];
-        values
-    });
-    export::file(format, "user-apps", &columns, rows)
 }
 
 /// The days of one user or app as values of a chart: the last `n`, oldest first.
@@ -476,7 +294,7 @@ pub fn shares(tally: &crate::figures::Tally, path: &str) -> Vec<Share> {
             class: status.as_str(),
             label: words::status(status).to_lowercase(),
             n: words::number(n),
-            href: filters::link(path, &[("status", word(status))]),
+            href: format!("{}#user-apps", filters::link(path, &[("status", word(status))])),
             from,
             width: before * 1_000 / tally.n() - from,
         });

@@ -18,26 +18,30 @@ use super::columns::{Column, Columns};
 use super::export::{self, Format};
 use super::filters::{self, Choice, Part};
 use super::frame::CallerFrame;
+use super::installations as installation_pages;
 use super::list::Pager;
 use super::merges::{self, Person};
 use super::offboarding::OffboardingPart;
 use super::saved_views::SavedViews;
-use super::user_apps::{self as rows, Line, Link};
+use super::table::{Kind, Table, Value};
+use super::user_app_list::{self as rows_list, Asked, Scope, UserAppList};
+use super::user_apps::{self as rows, Link};
 use super::words::{self, Address, Calendar, Cell};
 use crate::api::offboardings;
 use crate::bulk::{UserDeed, change_users, plan_users};
 use crate::db::UserId;
 use crate::figures::{Tally, UserFigures};
-use crate::installations::{self as states, State};
+use crate::installations as states;
 use crate::lists::one_of;
 use crate::problem::ApiError;
+use crate::roster;
 use crate::server::Collector;
 use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
 use crate::store::users::UserRow;
 use crate::store::word::{UserStatus, UserType, parse_word, word};
-use crate::store::{installations, user_apps, user_merges};
-use crate::user_kinds::{self, Kind};
+use crate::store::{installations, user_merges};
+use crate::user_kinds;
 use crate::veil::{self, MAX_REASON, Revealed};
 use crate::views;
 
@@ -67,18 +71,14 @@ const TYPES: [(&str, &str); 5] = [
     ("group", "Groups"),
 ];
 
-const STATUSES: [(&str, &str); 3] =
-    [("", "current and past"), ("current", "current"), ("past", "past")];
+/// Those who have left and still have accounts in use.
+const PAST_ACTIVE: &str = "past_active";
 
-/// The statuses of one user's accounts as a filter offers them: those in use unless another is asked for
-/// (T30).
-const ACCOUNT_STATUSES: [(&str, &str); 6] = [
-    ("active", "active"),
-    ("inactive", "inactive"),
-    ("unconfirmed", "unconfirmed"),
-    ("unknown", "unknown"),
-    ("removed", "removed"),
-    ("any", "any status"),
+const STATUSES: [(&str, &str); 4] = [
+    ("", "current and past"),
+    ("current", "current"),
+    ("past", "past"),
+    (PAST_ACTIVE, "past, with active accounts"),
 ];
 
 /// What one user can be.
@@ -92,14 +92,6 @@ const KINDS: [(&str, &str); 4] = [
 const PRESENCE: [(&str, &str); 2] = [("current", "Still there"), ("past", "Has left")];
 
 const VIEWS: [(&str, &str); 2] = [("", "Accounts"), ("offboarding", "Offboarding")];
-
-/// What the address of one user says.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ShowQuery {
-    status: Option<String>,
-    view: Option<String>,
-}
 
 /// Days in the chart of one user.
 const CHART_DAYS: u64 = 90;
@@ -186,7 +178,11 @@ impl Wanted {
     }
 
     fn is_but_for_type(&self, it: &UserFigures) -> bool {
-        let is_status = self.status.is_empty() || word(it.user.status.0) == self.status;
+        let is_status = match self.status {
+            "" => true,
+            PAST_ACTIVE => it.user.status.0 == UserStatus::Past && it.tally.n_active != 0,
+            status => word(it.user.status.0) == status,
+        };
         let is_text = it.user.email.contains(&self.needle)
             || it.user.name.as_ref().is_some_and(|it| it.to_lowercase().contains(&self.needle));
         is_status && is_text
@@ -344,7 +340,7 @@ pub async fn change_many(
     }
     let actor = caller.actor();
     collector.db.write(move |conn| change_users(conn, id, &plan, deed, &actor, now)).await?;
-    Ok(answer::redirect("/users"))
+    Ok(bulk::done(&ask, "/users"))
 }
 
 /// What is done with chosen users, and how it is said.
@@ -449,11 +445,11 @@ struct UserPage {
     path: String,
     offboarding: Option<OffboardingPart>,
     views: Vec<View>,
-    statuses: Vec<Choice>,
-    columns: Columns,
-    lines: Vec<Line>,
-    n_lines: String,
-    installations: Vec<InstallationLine>,
+    /// Its accounts; none where the offboarding stands in their place.
+    list: Option<UserAppList>,
+    installations: Table,
+    /// Those whose tokens have ended, which no count of browsers counts.
+    revoked: Option<(String, Table)>,
     person: Person,
     kinds: Vec<Choice>,
     current: Vec<Choice>,
@@ -472,17 +468,6 @@ pub(super) struct View {
     pub(super) is_here: bool,
 }
 
-struct InstallationLine {
-    identity: &'static str,
-    browser: String,
-    system: String,
-    version: String,
-    class: &'static str,
-    state: &'static str,
-    last_heartbeat: Cell,
-    last_report: Cell,
-}
-
 /// `GET` one user: every app with its sources, use over time, and browsers.
 ///
 /// # Errors
@@ -491,7 +476,7 @@ pub async fn show(
     caller: Caller,
     collector: Data<Collector>,
     path: Path<String>,
-    Query(query): Query<ShowQuery>,
+    Query(query): Query<rows_list::ListQuery>,
 ) -> Result<HttpResponse, PageError> {
     let user_id: UserId = path.parse().map_err(|_| ApiError::NotFound)?;
     let id = caller.organization_id();
@@ -527,8 +512,11 @@ pub async fn reveal(
     let reason = form.into_inner().reason;
     let revealed =
         collector.db.write(move |conn| veil::reveal(conn, id, user_id, &reason, &actor, now));
-    let revealed = Some(revealed.await?);
-    answer::page(&load(caller, &collector, user_id, ShowQuery::default(), revealed).await?)
+    let revealed = revealed.await?;
+    // Of somebody who was merged, this is who remains.
+    let user_id = revealed.user.user_id;
+    let query = rows_list::ListQuery::default();
+    answer::page(&load(caller, &collector, user_id, query, Some(revealed)).await?)
 }
 
 /// Whose address it is, and why somebody asks.
@@ -562,20 +550,20 @@ async fn load(
     caller: Caller,
     collector: &Collector,
     user_id: UserId,
-    query: ShowQuery,
+    query: rows_list::ListQuery,
     revealed: Option<Revealed>,
 ) -> Result<UserPage, PageError> {
     let view = filters::pick("view", &VIEWS, query.view.as_deref())?;
     let is_offboarding = !view.is_empty();
-    let word = filters::pick("status", &ACCOUNT_STATUSES, query.status.as_deref())?;
-    // Who leaves leaves every account, the closed and the forgotten ones among them (T30).
-    let status = rows::parse_status(word).filter(|_| !is_offboarding);
+    let asked = Asked::of_page(Scope::User(user_id), &query)?;
     let now = collector.clock.now();
     let organization = Arc::new(caller.organization(&collector.db).await?);
     let calendar = Calendar::new(organization.time_zone, now);
     let days = rows::chart_days(&calendar, CHART_DAYS);
     let shared = organization.clone();
     let chart_days = days.clone();
+    let path = format!("/users/{user_id}");
+    let page = path.clone();
     let found = collector
         .db
         .run(move |conn| {
@@ -583,28 +571,30 @@ async fn load(
             let Some(user) = veil::find_all(conn, id, &[user_id])?.remove(&user_id) else {
                 return Ok(None);
             };
-            let read = user_apps::list_of_users(conn, id, &[user_id], None, now)?;
-            let mut known = rows::know(conn, &shared, read, now)?;
-            known.sort_by_key(|it| Reverse(it.assessment.last_used_at));
+            let known = rows_list::know_of_user(conn, &shared, user_id, now)?;
             let mut tally = Tally::default();
             for it in &known {
                 tally.add(it.assessment.status, it.assessment.last_used_at);
             }
-            known.retain(|it| status.is_none_or(|status| it.assessment.status == status));
-            let lines = rows::lines(conn, &shared, &calendar, &known)?;
             let values = rows::apps_per_day(conn, &shared, user_id, &chart_days)?;
             let browsers = installations::list_of_user(conn, id, user_id)?;
             let person = merges::find(conn, id, user_id, &calendar)?;
-            let offboarding = match is_offboarding {
-                true => Some(offboardings::find(conn, &shared, user_id, now)?),
-                false => None,
+            // Who leaves leaves every account, the closed and the forgotten ones among them (T30).
+            let (offboarding, list) = if is_offboarding {
+                (Some(offboardings::find(conn, &shared, user_id, now)?), None)
+            } else {
+                let found = rows_list::find_of_user(conn, &shared, known, &asked)?;
+                let list = UserAppList::new(conn, &shared, &calendar, asked, &found, &page)?;
+                (None, Some(list))
             };
-            Ok::<_, ApiError>(Some((user, tally, lines, values, browsers, person, offboarding)))
+            Ok::<_, ApiError>(Some((user, tally, list, values, browsers, person, offboarding)))
         })
         .await?;
-    let (user, tally, lines, values, browsers, person, offboarding) =
+    let (user, tally, list, values, browsers, person, offboarding) =
         found.ok_or(ApiError::NotFound)?;
-    let path = format!("/users/{user_id}");
+    let (revoked, browsers): (Vec<_>, Vec<_>) =
+        browsers.into_iter().partition(|it| it.revoked_at.is_some());
+    let table = |id, rows: &[InstallationRow]| browsers_table(id, rows, &organization, &calendar);
     let views = VIEWS.map(|(it, name)| View {
         name,
         n: words::number(if it.is_empty() { tally.n_active } else { tally.n() }),
@@ -627,15 +617,16 @@ async fn load(
             &days,
             &[Series { name: "Apps", values }],
         ),
-        n_lines: words::count(i64::try_from(lines.len()).unwrap_or(i64::MAX), "account"),
         offboarding: offboarding.map(|it| OffboardingPart::new(it, &caller, &path, &calendar)),
         user_id,
         views: views.into(),
-        statuses: filters::choices(&ACCOUNT_STATUSES, word),
-        columns: Columns::all(rows::COLUMNS),
         path,
-        lines,
-        installations: browsers.iter().map(|it| line_of(it, &organization, &calendar)).collect(),
+        list: list.map(|it| it.of_caller(&caller)),
+        installations: table("installations", &browsers),
+        revoked: (!revoked.is_empty()).then(|| {
+            let n = i64::try_from(revoked.len()).unwrap_or(i64::MAX);
+            (words::count(n, "revoked browser"), table("revoked", &revoked))
+        }),
         person,
         kinds: filters::choices(&KINDS, self::word(user.user_type.0)),
         current: filters::choices(&PRESENCE, self::word(user.status.0)),
@@ -646,34 +637,34 @@ async fn load(
     })
 }
 
-fn line_of(
-    it: &InstallationRow,
+fn browsers_table(
+    id: &'static str,
+    rows: &[InstallationRow],
     organization: &Organization,
     calendar: &Calendar,
-) -> InstallationLine {
-    let at =
-        |at: Option<chrono::NaiveDateTime>| Cell::at(at.map(|at| calendar.moment(at.and_utc())));
-    let state = states::state(it, organization, calendar.now());
-    InstallationLine {
-        identity: it
-            .identity_method
-            .map_or("Nobody has signed in", |method| words::identity_method(method.0)),
-        browser: it.browser.clone(),
-        system: words::operating_system(&it.os),
-        version: it.extension_version.clone(),
-        class: state.as_str(),
-        state: match state {
-            State::Reporting => "Reporting",
-            State::InstalledUnauthenticated => "Not signed in",
-            State::Outdated => "Outdated",
-            State::Silent => "Silent",
-            State::Revoked => "Revoked",
-            // Only where there is no installation.
-            State::Invited | State::NotInstalled => "",
-        },
-        last_heartbeat: at(it.last_heartbeat_at),
-        last_report: at(it.last_report_at),
-    }
+) -> Table {
+    let columns = [
+        Kind::Text("Browser"),
+        Kind::Text("Known by"),
+        Kind::Wide("State"),
+        Kind::When("Last heartbeat"),
+        Kind::When("Last report"),
+    ];
+    let row = |it: &InstallationRow| {
+        let at = |at: Option<chrono::NaiveDateTime>| Value::at(calendar, at.map(|at| at.and_utc()));
+        let state = states::state(it, organization, calendar.now());
+        let (system, version) = (words::operating_system(&it.os), &it.extension_version);
+        let known_by = it.identity_method.map(|method| words::identity_method(method.0));
+        let (_, why) = roster::explain(it, state, organization);
+        vec![
+            Value::text(it.browser.clone()).under(format!("{system}, extension {version}")),
+            Value::text(known_by.unwrap_or("Nobody has signed in")),
+            Value::badge(state.as_str(), installation_pages::name(state)).under(why),
+            at(it.last_heartbeat_at),
+            at(it.last_report_at),
+        ]
+    };
+    Table::new(id, &columns, "No browser of this user is connected.").with(rows.iter().map(row))
 }
 
 #[cfg(test)]
@@ -710,7 +701,7 @@ pub async fn set_kind(
 ) -> Result<HttpResponse, PageError> {
     caller.check_change(&request, &form.form_token)?;
     let user_id: UserId = path.parse().map_err(|_| ApiError::NotFound)?;
-    let kind = Kind {
+    let kind = user_kinds::Kind {
         user_type: one_of("type", Some(&form.user_type))?,
         status: one_of("status", Some(&form.status))?,
     };

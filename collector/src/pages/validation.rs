@@ -1,6 +1,7 @@
 //! Whether last-used dates can be trusted: against what sources sent, and against the customer's own
 //! dates (Z23 to Z31).
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use actix_multipart::form::MultipartForm;
@@ -50,6 +51,13 @@ const VERDICTS: [(&str, &str); 7] = [
     ("raw_older", "your date is newer"),
 ];
 
+const SORTS: [(&str, &str); 4] = [
+    ("user", "by address"),
+    ("verdict", "not validated first"),
+    ("shown", "newest shown first"),
+    ("sent", "newest sent first"),
+];
+
 /// The columns of the list.
 pub(super) const COLUMNS: &[Column] = &[
     ("user", "User"),
@@ -70,6 +78,10 @@ struct ValidationPage {
     zone: &'static str,
     apps: Vec<Choice>,
     verdicts: Vec<Choice>,
+    text: String,
+    /// People are shown by pseudonyms.
+    is_veiled: bool,
+    sorts: Vec<Choice>,
     sizes: Vec<Choice>,
     app: String,
     has_app: bool,
@@ -86,6 +98,8 @@ struct ValidationPage {
 pub struct ValidationQuery {
     app: Option<String>,
     verdict: Option<String>,
+    text: Option<String>,
+    sort: Option<String>,
     size: Option<String>,
     cursor: Option<String>,
     columns: Option<String>,
@@ -103,6 +117,9 @@ pub async fn show(
     request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
     let verdict = filters::pick("verdict", &VERDICTS, query.verdict.as_deref())?;
+    let sort = filters::pick("sort", &SORTS, query.sort.as_deref())?;
+    let text = query.text.clone().unwrap_or_default();
+    let needle = text.trim().to_lowercase();
     let columns = Columns::read(COLUMNS, query.columns.as_deref())?;
     let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
     let format = Format::parse(query.format.as_deref())?;
@@ -120,8 +137,18 @@ pub async fn show(
             None => Vec::new(),
         };
         let counts = count(&checked);
+        let is_text = |it: &Checked| it.email.to_lowercase().contains(&needle);
         let mut rows: Vec<Checked> =
-            checked.into_iter().filter(|it| is_wanted(it, verdict)).collect();
+            checked.into_iter().filter(|it| is_wanted(it, verdict) && is_text(it)).collect();
+        rows.sort_by_cached_key(|it| {
+            let date = match sort {
+                "shown" => it.db,
+                "sent" => it.raw,
+                _ => None,
+            };
+            let is_late = sort == "verdict" && it.reason.is_none();
+            (is_late, Reverse(date), it.email.clone())
+        });
         let n_rows = rows.len();
         if format.is_none() {
             rows = rows.into_iter().skip(part.offset).take(part.size).collect();
@@ -141,11 +168,15 @@ pub async fn show(
     let kept = [
         ("app", app.as_str()),
         ("verdict", verdict),
+        ("text", text.as_str()),
+        ("sort", sort),
         ("size", size.as_str()),
         ("columns", shown.as_str()),
     ];
-    let file =
-        |format| filters::link(PATH, &[("app", &app), ("verdict", verdict), ("format", format)]);
+    let file = |format| {
+        let asked = [("app", app.as_str()), ("verdict", verdict), ("text", &text)];
+        filters::link(PATH, &[asked.as_slice(), &[("format", format)]].concat())
+    };
     let (next, showing) = (part.next(n_rows), part.showing(n_rows, "date"));
     let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
     answer::page(&ValidationPage {
@@ -154,6 +185,8 @@ pub async fn show(
         zone: calendar.zone_name(),
         apps: filters::choices(&choices, &app),
         verdicts: filters::choices(&VERDICTS, verdict),
+        is_veiled: organization.pseudonymize_people,
+        sorts: filters::choices(&SORTS, sort),
         sizes: filters::size_choices(part.size),
         has_app: app_id.is_some(),
         counts: counts_table(&counts, &app),
@@ -163,6 +196,7 @@ pub async fn show(
         csv: file("csv"),
         json: file("json"),
         caller: CallerFrame::new(&caller, &organization, PATH),
+        text,
         app,
     })
 }
@@ -250,7 +284,7 @@ fn rows_table(rows: &[Checked], calendar: &Calendar) -> Table {
                 Value::badge("active", "Validated")
                     .under(format!("newer than yours, from {by} (rule Z31)"))
             }
-            None => Value::badge("active", "Validated"),
+            None => Value::badge("active", "Validated").under("not older than any other date"),
         };
         vec![
             user,
@@ -261,7 +295,7 @@ fn rows_table(rows: &[Checked], calendar: &Calendar) -> Table {
             verdict,
         ]
     };
-    Table::new("rows", &columns, "No date fits.").with(rows.iter().map(row))
+    Table::new("rows", &columns, "No date fits. Take a filter away.").with(rows.iter().map(row))
 }
 
 fn export_rows(format: Format, rows: &[Checked]) -> HttpResponse {

@@ -11,6 +11,7 @@ use super::answer::{self, PageError};
 use super::bulk;
 use super::caller::Caller;
 use super::columns::{Column, Columns};
+use super::filters;
 use super::frame::CallerFrame;
 use super::list::{self, Pager, Wanted};
 use super::saved_views::SavedViews;
@@ -33,6 +34,8 @@ pub const PATH: &str = "/webhooks";
 pub(super) const COLUMNS: &[Column] =
     &[("what", "What"), ("to", "To"), ("when", "When"), ("result", "Result")];
 
+const SORTS: [(&str, &str); 2] = [("-created_at", "newest first"), ("created_at", "oldest first")];
+
 #[derive(Template)]
 #[template(path = "webhooks.html")]
 struct WebhooksPage {
@@ -45,13 +48,16 @@ struct WebhooksPage {
     webhooks: Vec<Line>,
     states: Vec<Choice>,
     targets: Vec<Choice>,
+    told: Vec<Choice>,
+    sorts: Vec<filters::Choice>,
+    sizes: Vec<filters::Choice>,
     is_filtered: bool,
     /// The filters, for a change of all that they leave.
     query: String,
     deliveries: Vec<DeliveryLine>,
     pager: Pager,
     csv: String,
-    ndjson: String,
+    json: String,
 }
 
 struct Kind {
@@ -84,7 +90,7 @@ struct DeliveryLine {
     to: String,
     class: &'static str,
     state: &'static str,
-    why: Option<String>,
+    why: String,
     tries: String,
     next: Option<Cell>,
     is_again: bool,
@@ -126,7 +132,7 @@ fn state(state: WebhookDeliveryState) -> (&'static str, &'static str) {
     }
 }
 
-/// `GET` the webhooks and their newest deliveries; with `format=csv` or `format=ndjson` all deliveries as
+/// `GET` the webhooks and their newest deliveries; with `format=csv` or `format=json` all deliveries as
 /// a file.
 ///
 /// # Errors
@@ -148,6 +154,7 @@ pub async fn show(
     let rows = collector.db.run(move |conn| webhooks::list(conn, id)).await?;
     let calendar = Calendar::new(organization.time_zone, collector.clock.now());
     let (chosen_state, webhook_id) = (list.filter("state"), list.filter("webhook_id"));
+    let chosen_kind = list.filter("kind");
     let choice = |value: String, label: &str, chosen: &str| Choice {
         is_chosen: value == chosen,
         label: label.to_owned(),
@@ -158,6 +165,9 @@ pub async fn show(
     let states =
         all_states.map(|(it, word)| choice((*word).to_owned(), state(*it).1, &chosen_state));
     let targets = rows.iter().map(|it| choice(it.webhook_id.to_string(), &it.name, &webhook_id));
+    let told = WebhookEventKind::WORDS
+        .iter()
+        .map(|(it, word)| choice((*word).to_owned(), meaning(*it), &chosen_kind));
     let names: BTreeMap<WebhookId, &str> =
         rows.iter().map(|it| (it.webhook_id, it.name.as_str())).collect();
     let deliveries = list.items.iter().map(|it| delivery_line(it, &names, &calendar)).collect();
@@ -170,13 +180,16 @@ pub async fn show(
         kinds: kinds().map(|it| Kind { word: word(it), meaning: meaning(it) }).collect(),
         states: std::iter::once(any("any result", &chosen_state)).chain(states).collect(),
         targets: std::iter::once(any("any webhook", &webhook_id)).chain(targets).collect(),
+        told: std::iter::once(any("anything", &chosen_kind)).chain(told).collect(),
+        sorts: filters::choices(&SORTS, &list.sort),
+        sizes: list.sizes,
         is_filtered: !list.filters.is_empty(),
         query: views::kept(request.query_string()),
         deliveries,
         webhooks: rows.iter().map(|it| line(it, &calendar)).collect(),
         pager: list.pager,
         csv: list.csv,
-        ndjson: list.ndjson,
+        json: list.json,
         caller: CallerFrame::new(&caller, &organization, PATH),
     })
 }
@@ -209,6 +222,8 @@ fn delivery_line(
         (Some(status), Some(reason)) => Some(format!("{reason} ({status})")),
         (status, reason) => reason.or(status),
     };
+    // What waits for its first try has nothing to say yet.
+    let why = why.unwrap_or_else(|| "no answer yet".to_owned());
     DeliveryLine {
         id: it.webhook_delivery_id.to_string(),
         at: Cell::At(calendar.moment(it.created_at)),
@@ -427,5 +442,5 @@ pub async fn redeliver_many(
     let actor = caller.actor();
     collector.db.write(move |conn| redeliver_all(conn, id, &plan, &actor, now)).await?;
     collector.courier.wake();
-    Ok(answer::redirect(PATH))
+    Ok(bulk::done(&many, PATH))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use shared::activity::{Reason, explain};
 
-use crate::activity;
+use crate::activity::{self, UserAppKey};
 use crate::db::DbConnection;
 use crate::store::organizations::Organization;
 use crate::store::reassessments::{self, Reach};
@@ -29,6 +29,19 @@ pub struct Effect {
     pub is_cut: bool,
 }
 
+/// One of the things that are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Does {
+    /// It decides the status.
+    Decides,
+    /// It reported the newest use.
+    Newest,
+    /// Nobody else reports a use.
+    Only,
+    /// The status is known only from before it went quiet.
+    Unsure,
+}
+
 /// Accounts that are looked at, for somebody who waits for a page.
 const MAX_ACCOUNTS: i64 = 20_000;
 
@@ -42,17 +55,58 @@ pub fn count(
     source: &SourceRow,
     now: DateTime<Utc>,
 ) -> Result<Effect, StoreError> {
+    let mut effect = Effect::default();
+    effect.is_cut = look(conn, organization, source, now, |_, does| {
+        effect.n_accounts += 1;
+        for it in does {
+            *match it {
+                Does::Decides => &mut effect.n_decided,
+                Does::Newest => &mut effect.n_newest,
+                Does::Only => &mut effect.n_only,
+                Does::Unsure => &mut effect.n_unsure,
+            } += 1;
+        }
+    })?;
+    Ok(effect)
+}
+
+/// The accounts for which a source does this, in the order of their keys: those behind a count.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list(
+    conn: &mut DbConnection,
+    organization: &Organization,
+    source: &SourceRow,
+    wanted: Does,
+    now: DateTime<Utc>,
+) -> Result<Vec<UserAppKey>, StoreError> {
+    let mut keys = Vec::new();
+    look(conn, organization, source, now, |key, does| {
+        keys.extend(does.contains(&wanted).then_some(key));
+    })?;
+    keys.sort_unstable();
+    Ok(keys)
+}
+
+/// Looks at the accounts of a source, at as many as somebody waits for; whether there are more.
+fn look(
+    conn: &mut DbConnection,
+    organization: &Organization,
+    source: &SourceRow,
+    now: DateTime<Utc>,
+    mut see: impl FnMut(UserAppKey, &[Does]),
+) -> Result<bool, StoreError> {
     let id = organization.organization_id;
     let reach = Reach::Source(source.source_id);
-    let mut effect = Effect::default();
+    let mut n_accounts = 0;
     let aliases = mappings::aliases(conn, id)?;
     let (mut after, mut seen) = (None, BTreeSet::new());
     loop {
         let keys = reassessments::list_keys(conn, id, reach, after, 1_000)?;
-        let Some(last) = keys.last() else { return Ok(effect) };
-        if MAX_ACCOUNTS <= effect.n_accounts {
-            effect.is_cut = true;
-            return Ok(effect);
+        let Some(last) = keys.last() else { return Ok(false) };
+        if MAX_ACCOUNTS <= n_accounts {
+            return Ok(true);
         }
         after = Some(*last);
         let keys = aliases.keys_once(&keys, &mut seen);
@@ -67,11 +121,17 @@ pub fn count(
             let is_quiet =
                 matches!(answer.reason, Reason::SourceStale | Reason::SourceDisconnected);
             let decides = evidence.iter().any(|it| it.is_deciding && own.contains(&it.facts));
-            effect.n_accounts += 1;
-            effect.n_decided += i64::from(decides);
-            effect.n_newest += i64::from(is_newest);
-            effect.n_only += i64::from(is_newest && n_using == own.iter().filter(used).count());
-            effect.n_unsure += i64::from(is_quiet && answer.because == Some(source.kind.0));
+            let is_only = is_newest && n_using == own.iter().filter(used).count();
+            let is_unsure = is_quiet && answer.because == Some(source.kind.0);
+            let all = [
+                (Does::Decides, decides),
+                (Does::Newest, is_newest),
+                (Does::Only, is_only),
+                (Does::Unsure, is_unsure),
+            ];
+            let does: Vec<Does> = all.into_iter().filter(|it| it.1).map(|it| it.0).collect();
+            n_accounts += 1;
+            see(key, &does);
         }
     }
 }

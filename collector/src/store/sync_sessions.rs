@@ -150,6 +150,38 @@ pub fn find_of_any_source(
         .optional()?)
 }
 
+/// A part of the sessions, and how many there are in all: of one source or of all, in one state or in any.
+///
+/// # Errors
+/// When the database refuses.
+pub fn list_part(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    (source_id, state): (Option<SourceId>, Option<SyncState>),
+    is_oldest_first: bool,
+    (offset, limit): (i64, i64),
+) -> Result<(Vec<SyncSessionRow>, i64), StoreError> {
+    let wanted = || {
+        let mut query = sync_sessions::table
+            .filter(sync_sessions::organization_id.eq(organization_id))
+            .into_boxed::<super::Backend>();
+        if let Some(source_id) = source_id {
+            query = query.filter(sync_sessions::source_id.eq(source_id));
+        }
+        if let Some(state) = state {
+            query = query.filter(sync_sessions::state.eq(Word(state)));
+        }
+        query
+    };
+    let query = wanted().select(SyncSessionRow::as_select()).offset(offset).limit(limit);
+    let rows = if is_oldest_first {
+        query.order(sync_sessions::sync_session_id.asc()).load(conn)?
+    } else {
+        query.order(sync_sessions::sync_session_id.desc()).load(conn)?
+    };
+    Ok((rows, wanted().count().get_result(conn)?))
+}
+
 /// Writes down where a session stands.
 ///
 /// # Errors
