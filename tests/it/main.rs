@@ -59,6 +59,10 @@ mod webhooks;
 mod lists;
 /// Single rows of lists, and the list of uploads.
 mod resources;
+
+/// Numbers that lead to their rows, and statuses that lead to why.
+mod links;
+
 /// Rolling out: package, keys, policies, coverage.
 mod rollout;
 /// The files of the rollout, read as each system reads them.

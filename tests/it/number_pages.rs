@@ -458,7 +458,9 @@ async fn a_table_is_imported_and_every_bad_row_says_why() {
     assert_eq!(app.list("/v1/user-apps").await.len(), 2);
     let lately = get(&mut admin, "/imports").await.rows("uploads");
     assert!(
-        lately.contains("Imported tables | Today, 10:00 | Facts: add | Finished all of it counts | 2 |"),
+        lately.contains(
+            "Imported tables | Today, 10:00 | Facts: add | Finished all of it counts | 2 |"
+        ),
         "{lately}"
     );
 

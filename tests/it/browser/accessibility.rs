@@ -9,6 +9,7 @@ use tests::app::TestApp;
 use tests::browser::{Browser, Launch, Page};
 use tests::crx;
 use tests::desk::target;
+use tests::mail_server::MailServer;
 use totp_rs::{Builder, Secret};
 
 use super::admin::sign_in;
@@ -148,7 +149,11 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let package = folder.path().join("rollcall.crx");
     std::fs::write(&package, crx::signed(&crx::manifest("0.1.0")))?;
-    let app = TestApp::live_with(|config| config.extension = Some(package));
+    let server = MailServer::start()?;
+    let app = TestApp::live_with(|config| {
+        config.extension = Some(package);
+        config.mail = server.config();
+    });
     let flags = ["seed", "--users", "40", "--apps", "30", "--accounts", "6", "--days", "100"];
     let command = Command::parse_from(flags);
     let now = app.collector.clock.now();
@@ -161,6 +166,7 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
     let tab = sign_in(&browser, &app, &served.origin())?;
     let mut paths: Vec<String> = [
         "/",
+        "/discoveries?state=mapped",
         "/discoveries",
         "/apps",
         "/users",
@@ -277,6 +283,35 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
     tab.click("#many button[value=external]")?;
     tab.wait_for("document.querySelector('#plan') !== null")?;
     look("/users-preview")?;
+    let deeds = [
+        ("/user-apps", "#many button[value=inactive]"),
+        ("/apps", "#many button[value=close]"),
+        ("/offboardings", "#many button[value=done]"),
+        ("/discoveries", "form[action='/discoveries'] button[value=ignore]"),
+    ];
+    for (list, button) in deeds {
+        tab.go_to(&format!("{}{list}", served.origin()))?;
+        tab.eval(
+            "document.querySelectorAll('input[name=row]').forEach((it, at) => it.checked = at < 3)",
+        )?;
+        tab.click(button)?;
+        tab.wait_for("document.querySelector('#plan') !== null")?;
+        look(&format!("{list}-preview"))?;
+    }
+    // Columns that are chosen, of the list on a page of one.
+    tab.go_to(&format!("{}/apps", served.origin()))?;
+    let one = first_link(&tab, "/apps/")?;
+    tab.go_to(&format!("{}{one}?sort=user&columns=user,status", served.origin()))?;
+    tab.eval("document.querySelector('details.columns').open = true")?;
+    look("/app-columns")?;
+    // Mail to all that do not report: the preview, and what came of it.
+    tab.go_to(&format!("{}/installations", served.origin()))?;
+    tab.click("form[action='/mailings/preview'] button[value=all]")?;
+    tab.wait_for("document.querySelector('#subject') !== null")?;
+    look("/mailing-preview")?;
+    tab.click("button[formaction='/mailings']")?;
+    tab.wait_for("document.querySelector('#mails') !== null")?;
+    look("/mailing")?;
     // One person with two addresses: what a merge would do, and what it did.
     tab.go_to(&format!("{}/users?sort=name", served.origin()))?;
     let user = first_link(&tab, "/users/")?;
