@@ -287,7 +287,6 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
         ("/user-apps", "#many button[value=inactive]"),
         ("/apps", "#many button[value=close]"),
         ("/offboardings", "#many button[value=done]"),
-        ("/discoveries", "form[action='/discoveries'] button[value=ignore]"),
     ];
     for (list, button) in deeds {
         tab.go_to(&format!("{}{list}", served.origin()))?;
