@@ -141,7 +141,7 @@ impl<'a> Triage<'a> {
             let slugs: Vec<&str> = found.iter().map(|it| it.slug.as_str()).collect();
             return refused(format!("{text:?} may be any of {}", slugs.join(", ")));
         };
-        Ok(Meant::OfCatalog(*app))
+        Ok(Meant::OfCatalog(app))
     }
 
     /// Adds an app of the organization's own (T17).

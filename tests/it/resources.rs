@@ -276,10 +276,10 @@ async fn uploads_of_all_sources_are_listed_and_narrowed() {
         path = format!("/v1/sync-sessions?limit=1&cursor={next}");
     }
     assert_eq!(seen, whole);
-    let csv = app.reader().get("/v1/sync-sessions?format=csv&source=".to_owned().as_str()).await;
+    let csv = app.reader().get("/v1/sync-sessions?format=csv&source=").await;
     assert_eq!(csv.status, 422, "a source without an id");
     let csv = app.reader().get(&format!("/v1/sync-sessions?format=csv&source={source}")).await;
-    expect!["sync_session_id,source_id,mode,state,created_at,finished_at,n_applied,n_removed,source_name,source_kind,touched_at,waits_for.n_pages,waits_for.n_to_remove,waits_for.n_held"].assert_eq(&csv.text().lines().next().unwrap());
+    expect!["sync_session_id,source_id,mode,state,created_at,finished_at,n_applied,n_removed,source_name,source_kind,touched_at,waits_for.n_pages,waits_for.n_to_remove,waits_for.n_held"].assert_eq(csv.text().lines().next().unwrap());
     let unknown = app.reader().get("/v1/sync-sessions?source=okta").await;
     assert_eq!(unknown.json::<Value>()["detail"], "source takes ids of sources; got \"okta\"");
 
