@@ -605,7 +605,7 @@ async fn the_page_makes_a_webhook_shows_its_secret_once_and_what_became_of_event
     assert!(!page.text().contains(&secret), "shown once");
     expect![[r#"
         For | Is told of | State | Since | Change
-        Tickets 127.0.0.1 | a new app a license that turns unused | on | Today, 10:00 by ada@northwind.example | Send a test Pause Remove New secret The old one holds for a day more a week more no longer: it was seen by others Make a new secret
+        Tickets 127.0.0.1 | a new app a license that turns unused | on told within seconds | Today, 10:00 by ada@northwind.example | Send a test Pause Remove New secret The old one holds for a day more a week more no longer: it was seen by others Make a new secret
     "#]]
     .assert_eq(&page.rows("webhooks"));
     let list: Value = app.writer().get("/v1/webhooks").await.ok();
