@@ -75,19 +75,17 @@ pub async fn put(
         let users: Vec<UserId> = users.into_iter().collect();
         let deed = UserDeed::StopMail;
         let plan = plan_users(conn, id, &users, deed)?;
-        let is_there = |it: UserId| {
-            let mut absent = plan.skipped.iter().filter(|it| it.2 == bulk::ABSENT);
-            !absent.any(|skipped| skipped.0 == it)
-        };
+        let absent = plan.skipped.iter().filter(|it| it.2 == bulk::ABSENT);
+        let absent: BTreeSet<UserId> = absent.map(|it| it.0).collect();
         let names_nobody =
-            |it: &String| !found.get(it).is_some_and(|id| is_there(aliases.resolve(*id)));
+            |it: &String| found.get(it).is_none_or(|id| absent.contains(&aliases.resolve(*id)));
         let unknown: Vec<String> = named.into_iter().filter(names_nobody).collect();
         if !request.is_dry_run {
             change_users(conn, id, &plan, deed, &writer.actor, now)?;
         }
         Ok::<_, ApiError>(OptOutAnswer {
             changed: plan.to_do.iter().map(|it| it.0).collect(),
-            n_unchanged: plan.skipped.iter().filter(|it| it.2 != bulk::ABSENT).count(),
+            n_unchanged: plan.skipped.len() - absent.len(),
             unknown,
         })
     });

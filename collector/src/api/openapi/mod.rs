@@ -367,6 +367,7 @@ fn for_callers(docs: &str) -> String {
         ApiError::IdentityRefused(""),
         ApiError::RateLimited { retry_after_seconds: 1 },
         ApiError::Overloaded { retry_after_seconds: 1 },
+        ApiError::MailNotSetUp,
         ApiError::Unavailable(None),
         ApiError::Internal(none().into()),
     ];
