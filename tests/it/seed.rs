@@ -41,6 +41,11 @@ async fn a_seeded_organization_has_what_was_asked_for() {
     assert!(seeded.n_user_apps < seeded.n_usage_days, "{seeded:?}");
     assert_eq!(installations.len(), seeded.n_installations);
     assert!(installations.iter().all(|it| it.enrolled_at <= it.last_heartbeat_at.unwrap()));
+    let sites = app.list("/v1/discoveries").await;
+    assert!(!sites.is_empty());
+    for it in sites {
+        assert!(it["first_seen_at"].as_str() <= it["last_seen_at"].as_str(), "{it:#}");
+    }
 }
 
 #[actix_web::test]

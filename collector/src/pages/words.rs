@@ -267,7 +267,15 @@ pub fn user_type(user_type: UserType) -> &'static str {
 /// A category of the catalog is a word such as `project-management`.
 #[must_use]
 pub fn category(slug: &str) -> String {
-    capitalized(&slug.replace(['-', '_'], " "))
+    match slug {
+        "ai" => "AI".to_owned(),
+        "crm" => "CRM".to_owned(),
+        "e-commerce" => "E-commerce".to_owned(),
+        "e-signature" => "E-signature".to_owned(),
+        "hr" => "HR".to_owned(),
+        "it-management" => "IT management".to_owned(),
+        other => capitalized(&other.replace(['-', '_'], " ")),
+    }
 }
 
 /// A source in words, as a sentence uses it.

@@ -8,7 +8,7 @@
 mod people;
 mod year;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::Write;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
@@ -156,13 +156,16 @@ pub fn run(
     Ok(seeder.seeded)
 }
 
+/// When each site that nothing claims was first seen.
+type FirstSeen = HashMap<AppId, DateTime<Utc>>;
+
 /// What all users share.
 struct Seeder {
     organization: Organization,
     work_domain: String,
     enrollment_key_id: EnrollmentKeyId,
     apps: Vec<(AppId, SeedApp)>,
-    discovered: HashSet<AppId>,
+    discovered: FirstSeen,
     chances: Vec<f64>,
     days: Vec<(NaiveDate, f64)>,
     rng: Rng,
@@ -187,6 +190,17 @@ struct Account {
     sign_ins: Vec<DateTime<Utc>>,
     visits: Vec<DateTime<Utc>>,
     signed_up_at: Option<DateTime<Utc>>,
+}
+
+impl Account {
+    /// Leaves out what was before.
+    fn start_at(&mut self, first: DateTime<Utc>) {
+        self.sign_ins.retain(|it| first <= *it);
+        self.visits.retain(|it| first <= *it);
+        self.signed_up_at = self.signed_up_at.filter(|it| first <= *it);
+        let (sign_ins, visits) = (&self.sign_ins, &self.visits);
+        self.used_on.retain(|day| sign_ins.iter().chain(visits).any(|it| it.date_naive() == *day));
+    }
 }
 
 impl Seeder {
@@ -215,17 +229,13 @@ impl Seeder {
         let mut rng = Rng::with_seed(seed.random);
         let n_apps = usize::try_from(seed.apps).unwrap_or(usize::MAX);
         let listed = people::apps(catalog(), n_apps, &mut rng);
-        let apps = insert_apps(conn, id, listed, seed.days, now, &mut rng)?;
+        let (apps, discovered) = insert_apps(conn, id, listed, seed.days, now, &mut rng)?;
         let work_domain = organization.work_domains.first().cloned();
         let today = now.with_timezone(&organization.time_zone).date_naive();
         Ok(Seeder {
             work_domain: work_domain.unwrap_or_else(|| "northwind.example".to_owned()),
             enrollment_key_id,
-            discovered: apps
-                .iter()
-                .filter(|it| matches!(it.1.key, AppKey::Discovered(_)))
-                .map(|it| it.0)
-                .collect(),
+            discovered,
             chances: people::chances(apps.len(), f64::from(seed.accounts)),
             apps,
             days: year::days(today, seed.days),
@@ -432,7 +442,11 @@ impl Seeder {
             visits.push(at + TimeDelta::minutes(rng.i64(0..120)).min(now - at));
         }
         let method = if rng.u32(..10) == 0 { "password" } else { usual };
-        Some(Account { app_id, method, used_on, sign_ins, visits, signed_up_at })
+        let mut account = Account { app_id, method, used_on, sign_ins, visits, signed_up_at };
+        if let Some(first_seen_at) = self.discovered.get(&app_id) {
+            account.start_at(*first_seen_at);
+        }
+        Some(account).filter(|it| it.signed_up_at.is_some() || !it.used_on.is_empty())
     }
 }
 
@@ -486,7 +500,7 @@ impl Added {
             visit,
             assessment,
         });
-        let is_discovery = seeder.discovered.contains(&app_id);
+        let is_discovery = seeder.discovered.contains_key(&app_id);
         let last_at = account.sign_ins.iter().copied().chain(account.signed_up_at).max();
         if let Some(last_at) = last_at.filter(|_| is_discovery) {
             let n_sign_ins = i32::try_from(account.sign_ins.len()).unwrap_or(i32::MAX);
@@ -550,7 +564,8 @@ fn insert_apps(
     n_days: u32,
     now: DateTime<Utc>,
     rng: &mut Rng,
-) -> Result<Vec<(AppId, SeedApp)>, StoreError> {
+) -> Result<(Vec<(AppId, SeedApp)>, FirstSeen), StoreError> {
+    let mut first_seen = HashMap::new();
     for it in &listed {
         // Discoveries come in over the last months, catalog apps were there from the start.
         let age = match it.key {
@@ -560,8 +575,14 @@ fn insert_apps(
         let first_seen_at = now - TimeDelta::days(age);
         let category = it.category.as_deref();
         apps::insert_missing(conn, organization_id, &it.key, &it.name, category, first_seen_at)?;
+        if matches!(it.key, AppKey::Discovered(_)) {
+            first_seen.insert(it.key.clone(), first_seen_at);
+        }
     }
     let keys: Vec<&AppKey> = listed.iter().map(|it| &it.key).collect();
     let mut ids: HashMap<AppKey, AppId> = apps::find_by_keys(conn, organization_id, &keys)?;
-    Ok(listed.into_iter().filter_map(|it| Some((ids.remove(&it.key)?, it))).collect())
+    let discovered =
+        first_seen.iter().filter_map(|(key, at)| Some((*ids.get(key)?, *at))).collect();
+    let apps = listed.into_iter().filter_map(|it| Some((ids.remove(&it.key)?, it))).collect();
+    Ok((apps, discovered))
 }
