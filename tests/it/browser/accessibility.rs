@@ -150,15 +150,18 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
     let package = folder.path().join("rollcall.crx");
     std::fs::write(&package, crx::signed(&crx::manifest("0.1.0")))?;
     let server = MailServer::start()?;
+    // Links in mails need to know where the collector is before it listens there.
+    let address = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
     let app = TestApp::live_with(|config| {
         config.extension = Some(package);
         config.mail = server.config();
+        config.public_url = Some(format!("http://{address}").parse().expect("an origin"));
     });
     let flags = ["seed", "--users", "40", "--apps", "30", "--accounts", "6", "--days", "100"];
     let command = Command::parse_from(flags);
     let now = app.collector.clock.now();
     seed::run(app.database_url(), &command.seed, now, &mut std::io::sink())?;
-    let served = app.serve();
+    let served = app.serve_at(address);
     let axe = axe()?;
     let browser = Browser::launch(&Launch::default())?;
     let pictures = target().join("pages");
