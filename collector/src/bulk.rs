@@ -348,10 +348,7 @@ pub fn plan_apps(
 ) -> Result<Plan<AppId>, StoreError> {
     let closed = closed_apps::list(conn, organization_id)?;
     let aliases = mappings::aliases(conn, organization_id)?;
-    let mut stored = HashMap::new();
-    for ids in ids.chunks(1_000) {
-        stored.extend(apps::find_all(conn, organization_id, ids)?);
-    }
+    let stored = apps::find_all(conn, organization_id, ids)?;
     let mut plan = Plan::default();
     for id in ids {
         let Some(app) = stored.get(id).filter(|_| !aliases.is_hidden(*id)) else {

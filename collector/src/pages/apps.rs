@@ -325,8 +325,7 @@ pub async fn change_many(
     let ids = match &ask.all {
         None => ask.keys(|it| it.parse().ok())?,
         Some(query) => {
-            let unreadable = || ApiError::Invalid("the list’s filters cannot be read".to_owned());
-            let query = Query::<ListQuery>::from_query(query).map_err(|_| unreadable())?;
+            let query: ListQuery = bulk::list_query(query)?;
             let wanted = Wanted::read(&query)?;
             let counts = collector.figures.find(&collector.db, &organization, now).await?;
             let apps = counts.known_apps().filter(|it| wanted.is(&organization, it));

@@ -2,7 +2,9 @@
 //! and why, before it is done.
 
 use actix_web::HttpResponse;
+use actix_web::web::Query;
 use askama::Template;
+use serde::de::DeserializeOwned;
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
@@ -85,6 +87,15 @@ impl Ask {
     pub fn is_confirmed<K, W>(&self, plan: &Plan<K, W>) -> bool {
         self.confirmed == Some(plan.to_do.len()) && !plan.to_do.is_empty()
     }
+}
+
+/// The query of a list, for all rows that its filters leave.
+///
+/// # Errors
+/// [`ApiError::Invalid`] where it names what the list does not take.
+pub fn list_query<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
+    let unreadable = |_| ApiError::Invalid("the list's filters cannot be read".to_owned());
+    Query::from_query(query).map(Query::into_inner).map_err(unreadable)
 }
 
 /// As many of a list as one go takes.

@@ -453,8 +453,7 @@ pub async fn decide(
     let wanted = match &ask.all {
         None => None,
         Some(query) => {
-            let unreadable = || ApiError::Invalid("the list’s filters cannot be read".to_owned());
-            let view = Query::<View>::from_query(query).map_err(|_| unreadable())?;
+            let view: View = bulk::list_query(query)?;
             Some(Wanted::read(&view)?)
         }
     };

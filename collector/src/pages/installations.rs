@@ -521,8 +521,7 @@ pub async fn act(
     let ids = match &ask.all {
         None => ask.keys(|it| it.strip_prefix('i').and_then(|id| id.parse().ok()))?,
         Some(query) => {
-            let unreadable = || ApiError::Invalid("the list's filters cannot be read".to_owned());
-            let filter = Query::<Filter>::from_query(query).map_err(|_| unreadable())?;
+            let filter: Filter = bulk::list_query(query)?;
             let lines = filter.rows(&roster).into_iter().filter(|it| filter.matches(it));
             lines.filter_map(|it| it.installation.as_ref().map(|it| it.installation_id)).collect()
         }

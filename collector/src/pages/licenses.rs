@@ -441,9 +441,8 @@ pub async fn end_many(
     let wanted = match &ask.all {
         None => None,
         Some(query) => {
-            let unreadable = || ApiError::Invalid("the list's filters cannot be read".to_owned());
-            let query = Query::<ListQuery>::from_query(query).map_err(|_| unreadable())?;
-            Some((Wanted::read(&query)?, query.into_inner().app.filter(|it| !it.is_empty())))
+            let query: ListQuery = bulk::list_query(query)?;
+            Some((Wanted::read(&query)?, query.app.filter(|it| !it.is_empty())))
         }
     };
     let chosen = match &wanted {

@@ -675,8 +675,7 @@ pub async fn change_many(
     let keys: Vec<UserAppKey> = match &ask.all {
         None => ask.keys(parse_user_app)?,
         Some(query) => {
-            let unreadable = || ApiError::Invalid("the list’s filters cannot be read".to_owned());
-            let query = Query::<ListQuery>::from_query(query).map_err(|_| unreadable())?;
+            let query: ListQuery = bulk::list_query(query)?;
             let asked = Asked::of_all(&query)?;
             let part = Part { offset: 0, size: MAX_ROWS };
             let asked = Asked { part, ..asked };
