@@ -125,6 +125,7 @@ pub fn configure(app: &mut ServiceConfig) {
                     at("/user-apps/statuses").route(post().to(pages::user_app_list::change_many)),
                 )
                 .service(at("/user-apps/{user_app}").route(get().to(pages::explain::show)))
+                .service(at(pages::activities::PATH).route(get().to(pages::activities::list)))
                 .configure(number_pages)
                 .service(
                     at("/admins")

@@ -10,14 +10,17 @@ use crate::store::audit::{self, Actor, Object};
 use crate::store::saved_views::{self, SavedViewRow};
 use crate::veil::Veil;
 
-/// The pages whose lists can be saved.
-pub const LISTS: [&str; 12] = [
+/// The pages whose lists can be saved. A view of a page that is there for each of many is one of all of them.
+pub const LISTS: [&str; 15] = [
     "/apps",
     "/users",
     "/offboardings",
     "/user-apps",
+    "/activities",
     "/discoveries",
     "/installations",
+    "/mailings",
+    "/mailings/{mailing}",
     "/licenses/assignments",
     "/spend/lines",
     "/imports",
@@ -34,6 +37,18 @@ const MAX_QUERY: usize = 2_000;
 const MAX_VIEWS: usize = 50;
 /// What says where in a list somebody is, or in which form: no part of a view.
 const PLACES: [&str; 2] = ["cursor", "format"];
+
+/// The one of [`LISTS`] whose page is at this path.
+#[must_use]
+pub fn list_at(path: &str) -> Option<&'static str> {
+    let is_id = |it: &str| {
+        !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+    };
+    LISTS.into_iter().find(|it| match it.split_once('{') {
+        None => *it == path,
+        Some((before, _)) => path.strip_prefix(before).is_some_and(is_id),
+    })
+}
 
 /// The part of a query that a view keeps.
 #[must_use]
@@ -63,7 +78,7 @@ pub struct NewView {
 }
 
 impl NewView {
-    /// A view, checked.
+    /// A view, checked; of a list or of the list that is at a path.
     ///
     /// # Errors
     /// [`ApiError::Invalid`] with what is allowed.
@@ -74,7 +89,8 @@ impl NewView {
         owner: Option<AdminId>,
     ) -> Result<NewView, ApiError> {
         let invalid = |detail: String| Err(ApiError::Invalid(detail));
-        let Some(list) = LISTS.into_iter().find(|it| *it == list) else {
+        let known = LISTS.into_iter().find(|it| *it == list).or_else(|| list_at(list));
+        let Some(list) = known else {
             return invalid(format!("list takes {}; got {list:?}", LISTS.join(", ")));
         };
         let name = name.trim().to_owned();
@@ -199,6 +215,16 @@ mod tests {
     fn a_view_keeps_filters_order_and_size_and_no_place() {
         let query = "type=external&text=&cursor=50&size=25&format=csv&sort=apps&text=a%40b.c%20d";
         assert_eq!(kept(query), "type=external&size=25&sort=apps&text=a@b.c+d");
+    }
+
+    #[test]
+    fn pages_of_one_kind_have_one_list() {
+        let of_one = "/mailings/019ab0c2-5a00-7000-8000-00000000000d";
+        assert_eq!(list_at(of_one), Some("/mailings/{mailing}"));
+        assert_eq!(list_at("/mailings"), Some("/mailings"));
+        for path in ["/mailings/", "/mailings/preview", "/mailings/{mailing}", "/a", ""] {
+            assert_eq!(list_at(path), None, "{path}");
+        }
     }
 
     #[test]

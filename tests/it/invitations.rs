@@ -332,6 +332,42 @@ async fn an_admin_revokes_a_browser_or_asks_for_a_new_sign_in() {
     assert_eq!(nothing.status, 422);
 }
 
+#[actix_web::test]
+async fn t28_mailings_are_a_list_as_any_other() {
+    let server = MailServer::start().unwrap();
+    let app = staffed(&server).await;
+    for n in 0..26 {
+        let new = json!({ "all": true, "subject": format!("Number {n}"), "skip_days": 0 });
+        assert_eq!(app.writer().post("/v1/mailings", &new).await.status, 201);
+        app.clock.advance(TimeDelta::hours(1));
+    }
+    let mut admin = app.admin().await;
+    let page = admin.get("/mailings?size=25&columns=subject,result").await;
+    let rows = page.rows("mailings");
+    let lines: Vec<&str> = rows.lines().collect();
+    assert_eq!(lines[..2], ["Subject | Result", "Number 25 | 2 queued , 5 skipped"]);
+    assert_eq!(lines.len(), 26, "{rows}");
+    let text = page.text();
+    assert!(text.contains("25 mailings, more follow"), "{text}");
+    let next = text.split("rel=\"next\"").next().unwrap().rsplit("href=\"").next().unwrap();
+    let next = next.trim_end_matches("\" ").replace("&#38;", "&");
+    let rest = admin.get(&next).await.rows("mailings");
+    assert_eq!(rest, "Subject | Result\nNumber 0 | 2 queued , 5 skipped\n");
+    // It was Tuesday in the organization's zone after fourteen hours.
+    for (query, n) in
+        [("created_after=2026-11-24", 12), ("created_before=2026-11-24", 14), ("created_by=eve", 0)]
+    {
+        let page = admin.get(&format!("/mailings?{query}")).await;
+        assert_eq!(page.rows("mailings").lines().count().saturating_sub(1), n, "{query}");
+        let file = admin.get(&format!("/mailings?{query}&format=csv")).await.text();
+        assert_eq!(file.lines().count(), n + 1, "{query}: {file}");
+    }
+    let mails = text.split("/mailings/").nth(1).unwrap().split('"').next().unwrap();
+    let mails = admin.get(&format!("/mailings/{mails}?columns=to,when&state=skipped")).await;
+    assert_eq!(mails.rows("mails").lines().next(), Some("To | When"));
+    assert_eq!(admin.get("/mailings?state=sent").await.status, 422);
+}
+
 /// What an answer about a mailing says of each, a line a person.
 fn recipients(answer: &Value) -> String {
     let rows = answer["recipients"].as_array().unwrap().iter();

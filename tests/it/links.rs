@@ -18,13 +18,14 @@ struct Command {
 }
 
 /// Where a walk begins: every page that needs no id. What these link to is walked, too.
-const PAGES: [&str; 26] = [
+const PAGES: [&str; 27] = [
     "/",
     "/discoveries",
     "/apps",
     "/users",
     "/users/table",
     "/user-apps",
+    "/activities",
     "/offboardings",
     "/licenses",
     "/licenses/assignments",

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tests::admin::Visitor;
 use tests::answer::Answer;
 use tests::app::{TestApp, monday};
-use tests::factory::{batch, record, visit};
+use tests::factory::{batch, record, sign_in, visit};
 
 const SLACK: &str = "app.slack.com";
 
@@ -116,6 +116,58 @@ async fn z2_z10_behind_every_status_is_a_page_with_every_source_and_limit() {
         "/user-apps/00000000-0000-0000-0000-000000000000.00000000-0000-0000-0000-000000000000";
     assert_eq!(admin.get(nobody).await.status, 404);
     assert_eq!(admin.get("/user-apps/maria").await.status, 404);
+    let whole_log = get(&mut admin, &link(&page, "/activities?")).await;
+    expect![[r#"
+        What | User | App | Happened | Reported | By | How
+        Visit | maria @northwind.example | Slack | Today, 10:00 | Today, 10:00 | Browser extension | -
+    "#]].assert_eq(&whole_log.rows("log"));
+    assert!(whole_log.text().contains("Shown are those of"), "{}", whole_log.text());
+}
+
+#[actix_web::test]
+async fn z17_z18_the_log_of_all_accounts_is_a_list_as_any_other() {
+    let app = TestApp::new();
+    let monday = app.clock.now();
+    let signed_in = sign_in(SLACK, monday - TimeDelta::hours(11));
+    let events = vec![signed_in, visit("www.notion.so", monday)];
+    app.installation().await.batch(&batch(1, monday, events)).await;
+    let mut admin = app.admin().await;
+    let rows = async |admin: &mut Visitor<'_>, query: &str| {
+        get(admin, &format!("/activities?{query}")).await.rows("log")
+    };
+    expect![[r#"
+        What | User | App | Happened | Reported | By | How
+        Sign in | maria @northwind.example | Slack | Yesterday, 23:00 | Today, 10:00 | Browser extension | Password
+        Visit | maria @northwind.example | Notion | Today, 10:00 | Today, 10:00 | Browser extension | -
+    "#]]
+    .assert_eq(&rows(&mut admin, "sort=occurred_at").await);
+    expect![[r#"
+        What | Happened
+        Visit | Today, 10:00
+    "#]]
+    .assert_eq(&rows(&mut admin, "type=visit&columns=what,happened").await);
+    // Days are those of the organization, in which it was still Sunday at ten in the evening of UTC.
+    for (query, n) in [
+        ("occurred_after=2026-11-23", 1),
+        ("occurred_before=2026-11-23", 1),
+        ("occurred_after=2026-11-22T22:30:00Z", 1),
+        ("occurred_after=2026-11-22&occurred_before=2026-11-24", 2),
+        ("method=password", 1),
+        ("method=saml", 0),
+    ] {
+        let found = rows(&mut admin, query).await.lines().count().saturating_sub(1);
+        assert_eq!(found, n, "{query}");
+    }
+    let page = get(&mut admin, "/activities?occurred_after=2026-11-23").await.text();
+    assert!(page.contains(r#"type="date" value="2026-11-23""#), "{page}");
+    let file = get(&mut admin, "/activities?type=sign_in&format=csv").await.text();
+    assert_eq!(file.lines().count(), 2, "{file}");
+    for wrong in ["occurred_after=soon", "user_app=maria", "sort=how", "columns=shoe", "shoe=1"] {
+        let refused = admin.get(&format!("/activities?{wrong}")).await;
+        assert_eq!(refused.status, 422, "{wrong}: {}", refused.text());
+    }
+    // A day stands for an instant on pages alone.
+    assert_eq!(app.reader().get("/v1/activities?occurred_after=2026-11-23").await.status, 422);
 }
 
 #[actix_web::test]

@@ -290,7 +290,7 @@ fn places(seen: &BTreeMap<String, Answer>, is_one: impl Fn(&Answer) -> bool) -> 
 }
 
 /// Where people are shown.
-const SHOW_PEOPLE: [&str; 29] = [
+const SHOW_PEOPLE: [&str; 30] = [
     "/apps/{id}",
     "/audit",
     "/installations",
@@ -298,6 +298,7 @@ const SHOW_PEOPLE: [&str; 29] = [
     "/installations.json",
     "/licenses/assignments",
     "/mailings/{id}",
+    "/activities",
     "/offboardings",
     "/rollout",
     "/sources/{id}",

@@ -6,6 +6,7 @@ use collector::views::LISTS;
 use serde_json::{Value, json};
 use tests::app::{TestApp, monday};
 use tests::factory::{batch, sign_in};
+use tests::mail_server::MailServer;
 
 async fn used() -> TestApp {
     let app = TestApp::new();
@@ -74,14 +75,23 @@ async fn an_admin_saves_what_a_list_shows_for_oneself_or_for_all() {
     let removals: Vec<&str> =
         page.split("action=\"/views/").skip(1).filter_map(|it| it.split('/').next()).collect();
     let [own] = removals[..] else { panic!("{removals:?}") };
-    assert_eq!(ada.submit(&format!("/views/{own}/removal"), &[]).await.status, 404);
+    assert_eq!(
+        ada.submit(&format!("/views/{own}/removal"), &[("list", "/users")]).await.status,
+        404
+    );
     let shared = app.list("/v1/views").await;
     let shared = shared[0]["saved_view_id"].as_str().unwrap();
-    assert_eq!(victor.submit(&format!("/views/{shared}/removal"), &[]).await.status, 403);
-    let removed = victor.submit(&format!("/views/{own}/removal"), &[]).await;
+    assert_eq!(
+        victor.submit(&format!("/views/{shared}/removal"), &[("list", "/users")]).await.status,
+        403
+    );
+    let removed = victor.submit(&format!("/views/{own}/removal"), &[("list", "/users")]).await;
     assert_eq!(removed.header("location"), "/users");
     ada.get("/users").await;
-    assert_eq!(ada.submit(&format!("/views/{shared}/removal"), &[]).await.status, 303);
+    assert_eq!(
+        ada.submit(&format!("/views/{shared}/removal"), &[("list", "/users")]).await.status,
+        303
+    );
     assert_eq!(views(&ada.get("/users").await.text()).len(), 2);
     let actions: Vec<Value> = app
         .list("/v1/audit?object_kind=view&sort=at")
@@ -94,9 +104,15 @@ async fn an_admin_saves_what_a_list_shows_for_oneself_or_for_all() {
 
 #[actix_web::test]
 async fn every_list_keeps_views_and_nothing_else_does() {
-    let app = used().await;
+    let server = MailServer::start().unwrap();
+    let app = TestApp::with_mail(&server);
+    let browser = app.installation().await;
+    browser.batch(&batch(1, monday(), vec![sign_in("app.slack.com", monday())])).await;
+    let everybody = json!({ "all": true });
+    let mailing: Value = app.writer().post("/v1/mailings", &everybody).await.json();
     let mut admin = app.admin().await;
     for list in LISTS {
+        let page = list.replace("{mailing}", mailing["mailing_id"].as_str().unwrap());
         let query = match list {
             "/discoveries" => "state=ignored",
             "/installations" => "state=silent",
@@ -108,12 +124,12 @@ async fn every_list_keeps_views_and_nothing_else_does() {
             "/offboardings" => "state=done",
             _ => "size=25",
         };
-        let path = format!("{list}?{query}");
-        let page = admin.get(&path).await;
-        assert_eq!(page.status, 200, "{path}: {}", page.text());
-        assert!(page.text().contains("Save this view"), "{path}");
+        let path = format!("{page}?{query}");
+        let shown = admin.get(&path).await;
+        assert_eq!(shown.status, 200, "{path}: {}", shown.text());
+        assert!(shown.text().contains("Save this view"), "{path}");
         let saved =
-            admin.submit("/views", &[("list", list), ("query", query), ("name", "Mine")]).await;
+            admin.submit("/views", &[("list", &page), ("query", query), ("name", "Mine")]).await;
         assert_eq!(saved.header("location"), path);
         assert_eq!(views(&admin.get(&path).await.text())[1], format!("*Mine {path}"));
     }

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use super::openapi::words_or_null;
 use super::user_apps::parse_user_app;
-use crate::db::{ActivityId, InstallationId, SourceId};
+use crate::activity::UserAppKey;
+use crate::db::{ActivityId, DbConnection, InstallationId, OrganizationId, SourceId};
 use crate::extract::Reader;
 use crate::lists::{
     Ask, Filter, List, ListSpec, Part, Takes, answer, bytes_of, field_names, list_params,
@@ -34,27 +35,28 @@ use crate::store::word::{TimeFlag, Word};
 pub struct ActivityItem {
     activity_id: ActivityId,
     /// Of which user-app.
-    user_app: String,
+    pub(crate) user_app: String,
     /// `sign_in`, `sign_up`, `visit`, or a source's own word.
     #[serde(rename = "type")]
-    activity_type: String,
+    pub(crate) activity_type: String,
     /// The source's own word, where it differs (Z32).
-    original_type: Option<String>,
+    pub(crate) original_type: Option<String>,
     /// When it happened.
-    occurred_at: DateTime<Utc>,
+    pub(crate) occurred_at: DateTime<Utc>,
     /// When it arrived.
-    received_at: DateTime<Utc>,
+    pub(crate) received_at: DateTime<Utc>,
     /// How the person signed in or up.
-    method: Option<String>,
+    pub(crate) method: Option<String>,
     /// What was done to the time that the browser stated.
     #[schema(schema_with = words_or_null::<TimeFlag>)]
-    time_flag: Option<Word<TimeFlag>>,
-    source_id: SourceId,
+    pub(crate) time_flag: Option<Word<TimeFlag>>,
+    pub(crate) source_id: SourceId,
     /// The browser that saw it.
     installation_id: Option<InstallationId>,
 }
 
-static ACTIVITIES: ListSpec = ListSpec {
+/// The list of activities.
+pub static ACTIVITIES: ListSpec = ListSpec {
     name: "activities",
     filters: &[
         Filter {
@@ -92,44 +94,52 @@ pub async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let ask = Ask::read(&ACTIVITIES, &request)?;
-    let organization_id = reader.organization_id;
+    let id = reader.organization_id;
+    answer(&collector.db, &request, ask, move |conn, ask| read(conn, id, ask)).await
+}
+
+/// A part of the list, as it is asked for.
+///
+/// # Errors
+/// [`ApiError::Invalid`] for what is no id of a user-app, or a cursor that is none of this list's.
+pub fn read(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    ask: &Ask,
+) -> Result<Part<ActivityItem>, ApiError> {
+    let filter = list_activities::Filter {
+        user_app: user_app(ask)?,
+        types: ask.texts("type"),
+        methods: ask.texts("method"),
+        occurred_after: ask.instant("occurred_after"),
+        occurred_before: ask.instant("occurred_before"),
+    };
+    let order = match ask.sort.by {
+        "occurred_at" => Order::Occurred(ask.page()?.after),
+        _ => Order::Received(ask.page()?.after),
+    };
+    let (is_descending, limit) = (ask.sort.is_descending, ask.limit + 1);
+    let rows = list_activities::list(conn, organization_id, filter, order, is_descending, limit)?;
+    let part = Part::cut(rows, ask, |(_, _, it)| match ask.sort.by {
+        "occurred_at" => bytes_of(&(it.occurred_at, it.activity_id)),
+        _ => bytes_of(&it.activity_id),
+    });
+    Ok(part.map(|(user_id, app_id, it)| ActivityItem {
+        activity_id: it.activity_id,
+        user_app: format!("{user_id}.{app_id}"),
+        activity_type: it.activity_type,
+        original_type: it.original_type,
+        occurred_at: it.occurred_at.and_utc(),
+        received_at: it.received_at.and_utc(),
+        method: it.method,
+        time_flag: it.time_flag,
+        source_id: it.source_id,
+        installation_id: it.installation_id,
+    }))
+}
+
+fn user_app(ask: &Ask) -> Result<Option<UserAppKey>, ApiError> {
     let unknown =
         || ApiError::Invalid("user_app takes an id that a list of user-apps names".to_owned());
-    let user_app = match ask.text("user_app") {
-        Some(text) => Some(parse_user_app(text).ok_or_else(unknown)?),
-        None => None,
-    };
-    answer(&collector.db, &request, ask, move |conn, ask| {
-        let filter = list_activities::Filter {
-            user_app,
-            types: ask.texts("type"),
-            methods: ask.texts("method"),
-            occurred_after: ask.instant("occurred_after"),
-            occurred_before: ask.instant("occurred_before"),
-        };
-        let order = match ask.sort.by {
-            "occurred_at" => Order::Occurred(ask.page()?.after),
-            _ => Order::Received(ask.page()?.after),
-        };
-        let (is_descending, limit) = (ask.sort.is_descending, ask.limit + 1);
-        let rows =
-            list_activities::list(conn, organization_id, filter, order, is_descending, limit)?;
-        let part = Part::cut(rows, ask, |(_, _, it)| match ask.sort.by {
-            "occurred_at" => bytes_of(&(it.occurred_at, it.activity_id)),
-            _ => bytes_of(&it.activity_id),
-        });
-        Ok(part.map(|(user_id, app_id, it)| ActivityItem {
-            activity_id: it.activity_id,
-            user_app: format!("{user_id}.{app_id}"),
-            activity_type: it.activity_type,
-            original_type: it.original_type,
-            occurred_at: it.occurred_at.and_utc(),
-            received_at: it.received_at.and_utc(),
-            method: it.method,
-            time_flag: it.time_flag,
-            source_id: it.source_id,
-            installation_id: it.installation_id,
-        }))
-    })
-    .await
+    ask.text("user_app").map(|it| parse_user_app(it).ok_or_else(unknown)).transpose()
 }

@@ -48,29 +48,30 @@ const MAX: usize = 1_000;
     "list": "/v1/mailings/019ab0c2-5a00-7000-8000-00000000000d/messages"
 })))]
 pub struct MailingItem {
-    mailing_id: MailingId,
-    subject: String,
+    pub(crate) mailing_id: MailingId,
+    pub(crate) subject: String,
     /// The admin or key that sent it.
-    created_by: String,
-    created_at: DateTime<Utc>,
+    pub(crate) created_by: String,
+    pub(crate) created_at: DateTime<Utc>,
     /// Mails that wait, for the first time or for the next.
-    n_queued: i64,
+    pub(crate) n_queued: i64,
     /// Such that the mail server took.
-    n_sent: i64,
+    pub(crate) n_sent: i64,
     /// Users who were chosen and got none.
-    n_skipped: i64,
+    pub(crate) n_skipped: i64,
     /// Mails that the mail server could not be made to take.
-    n_failed: i64,
+    pub(crate) n_failed: i64,
     /// Such that it refused for good.
-    n_bounced: i64,
+    pub(crate) n_bounced: i64,
     /// Weekly reminders to come for those who still do not report.
-    n_reminders_left: i32,
+    pub(crate) n_reminders_left: i32,
     next_reminder_at: Option<DateTime<Utc>>,
     /// The rows behind the counts.
     list: String,
 }
 
-static MAILINGS: ListSpec = ListSpec {
+/// The list of mailings.
+pub static MAILINGS: ListSpec = ListSpec {
     name: "mailings",
     filters: &[
         Filter {
@@ -101,21 +102,35 @@ pub async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let ask = Ask::read(&MAILINGS, &request)?;
     let id = reader.organization_id;
-    answer(&collector.db, &request, ask, move |conn, ask| {
-        let filter = list_mailings::Filter {
-            created_by: ask.texts("created_by"),
-            created_after: ask.instant("created_after"),
-            created_before: ask.instant("created_before"),
-        };
-        let page: Page<MailingId> = ask.page()?;
-        let rows = list_mailings::list(conn, id, filter, &page, ask.sort.is_descending)?;
-        let part = Part::cut(rows, ask, |it| bytes_of(&it.mailing_id));
-        part.try_map_all(|rows| Ok(describe(conn, id, rows)?))
-    })
-    .await
+    answer(&collector.db, &request, ask, move |conn, ask| read(conn, id, ask)).await
 }
 
-fn describe(
+/// A part of the list of mailings, as it is asked for.
+///
+/// # Errors
+/// [`ApiError::Invalid`] for a cursor that is none of this list's.
+pub fn read(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    ask: &Ask,
+) -> Result<Part<MailingItem>, ApiError> {
+    let filter = list_mailings::Filter {
+        created_by: ask.texts("created_by"),
+        created_after: ask.instant("created_after"),
+        created_before: ask.instant("created_before"),
+    };
+    let page: Page<MailingId> = ask.page()?;
+    let is_descending = ask.sort.is_descending;
+    let rows = list_mailings::list(conn, organization_id, filter, &page, is_descending)?;
+    let part = Part::cut(rows, ask, |it| bytes_of(&it.mailing_id));
+    part.try_map_all(|rows| Ok(describe(conn, organization_id, rows)?))
+}
+
+/// Mailings with what came of their mails.
+///
+/// # Errors
+/// When the database refuses.
+pub(crate) fn describe(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     rows: Vec<MailingRow>,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::ACCEPT;
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
 
 use super::cursor::{self, Key};
 use super::spec::{DEFAULT_LIMIT, Filter, ListSpec, MAX_LIMIT, Takes};
@@ -54,6 +55,8 @@ pub struct Ask {
     pub format: Format,
     /// The key of the last row that the caller has.
     pub(super) after: Option<Vec<u8>>,
+    /// Where the days of an admin page begin; none for a caller who names instants.
+    days_of: Option<Tz>,
 }
 
 impl Ask {
@@ -63,7 +66,7 @@ impl Ask {
     /// [`ApiError::Invalid`] and [`ApiError::NotAcceptable`], which say what is allowed.
     pub fn read(spec: &'static ListSpec, request: &HttpRequest) -> Result<Ask, ApiError> {
         let pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
-        let mut ask = Ask::of_pairs(spec, pairs)?;
+        let mut ask = Ask::of_pairs(spec, pairs, None)?;
         if ask.format == Format::Json && !request.query_string().contains("format=") {
             let header = request.headers().get(ACCEPT).and_then(|it| it.to_str().ok());
             ask.format = accepted(header)?;
@@ -75,30 +78,32 @@ impl Ask {
         Ok(ask)
     }
 
-    /// Reads the query of an admin page, where a filter that is left empty is none, `columns` says what is
-    /// shown of each row and `size` how many rows, and `json` is a file.
+    /// Reads the query of an admin page, where a filter that is left empty is none, a day stands for the instant
+    /// at which it begins in a zone, `columns` says what is shown of each row and `size` how many rows, and `json`
+    /// is a file.
     ///
     /// # Errors
     /// [`ApiError::Invalid`], which says what is allowed.
-    pub fn of_page(spec: &'static ListSpec, query: &str) -> Result<Ask, ApiError> {
+    pub fn of_page(spec: &'static ListSpec, query: &str, zone: Tz) -> Result<Ask, ApiError> {
         let pairs = url::form_urlencoded::parse(query.as_bytes());
         let looks = ["columns", "size"];
         let asked = pairs.filter(|(name, value)| !looks.contains(&&**name) && !value.is_empty());
         let mut is_file = false;
         let asked = asked.inspect(|(name, value)| is_file |= name == "format" && value == "json");
-        let ask = Ask::of_pairs(spec, asked)?;
+        let ask = Ask::of_pairs(spec, asked, Some(zone))?;
         Ok(if is_file { Ask { format: Format::Array, ..ask } } else { ask })
     }
 
     fn of_pairs<'a>(
         spec: &'static ListSpec,
         pairs: impl Iterator<Item = (std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>)>,
+        days_of: Option<Tz>,
     ) -> Result<Ask, ApiError> {
         let mut values: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
         let mut common: BTreeMap<&'static str, String> = BTreeMap::new();
         for (name, value) in pairs {
             let is_first = if let Some(filter) = spec.filter(&name) {
-                values.insert(filter.name, filter.read(&value)?).is_none()
+                values.insert(filter.name, filter.read(&value, days_of)?).is_none()
             } else if let Some(name) = ListSpec::COMMON.into_iter().find(|it| *it == name) {
                 common.insert(name, value.into_owned()).is_none()
             } else {
@@ -117,6 +122,7 @@ impl Ask {
             fields: read_fields(spec, common.get("fields").map(String::as_str))?,
             format: read_format(common.get("format").map(String::as_str))?,
             after: None,
+            days_of,
         };
         if let Some(text) = common.get("cursor") {
             let key = cursor::open(&ask.binding(), text);
@@ -167,7 +173,7 @@ impl Ask {
     /// The instant of a filter, in UTC.
     #[must_use]
     pub fn instant(&self, name: &str) -> Option<NaiveDateTime> {
-        self.text(name).and_then(parse_instant)
+        self.text(name).and_then(|it| parse_instant(it, self.days_of))
     }
 
     /// The day of a filter.
@@ -190,7 +196,7 @@ impl Ask {
 }
 
 impl Filter {
-    fn read(&self, value: &str) -> Result<Vec<String>, ApiError> {
+    fn read(&self, value: &str, days_of: Option<Tz>) -> Result<Vec<String>, ApiError> {
         let name = self.name;
         let invalid = |detail: String| Err(ApiError::Invalid(detail));
         match self.takes {
@@ -215,7 +221,7 @@ impl Filter {
                 Ok(texts)
             }
             Takes::Text(_) => Ok(vec![check_text(name, value)?]),
-            Takes::Instant if parse_instant(value).is_none() => invalid(format!(
+            Takes::Instant if parse_instant(value, days_of).is_none() => invalid(format!(
                 "{name} takes an instant such as 2026-11-23T09:00:00Z; got {value:?}"
             )),
             Takes::Day if parse_day(value).is_none() => {
@@ -242,10 +248,19 @@ fn check_text(name: &str, text: &str) -> Result<String, ApiError> {
     Ok(text.to_owned())
 }
 
-/// An instant of the years that both databases hold.
-fn parse_instant(text: &str) -> Option<NaiveDateTime> {
-    let at = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc).naive_utc();
-    is_storable(at.date()).then_some(at)
+/// An instant of the years that both databases hold; with a zone a day will do, which stands for its begin.
+fn parse_instant(text: &str, days_of: Option<Tz>) -> Option<NaiveDateTime> {
+    let day = days_of.and_then(|zone| Some(begin_of(parse_day(text)?, zone)));
+    let at = day.or_else(|| Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc()));
+    at.map(|it| it.naive_utc()).filter(|it| is_storable(it.date()))
+}
+
+/// The first instant of a day, which is not midnight where the clock is put forward then.
+fn begin_of(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
+    let midnight = day.and_time(NaiveTime::MIN);
+    let hours = (0..3).filter_map(|it| midnight.checked_add_signed(TimeDelta::hours(it)));
+    let mut known = hours.filter_map(|it| zone.from_local_datetime(&it).earliest());
+    known.next().map_or_else(|| midnight.and_utc(), |it| it.to_utc())
 }
 
 fn parse_day(text: &str) -> Option<NaiveDate> {
@@ -344,4 +359,26 @@ fn foreign_cursor() -> ApiError {
         "the cursor is not one of this list with these filters and this sort; leave it out to start"
             .to_owned(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_of_a_page_begins_when_it_does_in_the_zone() {
+        let check = |text: &str, zone: Option<Tz>, expected: Option<&str>| {
+            let at = parse_instant(text, zone).map(|it| it.to_string());
+            assert_eq!(at.as_deref(), expected, "{text} {zone:?}");
+        };
+        let berlin = Some(chrono_tz::Europe::Berlin);
+        check("2026-11-23", berlin, Some("2026-11-22 23:00:00"));
+        check("2026-11-23T09:00:00Z", berlin, Some("2026-11-23 09:00:00"));
+        check("2026-11-23", None, None);
+        check("2026-11-31", berlin, None);
+        // There, the clock went from midnight to one.
+        check("2018-11-04", Some(chrono_tz::America::Sao_Paulo), Some("2018-11-04 03:00:00"));
+        // It begins in a year that no database holds.
+        check("0000-01-01", berlin, None);
+    }
 }

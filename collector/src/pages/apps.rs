@@ -241,7 +241,7 @@ pub async fn list(
     };
     let cursor = query.cursor.as_deref();
     let next = part.next(found.len());
-    let saved_views = SavedViews::load(&caller, &collector, "/apps", &request).await?;
+    let saved_views = SavedViews::load(&caller, &collector, &request).await?;
     answer::page(&AppsPage {
         saved_views,
         columns,

@@ -41,6 +41,8 @@ struct AuditPage {
     zone: &'static str,
     actor: String,
     action: String,
+    since: String,
+    before: String,
     kinds: Vec<Choice>,
     sorts: Vec<filters::Choice>,
     sizes: Vec<filters::Choice>,
@@ -82,7 +84,7 @@ pub async fn list(
     let organization = caller.organization(&collector.db).await?;
     let id = organization.organization_id;
     let read = move |conn: &mut DbConnection, ask: &Ask| read(conn, id, ask);
-    let page = (PATH, COLUMNS);
+    let page = (PATH, COLUMNS, organization.time_zone);
     let list = match list::read(&collector.db, &request, &AUDIT, page, "change", read).await? {
         Wanted::File(file) => return Ok(file),
         Wanted::Page(list) => list,
@@ -95,7 +97,7 @@ pub async fn list(
         label: actor_kind(*kind),
         is_chosen: chosen == *value,
     };
-    let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
+    let saved_views = SavedViews::load(&caller, &collector, &request).await?;
     answer::page(&AuditPage {
         saved_views,
         columns: list.columns.clone(),
@@ -103,11 +105,13 @@ pub async fn list(
         zone: calendar.zone_name(),
         actor: list.filter("actor"),
         action: list.filter("action"),
+        since: list.day("at_after"),
+        before: list.day("at_before"),
+        kept: list.kept(&CONTROLS, &["at_after", "at_before"]),
         kinds: std::iter::once(all).chain(ActorKind::WORDS.iter().map(kind)).collect(),
         sorts: filters::choices(&SORTS, &list.sort),
         sizes: list.sizes,
         is_filtered: !list.filters.is_empty(),
-        kept: list.filters.into_iter().filter(|it| !CONTROLS.contains(&it.0)).collect(),
         lines: list.items.iter().map(|it| line(it, &calendar)).collect(),
         pager: list.pager,
         csv: list.csv,

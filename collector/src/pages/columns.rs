@@ -9,22 +9,26 @@ use actix_web::middleware::Next;
 use askama::Template;
 
 use super::{
-    answer, apps, audit, discoveries, imports, installations, licenses, offboarding, spend,
-    user_app_list, users, validation, webhooks,
+    activities, answer, apps, audit, discoveries, imports, installations, licenses, mailings,
+    offboarding, spend, user_app_list, users, validation, webhooks,
 };
 use crate::problem::ApiError;
+use crate::views;
 
 /// A column: its word in the address, and what stands above it.
 pub type Column = (&'static str, &'static str);
 
-/// The lists whose columns can be chosen, by the paths of their pages.
-const LISTS: [(&str, &[Column]); 12] = [
+/// The lists whose columns can be chosen and whose views can be saved, by [`views::LISTS`].
+const LISTS: [(&str, &[Column]); 15] = [
     ("/apps", apps::COLUMNS),
     ("/users", users::COLUMNS),
     (offboarding::PATH, offboarding::COLUMNS),
     (user_app_list::PATH, user_app_list::COLUMNS),
+    (activities::PATH, activities::COLUMNS),
     ("/discoveries", discoveries::COLUMNS),
     (installations::PATH, installations::COLUMNS),
+    (mailings::PATH, mailings::COLUMNS),
+    (mailings::OF_ONE, mailings::MAIL_COLUMNS),
     (licenses::LIST_PATH, licenses::COLUMNS),
     (spend::LINES_PATH, spend::COLUMNS),
     (imports::PATH, imports::UPLOADS),
@@ -49,6 +53,12 @@ impl Columns {
     #[must_use]
     pub fn all(all: &'static [Column]) -> Columns {
         Columns { all, shown: vec![true; all.len()] }
+    }
+
+    /// Those of a list's columns that have these words.
+    #[must_use]
+    pub fn some(all: &'static [Column], words: &[&str]) -> Columns {
+        Columns { all, shown: all.iter().map(|it| words.contains(&it.0)).collect() }
     }
 
     /// The columns that an address names, separated by commas; without a word all of them.
@@ -139,8 +149,8 @@ fn columns_of(path: &str) -> Option<&'static [Column]> {
         let id = path.strip_prefix(list).and_then(|it| it.strip_prefix('/'));
         id.is_some_and(|it| !it.is_empty() && !it.contains('/'))
     };
-    match LISTS.iter().find(|it| it.0 == path) {
-        Some(list) => Some(list.1),
+    match views::list_at(path) {
+        Some(list) => LISTS.iter().find(|it| it.0 == list).map(|it| it.1),
         None if is_one_of("/apps") => Some(user_app_list::APP_COLUMNS),
         None if is_one_of("/users") => Some(user_app_list::USER_COLUMNS),
         None => None,
@@ -229,6 +239,6 @@ mod tests {
             assert_eq!(LISTS.iter().filter(|it| it.0 == path).count(), 1, "{path}");
         }
         let paths: std::collections::BTreeSet<&str> = LISTS.iter().map(|it| it.0).collect();
-        assert_eq!(paths, crate::views::LISTS.into_iter().collect());
+        assert_eq!(paths, views::LISTS.into_iter().collect());
     }
 }

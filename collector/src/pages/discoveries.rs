@@ -229,7 +229,7 @@ pub async fn show(
         return Ok(found.file(format, &wanted, &organization));
     }
     let calendar = Calendar::new(organization.time_zone, now);
-    let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
+    let saved_views = SavedViews::load(&caller, &collector, &request).await?;
     let look = Look {
         caller: CallerFrame::new(&caller, &organization, PATH),
         saved_views,

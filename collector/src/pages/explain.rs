@@ -9,29 +9,28 @@ use chrono::Days;
 use super::answer::{self, PageError};
 use super::caller::Caller;
 use super::frame::CallerFrame;
-use super::licenses as license_words;
 use super::table::{Kind, Table, Value};
 use super::words::{self, Address, Calendar, Cell};
+use super::{activities, filters, licenses as license_words};
 use crate::activity::{self, UserAppKey};
+use crate::api::activities::{ACTIVITIES, read as read_activities};
 use crate::api::explain::{Explanation, SourceEvidence, explain_user_app};
 use crate::api::usage::{self, UsageDays};
 use crate::api::user_apps::parse_user_app;
 use crate::db::DbConnection;
 use crate::licenses::{self, AssessedLicense};
+use crate::lists::Ask;
 use crate::problem::ApiError;
 use crate::server::Collector;
-use crate::store::activities::ActivityRow;
 use crate::store::apps::AppRow;
-use crate::store::lists::activities;
 use crate::store::organizations::{self, Organization};
-use crate::store::sources::{self, SourceRow};
 use crate::store::user_apps::UserAppRow;
 use crate::store::users::UserRow;
 use crate::store::{apps, mappings, user_apps};
 use crate::veil::{self, Veil};
 use shared::activity::{Health, Status};
 
-/// Lines of the log; the API has all.
+/// Lines of the log; the page of activities has all.
 const LOG_LINES: i64 = 50;
 
 #[derive(Template)]
@@ -54,6 +53,8 @@ struct ExplainPage {
     limits: Table,
     licenses: Table,
     log: Table,
+    /// Where all lines are.
+    whole_log: String,
 }
 
 /// A sentence with the time that belongs to it.
@@ -77,8 +78,8 @@ struct Found {
     reason: words::Explanation,
     licenses: Vec<AssessedLicense>,
     usage: Option<UsageDays>,
-    log: Vec<ActivityRow>,
-    sources: Vec<SourceRow>,
+    log: Table,
+    whole_log: String,
 }
 
 /// `GET` everything behind the status of one user-app.
@@ -136,12 +137,16 @@ fn find(
     let days = usage::find_days(conn, id, &aliases, &[key], since)?.remove(&key);
     let usage =
         usage::reports_use(&known, now).then(|| UsageDays::count(&days.unwrap_or_default(), today));
-    let of_it = activities::Filter { user_app: Some(key), ..activities::Filter::default() };
-    let newest_first = activities::Order::Occurred(None);
-    let log = activities::list(conn, id, of_it, newest_first, true, LOG_LINES)?;
-    let log = log.into_iter().map(|it| it.2).collect();
-    let sources = sources::list(conn, id)?;
-    Ok(Found { organization, explanation, row, user, app, reason, licenses, usage, log, sources })
+    let of_it = [("user_app", format!("{}.{}", key.0, key.1)), ("sort", "-occurred_at".to_owned())];
+    let of_it = of_it.each_ref().map(|it| (it.0, it.1.as_str()));
+    let whole_log = filters::link(activities::PATH, &of_it);
+    let query = whole_log.split_once('?').map_or("", |it| it.1);
+    let mut ask = Ask::of_page(&ACTIVITIES, query, organization.time_zone)?;
+    ask.limit = LOG_LINES;
+    let items = read_activities(conn, id, &ask)?.items;
+    let names = activities::Names::find(conn, id, &items, None)?;
+    let log = activities::log(&items, &names, calendar);
+    Ok(Found { organization, explanation, row, user, app, reason, licenses, usage, log, whole_log })
 }
 
 impl Found {
@@ -166,7 +171,8 @@ impl Found {
             changes: changes_table(explanation, calendar),
             limits: limits_table(explanation),
             licenses: license_table(&self.licenses, calendar),
-            log: self.log_table(calendar),
+            log: self.log,
+            whole_log: self.whole_log,
         }
     }
 
@@ -213,33 +219,6 @@ impl Found {
             facts.push(("Name in the app", vec![Said::new(name)]));
         }
         facts
-    }
-
-    fn log_table(&self, calendar: &Calendar) -> Table {
-        let columns = [
-            Kind::Text("What"),
-            Kind::When("Happened"),
-            Kind::When("Reported"),
-            Kind::Text("By"),
-            Kind::Text("How"),
-        ];
-        let row = |it: &ActivityRow| {
-            let source = self.sources.iter().find(|row| row.source_id == it.source_id);
-            let what = Value::text(words::capitalized(&it.activity_type.replace('_', " ")));
-            let what = match &it.original_type {
-                Some(word) => what.under(format!("“{word}” in the source’s words")),
-                None => what,
-            };
-            vec![
-                what,
-                Value::at(calendar, Some(it.occurred_at.and_utc())),
-                Value::at(calendar, Some(it.received_at.and_utc())),
-                Value::maybe(source.map(|it| it.name.clone())),
-                Value::maybe(it.method.as_deref().map(words::sign_in_method)),
-            ]
-        };
-        let empty = "No single activity is kept. Sources may report a date alone.";
-        Table::new("log", &columns, empty).with(self.log.iter().map(row))
     }
 }
 

@@ -18,6 +18,7 @@ const GROUPS: &[Pages] = &[
             ("Users", "/users"),
             ("Accounts", "/user-apps"),
             ("Discoveries", "/discoveries"),
+            ("Activities", "/activities"),
         ],
     ),
     (

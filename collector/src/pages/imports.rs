@@ -156,7 +156,7 @@ pub async fn show(
     answer::page(&ImportsPage {
         title: "Imports",
         zone: calendar.zone_name(),
-        saved_views: SavedViews::load(&caller, &collector, PATH, &request).await?,
+        saved_views: SavedViews::load(&caller, &collector, &request).await?,
         of_sources: filters::choices(&of_sources, &source),
         states: filters::choices(&STATES, state),
         sorts: filters::choices(&SORTS, sort),

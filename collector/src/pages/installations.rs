@@ -245,7 +245,7 @@ pub async fn show(
     let (next, showing) = (part.next(n_found), part.showing(n_found, "row"));
     let cursor = (0 < part.offset).then_some(filter.cursor.as_str());
     let pager = Pager::new(PATH, &filter.pairs(), cursor, next.as_deref(), showing);
-    let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
+    let saved_views = SavedViews::load(&caller, &collector, &request).await?;
     answer::page(&InstallationsPage {
         saved_views,
         columns,

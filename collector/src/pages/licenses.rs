@@ -395,7 +395,7 @@ pub async fn list(
     let types: Vec<(&str, &str)> = types.iter().map(|it| (it.0.as_str(), it.1.as_str())).collect();
     let next = part.next(rows.len());
     let showing = part.showing(rows.len(), "license");
-    let saved_views = SavedViews::load(&caller, &collector, LIST_PATH, &request).await?;
+    let saved_views = SavedViews::load(&caller, &collector, &request).await?;
     answer::page(&ListPage {
         saved_views,
         title: "Who holds licenses",

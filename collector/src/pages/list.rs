@@ -3,6 +3,8 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
+use chrono::NaiveDate;
+use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::answer::PageError;
@@ -41,6 +43,22 @@ impl<T> Listed<T> {
         let found = self.filters.iter().find(|it| it.0 == name);
         found.map_or_else(String::new, |it| it.1.clone())
     }
+
+    /// What a filter for instants says where it names a day, as a field for days shows it.
+    #[must_use]
+    pub fn day(&self, name: &str) -> String {
+        Some(self.filter(name)).filter(|it| it.parse::<NaiveDate>().is_ok()).unwrap_or_default()
+    }
+
+    /// The filters without a control of their own, which a form has to keep: all but these, and but those days
+    /// that a field shows.
+    #[must_use]
+    pub fn kept(&self, controls: &[&str], days: &[&str]) -> Vec<(&'static str, String)> {
+        let is_kept = |it: &&(&'static str, String)| {
+            !controls.contains(&it.0) && !(days.contains(&it.0) && !self.day(it.0).is_empty())
+        };
+        self.filters.iter().filter(is_kept).cloned().collect()
+    }
 }
 
 /// What a page with a list answers.
@@ -52,8 +70,8 @@ pub enum Wanted<T> {
     File(HttpResponse),
 }
 
-/// Reads a list as a request asks for it, for the page at a path with these columns. `unit` is one of its
-/// rows in words.
+/// Reads a list as a request asks for it, for the page at a path with these columns, in whose filters days are
+/// those of a zone. `unit` is one of its rows in words.
 ///
 /// # Errors
 /// When a filter cannot be, or the database refuses.
@@ -61,7 +79,7 @@ pub async fn read<T, R>(
     db: &Db,
     request: &HttpRequest,
     spec: &'static ListSpec,
-    (path, columns): (&str, &'static [Column]),
+    (path, columns, zone): (&str, &'static [Column], Tz),
     unit: &str,
     read: R,
 ) -> Result<Wanted<T>, PageError>
@@ -69,7 +87,7 @@ where
     T: Serialize + Send + 'static,
     R: Fn(&mut DbConnection, &Ask) -> Result<Part<T>, ApiError> + Send + Sync + 'static,
 {
-    let mut ask = Ask::of_page(spec, request.query_string())?;
+    let mut ask = Ask::of_page(spec, request.query_string(), zone)?;
     let value = |name: &str| {
         url::form_urlencoded::parse(request.query_string().as_bytes())
             .find(|(it, value)| it == name && !value.is_empty())

@@ -1,7 +1,6 @@
 //! Mail to all that do not report: who, what, and what came of it.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
 use actix_web::web::{Data, Form, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
@@ -11,26 +10,48 @@ use serde_json::json;
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
+use super::columns::{Column, Columns};
 use super::export::{self, Format};
 use super::filters::{self, Part};
 use super::frame::CallerFrame;
 use super::installations::{self, Chosen};
-use super::list::Pager;
+use super::list::{self, Pager, Wanted};
+use super::saved_views::SavedViews;
 use super::words::{self, Calendar, Cell, Moment};
-use crate::api::mailings::read_messages;
+use crate::api::mailings::{MAILINGS, MailingItem, describe, read, read_messages};
 use crate::db::{DbConnection, MailingId, UserId};
 use crate::invitations::{self, Choice, Draft, MAX_REMINDERS, Recipient, Skipped};
+use crate::lists::Ask;
 use crate::mail::letters;
 use crate::problem::ApiError;
 use crate::roster::Roster;
 use crate::server::Collector;
 use crate::store::lists::mail_messages::{self as list_mail_messages, Order};
-use crate::store::lists::mailings as list_mailings;
 use crate::store::word::{MailState, parse_word, word};
-use crate::store::{Page, StoreError, mail_messages, mailings, organizations};
+use crate::store::{StoreError, mail_messages, mailings, organizations};
 
 /// Where the list is.
 pub const PATH: &str = "/mailings";
+/// Where the mails of one mailing are.
+pub const OF_ONE: &str = "/mailings/{mailing}";
+
+/// The columns of the list of mailings.
+pub(super) const COLUMNS: &[Column] = &[
+    ("subject", "Subject"),
+    ("by", "By"),
+    ("when", "When"),
+    ("result", "Result"),
+    ("reminders", "Reminders"),
+];
+
+/// The columns of the mails of one.
+pub(super) const MAIL_COLUMNS: &[Column] = &[("to", "To"), ("result", "Result"), ("when", "When")];
+
+const LIST_SORTS: [(&str, &str); 2] =
+    [("-created_at", "newest first"), ("created_at", "oldest first")];
+const SINCE: &str = "created_after";
+const BEFORE: &str = "created_before";
+
 /// Mails of one mailing that are read: a few to each of more people than an organization has.
 const MOST_MAILS: i64 = 100_000;
 
@@ -68,7 +89,21 @@ struct PreviewPage {
 struct MailingsPage {
     title: &'static str,
     caller: CallerFrame,
+    saved_views: SavedViews,
+    columns: Columns,
+    zone: &'static str,
+    by: String,
+    since: String,
+    before: String,
+    /// Filters that have no control, kept.
+    kept: Vec<(&'static str, String)>,
+    sorts: Vec<filters::Choice>,
+    sizes: Vec<filters::Choice>,
+    is_filtered: bool,
     rows: Vec<MailingLine>,
+    pager: Pager,
+    csv: String,
+    json: String,
 }
 
 struct MailingLine {
@@ -87,6 +122,8 @@ struct MailingPage {
     title: &'static str,
     caller: CallerFrame,
     line: MailingLine,
+    saved_views: SavedViews,
+    columns: Columns,
     path: String,
     text: String,
     /// People are shown by pseudonyms.
@@ -109,6 +146,7 @@ pub struct ShowQuery {
     sort: Option<String>,
     size: Option<String>,
     cursor: Option<String>,
+    columns: Option<String>,
     format: Option<String>,
 }
 
@@ -275,60 +313,71 @@ fn reason(skipped: Skipped) -> &'static str {
     }
 }
 
-/// `GET` the newest mailings.
+/// `GET` the mailings; with `format=csv` or `format=json` all that the filters leave as a file.
 ///
 /// # Errors
-/// When nobody is signed in or the database refuses.
-pub async fn list(caller: Caller, collector: Data<Collector>) -> Result<HttpResponse, PageError> {
-    let (id, now) = (caller.organization_id(), collector.clock.now());
-    let found = collector.db.run(move |conn| {
-        let Some(organization) = organizations::find(conn, id)? else { return Ok(None) };
-        let filter = list_mailings::Filter::default();
-        let rows = list_mailings::list(conn, id, filter, &Page::first(100), true)?;
-        let ids: Vec<MailingId> = rows.iter().map(|it| it.mailing_id).collect();
-        let counts = mail_messages::count_by_mailing(conn, id, &ids)?;
-        Ok::<_, PageError>(Some((organization, rows, counts)))
-    });
-    let (organization, rows, counts) = found.await?.ok_or(ApiError::NotFound)?;
-    let calendar = Calendar::new(organization.time_zone, now);
+/// When nobody is signed in, a filter cannot be, or the database refuses.
+pub async fn list(
+    caller: Caller,
+    request: HttpRequest,
+    collector: Data<Collector>,
+) -> Result<HttpResponse, PageError> {
+    let organization = caller.organization(&collector.db).await?;
+    let id = organization.organization_id;
+    let read = move |conn: &mut DbConnection, ask: &Ask| read(conn, id, ask);
+    let page = (PATH, COLUMNS, organization.time_zone);
+    let wanted = list::read(&collector.db, &request, &MAILINGS, page, "mailing", read).await?;
+    let list = match wanted {
+        Wanted::File(file) => return Ok(file),
+        Wanted::Page(list) => list,
+    };
+    let calendar = Calendar::new(organization.time_zone, collector.clock.now());
     answer::page(&MailingsPage {
         title: "Mailings",
+        saved_views: SavedViews::load(&caller, &collector, &request).await?,
+        zone: calendar.zone_name(),
+        by: list.filter("created_by"),
+        since: list.day(SINCE),
+        before: list.day(BEFORE),
+        kept: list.kept(&["created_by"], &[SINCE, BEFORE]),
+        sorts: filters::choices(&LIST_SORTS, &list.sort),
+        sizes: list.sizes,
+        is_filtered: !list.filters.is_empty(),
+        rows: list.items.into_iter().map(|it| line(it, &calendar)).collect(),
+        columns: list.columns,
+        pager: list.pager,
+        csv: list.csv,
+        json: list.json,
         caller: CallerFrame::new(&caller, &organization, PATH),
-        rows: rows.into_iter().map(|it| line(it, &counts, &calendar)).collect(),
     })
 }
 
-fn line(
-    row: mailings::MailingRow,
-    counts: &HashMap<(MailingId, MailState), i64>,
-    calendar: &Calendar,
-) -> MailingLine {
+fn line(it: MailingItem, calendar: &Calendar) -> MailingLine {
     let states = [
-        MailState::Sent,
-        MailState::Queued,
-        MailState::Skipped,
-        MailState::Failed,
-        MailState::Bounced,
+        (MailState::Sent, it.n_sent),
+        (MailState::Queued, it.n_queued),
+        (MailState::Skipped, it.n_skipped),
+        (MailState::Failed, it.n_failed),
+        (MailState::Bounced, it.n_bounced),
     ];
-    let n = |state| counts.get(&(row.mailing_id, state)).copied().unwrap_or(0);
-    let path = format!("{PATH}/{}", row.mailing_id);
+    let path = format!("{PATH}/{}", it.mailing_id);
     let counts = states
         .into_iter()
-        .filter(|it| n(*it) != 0)
-        .map(|it| {
-            let list = filters::link(&path, &[("state", word(it))]);
-            (format!("{} {}", words::number(n(it)), word(it)), list)
+        .filter(|(_, n)| *n != 0)
+        .map(|(state, n)| {
+            let list = filters::link(&path, &[("state", word(state))]);
+            (format!("{} {}", words::number(n), word(state)), list)
         })
         .collect();
-    let reminders = match row.n_reminders_left {
+    let reminders = match it.n_reminders_left {
         0 => "none".to_owned(),
         n => format!("{n} left"),
     };
     MailingLine {
-        id: row.mailing_id.to_string(),
-        subject: row.subject,
-        by: row.created_by,
-        at: calendar.moment(row.created_at.and_utc()),
+        id: it.mailing_id.to_string(),
+        subject: it.subject,
+        by: it.created_by,
+        at: calendar.moment(it.created_at),
         counts,
         reminders,
     }
@@ -342,27 +391,27 @@ pub async fn show(
     caller: Caller,
     path: Path<String>,
     Query(query): Query<ShowQuery>,
+    request: HttpRequest,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
     let mailing_id: MailingId = path.parse().map_err(|_| ApiError::NotFound)?;
     let state = filters::pick("state", &STATES, query.state.as_deref())?;
     let sort = filters::pick("sort", &SORTS, query.sort.as_deref())?;
+    let columns = Columns::read(MAIL_COLUMNS, query.columns.as_deref())?;
     let part = Part::parse(query.cursor.as_deref(), query.size.as_deref())?;
     let format = Format::parse(query.format.as_deref())?;
     let text = query.text.clone().unwrap_or_default();
     let (id, now) = (caller.organization_id(), collector.clock.now());
     let found = collector.db.run(move |conn| {
         let organization = organizations::find(conn, id)?;
-        let Some((organization, row)) = organization.zip(mailings::find(conn, id, mailing_id)?)
-        else {
-            return Ok(None);
-        };
-        let counts = mail_messages::count_by_mailing(conn, id, &[mailing_id])?;
+        let row = mailings::find(conn, id, mailing_id)?;
+        let item = describe(conn, id, row.into_iter().collect())?.pop();
+        let Some((organization, item)) = organization.zip(item) else { return Ok(None) };
         let (filter, order) = (list_mail_messages::Filter::default(), Order::State(None));
         let mails = read_messages(conn, id, mailing_id, filter, order, false, MOST_MAILS)?;
-        Ok::<_, PageError>(Some((organization, row, counts, mails)))
+        Ok::<_, PageError>(Some((organization, item, mails)))
     });
-    let (organization, row, counts, mut mails) = found.await?.ok_or(ApiError::NotFound)?;
+    let (organization, item, mut mails) = found.await?.ok_or(ApiError::NotFound)?;
     let needle = text.trim().to_lowercase();
     mails.retain(|it| {
         (state.is_empty() || word(it.state.0) == state) && it.email.to_lowercase().contains(&needle)
@@ -376,9 +425,9 @@ pub async fn show(
         return Ok(export_mails(format, &mails));
     }
     let path = format!("{PATH}/{mailing_id}");
-    let (n_mails, size) = (mails.len(), part.size.to_string());
+    let (n_mails, size, shown) = (mails.len(), part.size.to_string(), columns.word());
     let asked = [("text", text.as_str()), ("state", state), ("sort", sort)];
-    let kept = [asked.as_slice(), &[("size", &size)]].concat();
+    let kept = [asked.as_slice(), &[("size", &size), ("columns", &shown)]].concat();
     let file = |format| filters::link(&path, &[asked.as_slice(), &[("format", format)]].concat());
     let next = part.next(n_mails);
     let showing = part.showing(n_mails, "mail");
@@ -403,7 +452,9 @@ pub async fn show(
         csv: file("csv"),
         json: file("json"),
         rows: mails.into_iter().skip(part.offset).take(part.size).map(message).collect(),
-        line: line(row, &counts, &calendar),
+        line: line(item, &calendar),
+        saved_views: SavedViews::load(&caller, &collector, &request).await?,
+        columns,
         text,
         path,
     })

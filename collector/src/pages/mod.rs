@@ -5,6 +5,7 @@
 //! nothing but by forms that carry a token, and only for admins, not for viewers.
 
 pub mod account;
+pub mod activities;
 pub mod admins;
 pub mod all_settings;
 pub mod api_keys;

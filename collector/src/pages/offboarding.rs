@@ -81,7 +81,7 @@ pub async fn list(
     let organization = caller.organization(&collector.db).await?;
     let id = organization.organization_id;
     let read = move |conn: &mut DbConnection, ask: &Ask| read(conn, id, ask);
-    let page = (PATH, COLUMNS);
+    let page = (PATH, COLUMNS, organization.time_zone);
     let wanted = list::read(&collector.db, &request, &OFFBOARDINGS, page, "person", read).await?;
     let list = match wanted {
         Wanted::File(file) => return Ok(file),
@@ -116,7 +116,7 @@ pub async fn list(
     let may_choose = caller.may_change();
     let rows = list.items.iter().map(|it| row(it, &calendar, may_choose));
     let table = table.with(rows).only(&list.columns);
-    let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
+    let saved_views = SavedViews::load(&caller, &collector, &request).await?;
     answer::page(&ListPage {
         title: "Offboarding",
         saved_views,
@@ -186,7 +186,7 @@ pub async fn change_many(
     let (chosen, all) = match &many.all {
         None => (many.keys(|it| it.parse().ok())?, None),
         Some(query) => {
-            let mut ask = Ask::of_page(&OFFBOARDINGS, query)?;
+            let mut ask = Ask::of_page(&OFFBOARDINGS, query, organization.time_zone)?;
             ask.limit = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
             (Vec::new(), Some(ask))
         }

@@ -18,7 +18,8 @@ use crate::views::{self, MAX_NAME, NewView};
 pub struct SavedViews {
     form_token: String,
     may_share: bool,
-    list: &'static str,
+    /// The page that is shown.
+    path: String,
     /// What is shown and could be saved; empty for the whole list.
     query: String,
     max_name: usize,
@@ -39,23 +40,24 @@ struct View {
 }
 
 impl SavedViews {
-    /// What was saved of this list, one of [`views::LISTS`].
+    /// What was saved of the list of the page that is asked for, which is one of [`views::LISTS`].
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn load(
         caller: &Caller,
         collector: &Collector,
-        list: &'static str,
         request: &HttpRequest,
     ) -> Result<SavedViews, PageError> {
         let (id, admin_id) = (caller.organization_id(), caller.admin.admin_id);
         let rows = collector.db.run(move |conn| views::list(conn, id, Some(admin_id))).await?;
         let query = views::kept(request.query_string());
+        let path = request.path();
+        let list = views::list_at(path).unwrap_or_default();
         let may_share = caller.may_change();
         let views = rows.into_iter().filter(|it| it.list_path == list).map(|it| View {
             id: it.saved_view_id,
-            href: format!("{list}?{}", it.query),
+            href: format!("{path}?{}", it.query),
             is_here: it.query == query,
             is_shared: it.admin_id.is_none(),
             may_remove: may_share || it.admin_id.is_some(),
@@ -64,7 +66,7 @@ impl SavedViews {
         Ok(SavedViews {
             form_token: caller.form_token(),
             may_share,
-            list,
+            path: path.to_owned(),
             max_name: MAX_NAME,
             views: views.collect(),
             query,
@@ -109,21 +111,24 @@ pub async fn create(
     }
     let owner = (!is_shared).then_some(caller.admin.admin_id);
     let new = NewView::check(&form.list, &form.name, &form.query, owner)?;
+    let path = form.into_inner().list;
     let (id, actor, now) = (caller.organization_id(), caller.actor(), collector.clock.now());
     let saved = collector.db.write(move |conn| views::create(conn, id, new, &actor, now)).await?;
-    Ok(answer::redirect_to(&format!("{}?{}", saved.list_path, saved.query)))
+    Ok(answer::redirect_to(&format!("{path}?{}", saved.query)))
 }
 
-/// The one field of the button beside a view.
+/// The button beside a view, and the page that it stands on.
 #[derive(Deserialize)]
 pub struct RemoveForm {
     form_token: String,
+    list: String,
 }
 
-/// `POST`: takes a view away, and leads back to its list.
+/// `POST`: takes a view away, and leads back to the page.
 ///
 /// # Errors
-/// When the form is not ours, there is no such view, or it is everybody's and the person may only read.
+/// When the form is not ours, there is no such view or list, or the view is everybody's and the person may only
+/// read.
 pub async fn remove(
     caller: Caller,
     path: Path<String>,
@@ -133,10 +138,13 @@ pub async fn remove(
 ) -> Result<HttpResponse, PageError> {
     caller.check_form(&request, &form.form_token)?;
     let view: SavedViewId = path.parse().map_err(|_| ApiError::NotFound)?;
+    let page = form.into_inner().list;
+    views::list_at(&page).ok_or(ApiError::NotFound)?;
     let (id, owner) = (caller.organization_id(), Some(caller.admin.admin_id));
     let (may_change, actor, now) = (caller.may_change(), caller.actor(), collector.clock.now());
     let removed = collector
         .db
         .write(move |conn| views::remove(conn, id, view, owner, may_change, &actor, now));
-    Ok(answer::redirect_to(&removed.await?.list_path))
+    removed.await?;
+    Ok(answer::redirect_to(&page))
 }

@@ -312,6 +312,8 @@ struct LinesPage {
     states: Vec<Choice>,
     sorts: Vec<Choice>,
     sizes: Vec<Choice>,
+    since: String,
+    before: String,
     /// Filters that have no control, kept.
     kept: Vec<(&'static str, String)>,
     is_filtered: bool,
@@ -333,25 +335,27 @@ pub async fn list(
     let organization = caller.organization(&collector.db).await?;
     let id = organization.organization_id;
     let read = move |conn: &mut DbConnection, ask: &Ask| read_part(conn, id, ask);
-    let page = (LINES_PATH, COLUMNS);
+    let page = (LINES_PATH, COLUMNS, organization.time_zone);
     let wanted = list::read(&collector.db, &request, &SPEND_LINES, page, "line", read).await?;
     let list = match wanted {
         Wanted::File(file) => return Ok(file),
         Wanted::Page(list) => list,
     };
     let caller_frame = CallerFrame::new(&caller, &organization, PATH);
-    let saved_views = SavedViews::load(&caller, &collector, LINES_PATH, &request).await?;
+    let saved_views = SavedViews::load(&caller, &collector, &request).await?;
     answer::page(&LinesPage {
         saved_views,
         title: "Lines of spend",
         text: list.filter("text"),
         states: filters::choices(&STATES, &list.filter("state")),
         sorts: filters::choices(&SORTS, &list.sort),
+        since: list.day("spent_after"),
+        before: list.day("spent_before"),
+        kept: list.kept(&["text", "state"], &["spent_after", "spent_before"]),
         sizes: list.sizes,
         is_filtered: !list.filters.is_empty(),
         table: lines_table(&list.items, caller_frame.may_change).only(&list.columns),
         columns: list.columns,
-        kept: list.filters.into_iter().filter(|it| !matches!(it.0, "text" | "state")).collect(),
         pager: list.pager,
         csv: list.csv,
         json: list.json,

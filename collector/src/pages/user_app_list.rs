@@ -593,7 +593,7 @@ pub async fn list(
         Ok::<_, ApiError>((only, list))
     });
     let (only, list) = found.await?;
-    let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
+    let saved_views = SavedViews::load(&caller, &collector, &request).await?;
     answer::page(&UserAppsPage {
         saved_views,
         title: "Who uses what",

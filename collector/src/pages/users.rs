@@ -278,7 +278,7 @@ pub async fn list(
     };
     let next = part.next(found.len());
     let showing = part.showing(found.len(), "user");
-    let saved_views = SavedViews::load(&caller, &collector, "/users", &request).await?;
+    let saved_views = SavedViews::load(&caller, &collector, &request).await?;
     answer::page(&UsersPage {
         saved_views,
         columns,

@@ -178,7 +178,7 @@ pub async fn show(
         filters::link(PATH, &[asked.as_slice(), &[("format", format)]].concat())
     };
     let (next, showing) = (part.next(n_rows), part.showing(n_rows, "date"));
-    let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
+    let saved_views = SavedViews::load(&caller, &collector, &request).await?;
     answer::page(&ValidationPage {
         saved_views,
         title: "Validation",

@@ -36,6 +36,11 @@ pub(super) const COLUMNS: &[Column] =
 
 const SORTS: [(&str, &str); 2] = [("-created_at", "newest first"), ("created_at", "oldest first")];
 
+/// Filters with a control of their own.
+const CONTROLS: [&str; 3] = ["webhook_id", "state", "kind"];
+const SINCE: &str = "created_at_after";
+const BEFORE: &str = "created_at_before";
+
 #[derive(Template)]
 #[template(path = "webhooks.html")]
 struct WebhooksPage {
@@ -51,6 +56,10 @@ struct WebhooksPage {
     told: Vec<Choice>,
     sorts: Vec<filters::Choice>,
     sizes: Vec<filters::Choice>,
+    since: String,
+    before: String,
+    /// Filters that have no control, kept.
+    kept: Vec<(&'static str, String)>,
     is_filtered: bool,
     /// The filters, for a change of all that they leave.
     query: String,
@@ -145,7 +154,7 @@ pub async fn show(
     let organization = caller.organization(&collector.db).await?;
     let id = organization.organization_id;
     let read = move |conn: &mut DbConnection, ask: &Ask| read_deliveries(conn, id, ask);
-    let page = (PATH, COLUMNS);
+    let page = (PATH, COLUMNS, organization.time_zone);
     let wanted = list::read(&collector.db, &request, &DELIVERIES, page, "delivery", read).await?;
     let list = match wanted {
         Wanted::File(file) => return Ok(file),
@@ -171,10 +180,9 @@ pub async fn show(
     let names: BTreeMap<WebhookId, &str> =
         rows.iter().map(|it| (it.webhook_id, it.name.as_str())).collect();
     let deliveries = list.items.iter().map(|it| delivery_line(it, &names, &calendar)).collect();
-    let saved_views = SavedViews::load(&caller, &collector, PATH, &request).await?;
+    let saved_views = SavedViews::load(&caller, &collector, &request).await?;
     answer::page(&WebhooksPage {
         saved_views,
-        columns: list.columns,
         title: "Webhooks",
         zone: calendar.zone_name(),
         kinds: kinds().map(|it| Kind { word: word(it), meaning: meaning(it) }).collect(),
@@ -182,8 +190,12 @@ pub async fn show(
         targets: std::iter::once(any("any webhook", &webhook_id)).chain(targets).collect(),
         told: std::iter::once(any("anything", &chosen_kind)).chain(told).collect(),
         sorts: filters::choices(&SORTS, &list.sort),
+        since: list.day(SINCE),
+        before: list.day(BEFORE),
+        kept: list.kept(&CONTROLS, &[SINCE, BEFORE]),
         sizes: list.sizes,
         is_filtered: !list.filters.is_empty(),
+        columns: list.columns,
         query: views::kept(request.query_string()),
         deliveries,
         webhooks: rows.iter().map(|it| line(it, &calendar)).collect(),
@@ -410,7 +422,7 @@ pub async fn redeliver_many(
     };
     let all = match &many.all {
         Some(query) => {
-            let mut ask = Ask::of_page(&DELIVERIES, query)?;
+            let mut ask = Ask::of_page(&DELIVERIES, query, organization.time_zone)?;
             ask.limit = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
             Some(ask)
         }

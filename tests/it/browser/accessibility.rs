@@ -174,6 +174,7 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
         "/apps",
         "/users",
         "/users?type=external",
+        "/activities",
         "/offboardings",
         "/users/table",
         "/user-apps?size=25",
