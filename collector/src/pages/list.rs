@@ -54,10 +54,10 @@ impl<T> Listed<T> {
     /// that a field shows.
     #[must_use]
     pub fn kept(&self, controls: &[&str], days: &[&str]) -> Vec<(&'static str, String)> {
-        let is_kept = |it: &&(&'static str, String)| {
-            !controls.contains(&it.0) && !(days.contains(&it.0) && !self.day(it.0).is_empty())
+        let is_shown = |name: &str| {
+            controls.contains(&name) || days.contains(&name) && !self.day(name).is_empty()
         };
-        self.filters.iter().filter(is_kept).cloned().collect()
+        self.filters.iter().filter(|it| !is_shown(it.0)).cloned().collect()
     }
 }
 
