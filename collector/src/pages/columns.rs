@@ -9,8 +9,8 @@ use actix_web::middleware::Next;
 use askama::Template;
 
 use super::{
-    answer, apps, audit, discoveries, imports, installations, licenses, offboarding, spend,
-    user_app_list, users, validation, webhooks,
+    answer, apps, audit, discoveries, imports, installations, licenses, offboarding, sources,
+    spend, user_app_list, users, validation, webhooks,
 };
 use crate::problem::ApiError;
 
@@ -133,7 +133,8 @@ pub async fn tidy(
     }
 }
 
-/// The columns of the list on the page at a path: of a list's own page, or of the page of one app or person.
+/// The columns of the list on the page at a path: of a list's own page, or of the page of one app, person or
+/// source.
 fn columns_of(path: &str) -> Option<&'static [Column]> {
     let is_one_of = |list: &str| {
         let id = path.strip_prefix(list).and_then(|it| it.strip_prefix('/'));
@@ -143,6 +144,7 @@ fn columns_of(path: &str) -> Option<&'static [Column]> {
         Some(list) => Some(list.1),
         None if is_one_of("/apps") => Some(user_app_list::APP_COLUMNS),
         None if is_one_of("/users") => Some(user_app_list::USER_COLUMNS),
+        None if is_one_of(sources::PATH) => Some(sources::COLUMNS),
         None => None,
     }
 }
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pages_of_one_app_and_of_one_person_have_a_list_too() {
+    fn the_pages_of_one_app_one_person_and_one_source_have_a_list_too() {
         let check = |path: &str, first: Option<&str>| {
             let found = columns_of(path).and_then(|it| it.first()).map(|it| it.0);
             assert_eq!(found, first, "{path}");
@@ -216,6 +218,9 @@ mod tests {
         check("/users", Some("user"));
         check("/users/1", Some("app"));
         check("/apps/1", Some("user"));
+        check("/sources/1", Some("user"));
+        check("/sources", None);
+        check("/sources/1/keys", None);
         check("/apps/", None);
         check("/apps/1/closure", None);
         check("/settings", None);
