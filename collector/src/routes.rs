@@ -504,6 +504,8 @@ fn source_routes(app: &mut ServiceConfig) {
             .route(get().to(api::sources::show))
             .route(patch().to(api::sources::update)),
     )
+    .service(at("/v1/sources/{source}/accounts").route(get().to(api::source_accounts::list)))
+    .service(at("/v1/sources/{source}/effect").route(get().to(api::source_accounts::show_effect)))
     .service(at("/v1/sync-sessions").route(get().to(api::sync_sessions::list)))
     .service(at("/v1/sync-sessions/{session}").route(get().to(api::sync_sessions::show)))
     .service(at("/v1/sources/{source}/keys").route(post().to(api::sources::create_key)))

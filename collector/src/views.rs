@@ -11,7 +11,7 @@ use crate::store::saved_views::{self, SavedViewRow};
 use crate::veil::Veil;
 
 /// The pages whose lists can be saved. A view of a page that is there for each of many is one of all of them.
-pub const LISTS: [&str; 15] = [
+pub const LISTS: [&str; 16] = [
     "/apps",
     "/users",
     "/offboardings",
@@ -23,6 +23,7 @@ pub const LISTS: [&str; 15] = [
     "/mailings/{mailing}",
     "/licenses/assignments",
     "/spend/lines",
+    "/sources/{source}",
     "/imports",
     "/validation",
     "/webhooks",

@@ -52,7 +52,7 @@ const PAGES: [&str; 27] = [
 const OF_ONE: [&str; 5] = ["/apps/{}", "/users/{}", "/user-apps/{}", "/sources/{}", "/mailings/{}"];
 
 /// Numbers without a link: on which page (a part of its kind), under which heading, and why.
-const WITHOUT_ROWS: [(&str, &str, &str); 14] = [
+const WITHOUT_ROWS: [(&str, &str, &str); 16] = [
     ("", "-chart", "a chart in words: the lists of activities and days of use are the API's"),
     ("/discoveries", "Sign-ins", "counted for good; single activities are kept for 90 days"),
     ("/discoveries", "Sign-ups", "counted for good; single activities are kept for 90 days"),
@@ -67,6 +67,8 @@ const WITHOUT_ROWS: [(&str, &str, &str); 14] = [
     ("/spend/lines", "Amount", "of the row itself"),
     ("/imports", "Records", "what came; what is held of it is on the source's page"),
     ("/imports", "Removed", "what is gone"),
+    ("/sources/{}", "Records", "what came; what is held of it is the list below"),
+    ("/sources/{}", "Removed", "what is gone"),
 ];
 
 /// Something of everything that pages show.
@@ -138,8 +140,17 @@ fn kind(path: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// The pages that somebody reaches by links: of each kind and set of filters the first.
-async fn walk(visitor: &mut Visitor<'_>) -> BTreeMap<String, Answer> {
+/// The page of every source: of no two of them does the same hang.
+async fn sources(app: &TestApp) -> Vec<String> {
+    let sources = app.list("/v1/sources?limit=1000").await;
+    let page = |it: &Value| format!("/sources/{}", it["source_id"].as_str().unwrap());
+    sources.iter().map(page).collect()
+}
+
+/// The pages that somebody reaches by links: of each kind and set of filters the first, of sources those of
+/// every one.
+async fn walk(app: &TestApp, visitor: &mut Visitor<'_>) -> BTreeMap<String, Answer> {
+    let sources = sources(app).await;
     let mut waiting: VecDeque<String> = PAGES.map(str::to_owned).into();
     let mut seen: BTreeSet<String> = BTreeSet::new();
     let mut pages = BTreeMap::new();
@@ -157,7 +168,9 @@ async fn walk(visitor: &mut Visitor<'_>) -> BTreeMap<String, Answer> {
         if is_file && place != "/users/table" || is_elsewhere {
             continue;
         }
-        if !seen.insert(format!("{}?{}", kind(place), filters.join("&"))) {
+        let is_source = sources.iter().any(|it| it == place);
+        let page = if is_source { place.to_owned() } else { kind(place) };
+        if !seen.insert(format!("{page}?{}", filters.join("&"))) {
             continue;
         }
         let page = visitor.get(&path).await;
@@ -170,6 +183,9 @@ async fn walk(visitor: &mut Visitor<'_>) -> BTreeMap<String, Answer> {
         });
         waiting.extend(links.filter(|it| it.starts_with('/')));
         pages.insert(path, page);
+    }
+    for it in sources {
+        assert!(pages.contains_key(&it), "{it} is reached by no link");
     }
     pages
 }
@@ -221,7 +237,7 @@ async fn every_number_is_a_link_to_its_rows_and_every_status_leads_to_why() {
     let server = MailServer::start().unwrap();
     let app = something_of_everything(&server).await;
     let mut admin = app.signed_in("ada@northwind.example").await;
-    let pages = walk(&mut admin).await;
+    let pages = walk(&app, &mut admin).await;
     let kinds: BTreeSet<String> =
         pages.keys().map(|it| kind(it.split('?').next().unwrap())).collect();
     for page in OF_ONE {
@@ -375,7 +391,7 @@ async fn a_number_that_is_a_link_leads_to_as_many_rows() {
     let server = MailServer::start().unwrap();
     let app = something_of_everything(&server).await;
     let mut admin = app.signed_in("ada@northwind.example").await;
-    let pages = walk(&mut admin).await;
+    let pages = walk(&app, &mut admin).await;
     let mut followed: BTreeSet<String> = BTreeSet::new();
     let mut wrong = Vec::new();
     for (path, page) in pages {

@@ -40,6 +40,9 @@ mod activity;
 /// What sources other than the extension report.
 mod sources;
 
+/// What a source holds, and what hangs on it.
+mod source_accounts;
+
 /// Numbers that explain themselves.
 mod numbers;
 

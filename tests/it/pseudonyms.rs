@@ -290,7 +290,7 @@ fn places(seen: &BTreeMap<String, Answer>, is_one: impl Fn(&Answer) -> bool) -> 
 }
 
 /// Where people are shown.
-const SHOW_PEOPLE: [&str; 30] = [
+const SHOW_PEOPLE: [&str; 31] = [
     "/apps/{id}",
     "/audit",
     "/installations",
@@ -315,6 +315,7 @@ const SHOW_PEOPLE: [&str; 30] = [
     "/v1/mailings/{id}/messages",
     "/v1/offboardings",
     "/v1/reports/coverage/people",
+    "/v1/sources/{id}/accounts",
     "/v1/spend/lines",
     "/v1/user-apps",
     "/v1/user-apps/{id}",
@@ -413,6 +414,8 @@ async fn no_filter_search_or_order_tells_whose_a_pseudonym_is() {
     draw_veil(&app).await;
     let mailing = app.list("/v1/mailings").await[0]["list"].clone();
     let messages = mailing.as_str().unwrap();
+    let source = app.list("/v1/sources?kind=direct_integration").await[0]["source_id"].clone();
+    let source = source.as_str().unwrap();
     for path in [
         "/v1/users?email=zaphod.b@northwind.example",
         "/v1/users?sort=email",
@@ -420,6 +423,7 @@ async fn no_filter_search_or_order_tells_whose_a_pseudonym_is() {
         "/v1/installations?user=nobody@northwind.example",
         &format!("{messages}?user=zaphod.b@northwind.example"),
         "/v1/usage-days?user=zaphod.b@northwind.example",
+        &format!("/v1/sources/{source}/accounts?user=zaphod.b@northwind.example"),
     ] {
         let answer = app.reader().get(path).await;
         assert_eq!(answer.status, 422, "{path}: {}", answer.text());

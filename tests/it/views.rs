@@ -110,9 +110,12 @@ async fn every_list_keeps_views_and_nothing_else_does() {
     browser.batch(&batch(1, monday(), vec![sign_in("app.slack.com", monday())])).await;
     let everybody = json!({ "all": true });
     let mailing: Value = app.writer().post("/v1/mailings", &everybody).await.json();
+    let source = app.source("sso", "Our sso").await;
     let mut admin = app.admin().await;
     for list in LISTS {
-        let page = list.replace("{mailing}", mailing["mailing_id"].as_str().unwrap());
+        let page = list
+            .replace("{mailing}", mailing["mailing_id"].as_str().unwrap())
+            .replace("/sources/{source}", source.strip_prefix("/v1").unwrap());
         let query = match list {
             "/discoveries" => "state=ignored",
             "/installations" => "state=silent",
@@ -133,6 +136,10 @@ async fn every_list_keeps_views_and_nothing_else_does() {
         assert_eq!(saved.header("location"), path);
         assert_eq!(views(&admin.get(&path).await.text())[1], format!("*Mine {path}"));
     }
+    let other = app.source("import", "A table").await;
+    let other = other.strip_prefix("/v1").unwrap();
+    let page = admin.get(other).await.text();
+    assert_eq!(views(&page)[1], format!("Mine {other}?size=25"));
     for (list, query) in [
         ("/settings", "a=b"),
         ("https://elsewhere.example/", "a=b"),

@@ -10,8 +10,8 @@ use serde_json::json;
 use shared::activity::license::{LicenseUse, UnusedReason};
 use utoipa::ToSchema;
 
-use super::find_apps;
 use super::openapi::{many_words, words, words_or_null};
+use super::{find_apps, read_sources};
 use crate::db::{AppId, DbConnection, LicenseId, OrganizationId};
 use crate::extract::{Json, Reader, Writer};
 use crate::licenses::{self as assessed, AssessedLicense, Counts, Licenses, yearly_price};
@@ -406,6 +406,11 @@ static ASSIGNMENTS: ListSpec = ListSpec {
             takes: Takes::Words(words_of::<UnusedReason>),
             about: "Unused for this primary reason (T5).",
         },
+        Filter {
+            name: "source",
+            takes: Takes::Texts("019ab0c2-5a00-7000-8000-000000000004"),
+            about: "Of people of whose use these sources report, by their ids.",
+        },
     ],
     sorts: &["license_assignment", "user"],
     fields: field_names::<AssignmentItem>,
@@ -493,6 +498,7 @@ pub async fn list_assignments(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let ask = Ask::read(&ASSIGNMENTS, &request)?;
+    let of_sources = read_sources(&ask)?;
     let (now, callers) = (collector.clock.now(), collector.callers.clone());
     answer(&collector.db, &request, ask, move |conn, ask| {
         let organization = callers.organization(conn, reader.organization_id)?;
@@ -507,6 +513,9 @@ pub async fn list_assignments(
                 && reasons.as_ref().is_none_or(|any| {
                     it.assessment.reason().is_some_and(|reason| any.contains(&reason))
                 })
+                && of_sources
+                    .as_ref()
+                    .is_none_or(|any| it.facts.sources.iter().any(|it| any.contains(&it.source_id)))
         });
         let is_by_user = ask.sort.by == "user";
         let part = pick(rows, ask, |it| {

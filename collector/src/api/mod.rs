@@ -22,6 +22,7 @@ pub mod mailings;
 pub mod merges;
 pub mod offboardings;
 pub mod reports;
+pub mod source_accounts;
 pub mod sources;
 pub mod spend;
 pub mod statuses;
@@ -46,7 +47,7 @@ pub mod webhooks;
 pub mod health;
 pub mod openapi;
 
-use crate::db::{AppId, DbConnection, OrganizationId, UserId};
+use crate::db::{AppId, DbConnection, OrganizationId, SourceId, UserId};
 use crate::lists::Ask;
 use crate::problem::ApiError;
 use crate::store::{StoreError, apps as app_rows, user_merges};
@@ -81,6 +82,17 @@ fn find_apps(
         }
     }
     Ok(Some(ids))
+}
+
+/// The ids behind a filter of sources; none when the filter is not set.
+fn read_sources(ask: &Ask) -> Result<Option<Vec<SourceId>>, ApiError> {
+    let Some(texts) = ask.texts("source") else { return Ok(None) };
+    let parse = |text: String| {
+        let unreadable =
+            |_| ApiError::Invalid(format!("source takes ids of sources; got {text:?}"));
+        text.parse().map_err(unreadable)
+    };
+    texts.into_iter().map(parse).collect::<Result<Vec<_>, _>>().map(Some)
 }
 
 /// The app that a query names.

@@ -10,6 +10,7 @@ use shared::activity::SourceKind;
 use utoipa::ToSchema;
 
 use super::openapi::words_or_null;
+use super::read_sources;
 use super::sources::SessionItem;
 use crate::db::{DbConnection, OrganizationId, SourceId, SyncSessionId};
 use crate::extract::Reader;
@@ -120,16 +121,6 @@ pub async fn list(
         part.try_map_all(|rows| Ok(describe(conn, id, rows)?))
     })
     .await
-}
-
-fn read_sources(ask: &Ask) -> Result<Option<Vec<SourceId>>, ApiError> {
-    let Some(texts) = ask.texts("source") else { return Ok(None) };
-    let parse = |text: String| {
-        let unreadable =
-            |_| ApiError::Invalid(format!("source takes ids of sources; got {text:?}"));
-        text.parse().map_err(unreadable)
-    };
-    texts.into_iter().map(parse).collect::<Result<Vec<_>, _>>().map(Some)
 }
 
 /// Uploads with their sources.

@@ -10,7 +10,7 @@ use askama::Template;
 
 use super::{
     activities, answer, apps, audit, discoveries, imports, installations, licenses, mailings,
-    offboarding, spend, user_app_list, users, validation, webhooks,
+    offboarding, sources, spend, user_app_list, users, validation, webhooks,
 };
 use crate::problem::ApiError;
 use crate::views;
@@ -19,7 +19,7 @@ use crate::views;
 pub type Column = (&'static str, &'static str);
 
 /// The lists whose columns can be chosen and whose views can be saved, by [`views::LISTS`].
-const LISTS: [(&str, &[Column]); 15] = [
+const LISTS: [(&str, &[Column]); 16] = [
     ("/apps", apps::COLUMNS),
     ("/users", users::COLUMNS),
     (offboarding::PATH, offboarding::COLUMNS),
@@ -31,6 +31,7 @@ const LISTS: [(&str, &[Column]); 15] = [
     (mailings::OF_ONE, mailings::MAIL_COLUMNS),
     (licenses::LIST_PATH, licenses::COLUMNS),
     (spend::LINES_PATH, spend::COLUMNS),
+    (sources::OF_ONE, sources::COLUMNS),
     (imports::PATH, imports::UPLOADS),
     (validation::PATH, validation::COLUMNS),
     (webhooks::PATH, webhooks::COLUMNS),
@@ -143,7 +144,8 @@ pub async fn tidy(
     }
 }
 
-/// The columns of the list on the page at a path: of a list's own page, or of the page of one app or person.
+/// The columns of the list on the page at a path: of a list's own page, or of the page of one app, person or
+/// source.
 fn columns_of(path: &str) -> Option<&'static [Column]> {
     let is_one_of = |list: &str| {
         let id = path.strip_prefix(list).and_then(|it| it.strip_prefix('/'));
@@ -218,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pages_of_one_app_and_of_one_person_have_a_list_too() {
+    fn the_pages_of_one_app_one_person_and_one_source_have_a_list_too() {
         let check = |path: &str, first: Option<&str>| {
             let found = columns_of(path).and_then(|it| it.first()).map(|it| it.0);
             assert_eq!(found, first, "{path}");
@@ -226,6 +228,9 @@ mod tests {
         check("/users", Some("user"));
         check("/users/1", Some("app"));
         check("/apps/1", Some("user"));
+        check("/sources/1", Some("user"));
+        check("/sources", None);
+        check("/sources/1/keys", None);
         check("/apps/", None);
         check("/apps/1/closure", None);
         check("/settings", None);

@@ -1,9 +1,10 @@
 //! Where facts come from: the health of each source, what its silence means, its settings and keys, and
 //! uploads that wait for somebody who says that they are right.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use actix_web::web::{Data, Form, Path, Query};
+use actix_web::web::{Data, Form, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
@@ -13,31 +14,34 @@ use shared::activity::{Health, SourceKind};
 
 use super::answer::{self, PageError};
 use super::caller::Caller;
+use super::columns::{Column, Columns};
 use super::filters::{self, Choice};
 use super::frame::CallerFrame;
-use super::list::Pager;
+use super::list::{self, Listed, Pager, Wanted};
+use super::saved_views::SavedViews;
 use super::table::{Kind, Table, Value};
 use super::words::{self, Calendar, Cell};
-use crate::activity::UserAppKey;
-use crate::api::user_apps::parse_user_app;
-use crate::db::{DbConnection, OrganizationId, SourceId, SyncSessionId, UserId};
-use crate::licenses::{self, Licenses};
+use crate::api::source_accounts::{
+    SOURCE_ACCOUNTS, SourceAccountItem, names_no_accounts, read_accounts,
+};
+use crate::db::{DbConnection, OrganizationId, SourceId, SyncSessionId};
+use crate::lists::Ask;
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::sources::effect::{self, Does, Effect};
 use crate::sources::sessions::{self, Finish};
 use crate::sources::settings;
 use crate::store::lists::sync_sessions as list_sync_sessions;
-use crate::store::organizations::{self, Organization};
+use crate::store::organizations;
 use crate::store::sources::{self, SourceRow, SourceSettings};
 use crate::store::sync_sessions::{self, SyncSessionRow};
-use crate::store::user_app_sources::{self, AccountRow};
 use crate::store::word::{SyncMode, SyncState, parse_word, word};
-use crate::store::{Page, StoreError, apps, mappings, user_fields};
-use crate::veil::{self, Veil};
+use crate::store::{Page, StoreError, user_fields};
 
 /// Where this page is.
 pub const PATH: &str = "/sources";
+/// Where the page of one source is.
+pub const OF_ONE: &str = "/sources/{source}";
 /// Uploads that a list shows.
 const MAX_UPLOADS: i64 = 20;
 
@@ -204,27 +208,46 @@ pub async fn create(
     Ok(answer::redirect_to(&format!("{PATH}/{}", made.source_id)))
 }
 
+/// The columns of the list of a source's accounts.
+pub(super) const COLUMNS: &[Column] = &[
+    ("user", "User"),
+    ("app", "App"),
+    ("last_used", "Last used, as it says"),
+    ("status", "Status, as it says"),
+    ("name", "Name there"),
+    ("role", "Role"),
+];
+
+const DOES: [(&str, &str); 5] = [
+    ("", "all that it has named"),
+    ("decides", "whose status it decides"),
+    ("newest", "whose newest use it reported"),
+    ("only", "of whose use nobody else knows"),
+    ("unsure", "known only from before it went quiet"),
+];
+
+// An id begins with the moment in which a person became known.
+const SORTS: [(&str, &str); 2] =
+    [("user_app", "people known longest first"), ("-user_app", "people known last first")];
+
 #[derive(Template)]
 #[template(path = "source.html")]
 struct SourcePage {
     title: String,
     caller: CallerFrame,
+    saved_views: SavedViews,
     zone: &'static str,
     path: String,
     kind: String,
     class: &'static str,
     health: &'static str,
     meaning: &'static str,
-    is_extension: bool,
     is_connected: bool,
     waiting: Vec<Waiting>,
-    effect: Option<Table>,
     uploads: Table,
     all_uploads: String,
-    accounts: Table,
-    shown: Vec<Choice>,
-    sizes: Vec<Choice>,
-    pager: Pager,
+    /// What the extension has not.
+    fed: Option<Fed>,
     name: String,
     profiles: Vec<Choice>,
     sync_limit_days: String,
@@ -232,273 +255,235 @@ struct SourcePage {
     fields: String,
 }
 
-/// Which part of its accounts.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ShowQuery {
-    shown: Option<String>,
-    size: Option<String>,
-    cursor: Option<String>,
-}
-
-const SHOWN: [(&str, &str); 5] = [
-    ("", "all that it has named"),
-    ("decided", "whose status it decides"),
-    ("newest", "whose newest use it reported"),
-    ("only", "of whose use nobody else knows"),
-    ("unsure", "known only from before it went quiet"),
-];
-
-/// What a list of accounts is narrowed to.
-fn does(word: &str) -> Option<Does> {
-    match word {
-        "decided" => Some(Does::Decides),
-        "newest" => Some(Does::Newest),
-        "only" => Some(Does::Only),
-        "unsure" => Some(Does::Unsure),
-        _ => None,
-    }
-}
-
-/// Which accounts of a source are shown.
-struct Look {
-    shown: &'static str,
-    size: usize,
-    cursor: Option<String>,
+/// What a source has named, and what hangs on it.
+struct Fed {
+    effect: Table,
+    accounts: Table,
+    is_filtered: bool,
+    /// People are shown by pseudonyms.
+    is_veiled: bool,
+    does: Vec<Choice>,
+    user: String,
+    app: String,
+    sorts: Vec<Choice>,
+    sizes: Vec<Choice>,
+    columns: Columns,
+    pager: Pager,
+    csv: String,
+    json: String,
 }
 
 struct Found {
-    organization: Organization,
     source: SourceRow,
-    effect: Option<(Effect, Licenses)>,
+    effect: Option<Effect>,
     uploads: Vec<SyncSessionRow>,
-    accounts: Vec<AccountRow>,
-    emails: HashMap<UserId, String>,
-    names: HashMap<crate::db::AppId, String>,
     fields: BTreeMap<String, String>,
 }
 
-/// `GET` one source: its effect, its uploads, its accounts and its settings.
+/// `GET` one source: its effect, its uploads, its accounts and its settings; with `format=csv` or `format=json`
+/// all of its accounts that the filters leave, as a file.
 ///
 /// # Errors
-/// When nobody is signed in, there is no such source, or the database refuses.
+/// When nobody is signed in, there is no such source, a filter cannot be, or the database refuses.
 pub async fn show(
     caller: Caller,
     path: Path<String>,
-    Query(query): Query<ShowQuery>,
+    request: HttpRequest,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
     let source_id: SourceId = path.parse().map_err(|_| ApiError::NotFound)?;
-    let (id, now) = (caller.organization_id(), collector.clock.now());
-    let after = match query.cursor.as_deref().filter(|it| !it.is_empty()) {
-        None => None,
-        Some(text) => Some(
-            parse_user_app(text)
-                .ok_or_else(|| ApiError::Invalid("the cursor is not one of ours".to_owned()))?,
-        ),
-    };
-    let look = Look {
-        shown: filters::pick("shown", &SHOWN, query.shown.as_deref())?,
-        size: filters::Part::parse(None, query.size.as_deref())?.size,
-        cursor: query.cursor.filter(|it| !it.is_empty()),
-    };
-    let wanted = does(look.shown);
-    let limit = i64::try_from(look.size).unwrap_or(i64::MAX) + 1;
-    let found = collector.db.run(move |conn| {
-        let organization = organizations::find(conn, id)?.ok_or(ApiError::NotFound)?;
-        let source = sources::find(conn, id, source_id)?.ok_or(ApiError::NotFound)?;
-        let is_extension = source.kind.0 == SourceKind::Extension;
-        let effect = if is_extension {
-            None
-        } else {
-            let effect = effect::count(conn, &organization, &source, now)?;
-            Some((effect, licenses::assess_all(conn, &organization, None, now)?))
-        };
-        let mut accounts = match wanted {
-            None => user_app_sources::list_of_source(conn, id, source_id, after, limit)?,
-            Some(wanted) => {
-                let keys = effect::list(conn, &organization, &source, wanted, now)?;
-                let keys = keys.into_iter().filter(|it| after.is_none_or(|after| after < *it));
-                let keys: Vec<UserAppKey> =
-                    keys.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect();
-                held(conn, id, source_id, &keys)?
-            }
-        };
-        let user_ids: Vec<UserId> = accounts.iter().map(|it| it.user_id).collect();
-        let app_ids: Vec<_> = accounts.iter().map(|it| it.app_id).collect();
-        let emails = veil::find_all(conn, id, &user_ids)?;
-        let veil = Veil::of(conn, id)?;
-        for it in &mut accounts {
-            let shown_as = emails.get(&it.user_id).map_or("", |user| user.email.as_str());
-            it.display_name = veil.cover_name(it.display_name.take(), shown_as);
+    let now = collector.clock.now();
+    let organization = Arc::new(caller.organization(&collector.db).await?);
+    let id = organization.organization_id;
+    let source = collector.db.run(move |conn| sources::find(conn, id, source_id)).await?;
+    let source = source.ok_or(ApiError::NotFound)?;
+    let list = match source.kind.0 {
+        // Only the accounts of a source can be asked for.
+        SourceKind::Extension if !request.query_string().is_empty() => {
+            return Err(names_no_accounts().into());
         }
-        let names = apps::find_all(conn, id, &app_ids)?;
+        SourceKind::Extension => None,
+        _ => {
+            let (path, shared) = (format!("{PATH}/{source_id}"), organization.clone());
+            let read = move |conn: &mut DbConnection, ask: &Ask| {
+                read_accounts(conn, &shared, source_id, ask, now)
+            };
+            let (page, spec) = ((path.as_str(), COLUMNS, organization.time_zone), &SOURCE_ACCOUNTS);
+            match list::read(&collector.db, &request, spec, page, "account", read).await? {
+                Wanted::File(file) => return Ok(file),
+                Wanted::Page(list) => Some(list),
+            }
+        }
+    };
+    let (shared, is_fed) = (organization.clone(), list.is_some());
+    let found = collector.db.run(move |conn| {
+        let effect = is_fed.then(|| effect::count(conn, &shared, &source, now)).transpose()?;
         Ok::<_, ApiError>(Found {
             effect,
             uploads: newest_uploads(conn, id, Some(source_id))?,
-            accounts,
-            emails: emails.into_iter().map(|(id, it)| (id, it.email)).collect(),
-            names: names.into_iter().map(|(id, it)| (id, it.name)).collect(),
             fields: user_fields::list_mappings(conn, id, source_id)?,
-            organization,
             source,
         })
     });
     let found = found.await?;
-    let calendar = Calendar::new(found.organization.time_zone, now);
-    let frame = CallerFrame::new(&caller, &found.organization, PATH);
-    answer::page(&found.page(frame, &calendar, &look))
-}
-
-/// What a source holds of these accounts, in their order. What it holds under a mapped site or a merged user
-/// stands under what they are read as.
-fn held(
-    conn: &mut DbConnection,
-    id: OrganizationId,
-    source_id: SourceId,
-    keys: &[UserAppKey],
-) -> Result<Vec<AccountRow>, StoreError> {
-    let aliases = mappings::aliases(conn, id)?;
-    let users: Vec<UserId> = keys.iter().map(|it| it.0).collect();
-    let apps: Vec<_> = keys.iter().map(|it| it.1).collect();
-    let (users, apps) = (aliases.users.with_sources(&users), aliases.with_sources(&apps));
-    let found = user_app_sources::find_of_source(conn, id, source_id, &users, &apps)?;
-    let mut by_key: HashMap<UserAppKey, AccountRow> = HashMap::new();
-    for (key, row) in found {
-        let key = aliases.key(key);
-        by_key.insert(key, AccountRow { user_id: key.0, app_id: key.1, ..row });
-    }
-    Ok(keys.iter().filter_map(|it| by_key.remove(it)).collect())
+    let calendar = Calendar::new(organization.time_zone, now);
+    let is_veiled = organization.pseudonymize_people;
+    let fed = list
+        .zip(found.effect)
+        .map(|(list, effect)| Fed::new(&found.source, &effect, list, &calendar, is_veiled));
+    let frame = CallerFrame::new(&caller, &organization, PATH);
+    let saved_views = SavedViews::load(&caller, &collector, &request).await?;
+    answer::page(&found.page(frame, &calendar, saved_views, fed))
 }
 
 impl Found {
-    fn page(mut self, caller: CallerFrame, calendar: &Calendar, look: &Look) -> SourcePage {
-        let (part, cursor) = (look.size, look.cursor.as_deref());
-        let has_more = part < self.accounts.len();
-        self.accounts.truncate(part);
+    fn page(
+        self,
+        caller: CallerFrame,
+        calendar: &Calendar,
+        saved_views: SavedViews,
+        fed: Option<Fed>,
+    ) -> SourcePage {
         let source = &self.source;
-        let path = format!("{PATH}/{}", source.source_id);
-        let next = self.accounts.last().filter(|_| has_more);
-        let next = next.map(|it| format!("{}.{}", it.user_id, it.app_id));
-        let n = i64::try_from(self.accounts.len()).unwrap_or(0);
         let health = source.health(calendar.now());
         let sources = std::slice::from_ref(source);
         SourcePage {
             title: source.name.clone(),
+            saved_views,
             zone: calendar.zone_name(),
+            path: format!("{PATH}/{}", source.source_id),
             kind: words::capitalized(words::source(source.kind.0)),
             class: words::health_class(health),
             health: words::health(health),
             meaning: meaning(source, health),
-            is_extension: source.kind.0 == SourceKind::Extension,
             is_connected: health != Health::Disconnected,
             waiting: Waiting::find(&self.uploads, sources, calendar),
-            effect: self.effect.as_ref().map(|it| effect_table(source, it)),
             uploads: uploads_table(&self.uploads, sources, calendar, false),
             all_uploads: filters::link(
                 super::imports::PATH,
                 &[("source", &source.source_id.to_string())],
             ),
-            accounts: self.accounts_table(calendar),
-            shown: filters::choices(&SHOWN, look.shown),
-            sizes: filters::size_choices(look.size),
-            pager: {
-                let size = look.size.to_string();
-                let kept = [("shown", look.shown), ("size", size.as_str())];
-                Pager::new(&path, &kept, cursor, next.as_deref(), words::count(n, "account"))
-            },
+            fed,
             name: source.name.clone(),
             profiles: profiles(&source.profile),
             // A part of a day counts as a day: the field takes whole ones.
             sync_limit_days: ((source.sync_limit_seconds + 86_399) / 86_400).to_string(),
             removal_limit_percent: source.removal_limit_percent,
             fields: self.fields.iter().map(|(from, to)| format!("{from} = {to}\n")).collect(),
-            path,
             caller,
         }
     }
+}
 
-    fn accounts_table(&self, calendar: &Calendar) -> Table {
-        let columns = [
-            Kind::Text("User"),
-            Kind::Text("App"),
-            Kind::When("Last used, as it says"),
-            Kind::Text("Status, as it says"),
-            Kind::Text("Name there"),
-            Kind::Text("Role"),
-        ];
-        let row = |it: &AccountRow| {
-            let email = self.emails.get(&it.user_id).map_or("", String::as_str);
-            let explained = format!("/user-apps/{}.{}", it.user_id, it.app_id);
-            let stated = it.stated_status.map(|it| words::capitalized(word(it.0)));
-            let stated = match (&it.stated_word, stated) {
-                (Some(word), Some(stated)) => Value::text(stated).under(format!("“{word}”")),
-                (_, stated) => Value::maybe(stated),
-            };
-            vec![
-                Value::address(email).to(explained),
-                Value::maybe(self.names.get(&it.app_id).cloned()),
-                Value::at(calendar, it.facts().last_used_at()),
-                stated,
-                Value::maybe(it.display_name.clone()),
-                Value::maybe(it.account_role.clone()),
-            ]
-        };
-        let empty =
-            "No account is here. It names them when it reports: by a table, or by its program.";
-        Table::new("accounts", &columns, empty).with(self.accounts.iter().map(row))
+impl Fed {
+    fn new(
+        source: &SourceRow,
+        effect: &Effect,
+        list: Listed<SourceAccountItem>,
+        calendar: &Calendar,
+        is_veiled: bool,
+    ) -> Fed {
+        Fed {
+            effect: effect_table(source, effect),
+            accounts: accounts_table(source, &list.items, calendar).only(&list.columns),
+            is_filtered: !list.filters.is_empty(),
+            is_veiled,
+            does: filters::choices(&DOES, &list.filter("does")),
+            user: list.filter("user"),
+            app: list.filter("app"),
+            sorts: filters::choices(&SORTS, &list.sort),
+            sizes: list.sizes,
+            columns: list.columns,
+            pager: list.pager,
+            csv: list.csv,
+            json: list.json,
+        }
     }
 }
 
-fn effect_table(source: &SourceRow, (effect, licenses): &(Effect, Licenses)) -> Table {
+fn accounts_table(source: &SourceRow, items: &[SourceAccountItem], calendar: &Calendar) -> Table {
+    let columns = [
+        Kind::Text("User"),
+        Kind::Text("App"),
+        Kind::When("Last used, as it says"),
+        Kind::Text("Status, as it says"),
+        Kind::Text("Name there"),
+        Kind::Text("Role"),
+    ];
+    let row = |it: &SourceAccountItem| {
+        let last_used = match it.last_used_at {
+            None if source.use_reported_at.is_none() => Value::new(Cell::Unknown),
+            at => Value::at(calendar, at),
+        };
+        let stated = it.stated_status.map(|it| words::capitalized(word(it.0)));
+        let stated = match (&it.stated_word, stated) {
+            (Some(word), Some(stated)) => Value::text(stated).under(format!("“{word}”")),
+            (_, stated) => Value::maybe(stated),
+        };
+        vec![
+            Value::address(&it.user.email).to(format!("/user-apps/{}", it.user_app)),
+            Value::text(it.app.name.clone()).to(format!("/apps/{}", it.app.app_id)),
+            last_used,
+            stated,
+            Value::maybe(it.display_name.clone()),
+            Value::maybe(it.role.clone()),
+        ]
+    };
+    Table::new("accounts", &columns, "").with(items.iter().map(row))
+}
+
+fn effect_table(source: &SourceRow, effect: &Effect) -> Table {
     let columns = [Kind::Text("What"), Kind::Number("How many"), Kind::Wide("Meaning")];
     let more = if effect.is_cut { " or more" } else { "" };
     let path = format!("{PATH}/{}", source.source_id);
-    let account = |label: &'static str, n: i64, shown: &str, meaning: &'static str| {
-        let list = format!("{}#accounts", filters::link(&path, &[("shown", shown)]));
+    let account = |label: &'static str, n: i64, does: &str, meaning: &'static str| {
+        let list = format!("{}#accounts", filters::link(&path, &[("does", does)]));
         let n = Value::text(format!("{}{more}", words::number(n))).to(list);
         vec![Value::text(label), n, Value::text(meaning)]
     };
-    let mut rows = vec![
+    let id = source.source_id.to_string();
+    let license = |label: &'static str, n: i64, reason: &str, meaning: &'static str| {
+        let query = [("source", id.as_str()), ("reason", reason)];
+        let n = Value::number(n).to(filters::link("/licenses/assignments", &query));
+        vec![Value::text(label), n, Value::text(meaning)]
+    };
+    let (late, disconnected) =
+        (word(UnusedReason::SourceStale), word(UnusedReason::SourceDisconnected));
+    let rows = [
         account("Accounts", effect.n_accounts, "", "That it has named."),
-        account("Statuses", effect.n_decided, "decided", "That it decides."),
-        account("Last-used dates", effect.n_newest, "newest", "Whose newest use it reported."),
+        account("Statuses", effect.n_decided, word(Does::Decides), "That it decides."),
+        account(
+            "Last-used dates",
+            effect.n_newest,
+            word(Does::Newest),
+            "Whose newest use it reported.",
+        ),
         account(
             "Dates of nobody else",
             effect.n_only,
-            "only",
+            word(Does::Only),
             "Without it nothing would be known of their use.",
         ),
         account(
             "Unsure statuses",
             effect.n_unsure,
-            "unsure",
+            word(Does::Unsure),
             "Known only from before it went quiet. Its next report clears them (rules T6, T7).",
         ),
+        license("Licenses", effect.n_licenses, "", "Held by people of whose use it reports."),
+        license(
+            "Licenses not proven to be unused",
+            effect.n_licenses_late,
+            late,
+            "Because their source is late (rule T7).",
+        ),
+        license(
+            "Licenses of a disconnected source",
+            effect.n_licenses_disconnected,
+            disconnected,
+            "Nobody can tell whether they are used (rule T6).",
+        ),
     ];
-    let id = source.source_id.to_string();
-    let of_source = |it: &licenses::AssessedLicense| {
-        it.facts.sources.iter().any(|it| it.source_id == source.source_id)
-    };
-    let license = |label: &'static str, reason: Option<UnusedReason>, meaning: &'static str| {
-        let all = licenses.assigned.iter().filter(|it| of_source(it));
-        let n = all.filter(|it| reason.is_none() || it.assessment.reason() == reason).count();
-        let query = [("source", id.as_str()), ("reason", reason.map_or("", word))];
-        let n = Value::number(i64::try_from(n).unwrap_or(i64::MAX));
-        let list = filters::link("/licenses/assignments", &query);
-        vec![Value::text(label), n.to(list), Value::text(meaning)]
-    };
-    rows.push(license("Licenses", None, "Held by people of whose use it reports."));
-    rows.push(license(
-        "Licenses not proven to be unused",
-        Some(UnusedReason::SourceStale),
-        "Because their source is late (rule T7).",
-    ));
-    rows.push(license(
-        "Licenses of a disconnected source",
-        Some(UnusedReason::SourceDisconnected),
-        "Nobody can tell whether they are used (rule T6).",
-    ));
     Table::new("effect", &columns, "").with(rows)
 }
 

@@ -9,6 +9,7 @@ pub mod sessions;
 pub mod table;
 pub mod upload;
 
+pub mod accounts;
 pub mod apply;
 pub mod effect;
 pub mod names;

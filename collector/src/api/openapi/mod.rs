@@ -23,8 +23,8 @@ use super::{
     activities, admins, api_keys, apps, audit, batches, catalog, configuration, discoveries,
     enroll, enrollment_keys, enrollment_links, explain, health, heartbeats, identity_provider,
     installations, licenses, mail_opt_outs, mailings, merges, offboardings, reports, rollout,
-    settings, sign_ins, sources, spend, statuses, sync_sessions, thresholds, usage, usage_days,
-    user_apps, user_kinds, user_table, users, validation, views, webhooks,
+    settings, sign_ins, source_accounts, sources, spend, statuses, sync_sessions, thresholds,
+    usage, usage_days, user_apps, user_kinds, user_table, users, validation, views, webhooks,
 };
 use crate::identity::installations::Refusal;
 use crate::lists::{etag_matches, words_of};
@@ -144,6 +144,8 @@ use crate::store::word::Words;
         spend::remove_rule,
         sources::list,
         sources::show,
+        source_accounts::list,
+        source_accounts::show_effect,
         sources::create,
         sources::update,
         sources::create_key,

@@ -11,6 +11,7 @@ pub mod installations;
 pub mod mail_messages;
 pub mod mailings;
 pub mod offboardings;
+pub mod source_accounts;
 pub mod spend_lines;
 pub mod sync_sessions;
 pub mod usage_days;
