@@ -157,6 +157,9 @@ impl Collector {
         let mut serve = rollcall();
         serve.args(["serve", "--api-requests-per-minute", "60000", "--listen"]);
         serve.arg(address.to_string()).stdout(log.try_clone()?).stderr(log);
+        // Mail is set up, and what is queued stays: nobody listens on the port of discard.
+        serve.args(["--smtp-url", "smtp://127.0.0.1:9", "--mail-from", "it@northwind.example"]);
+        serve.args(["--public-url", "https://rollcall.northwind.example"]);
         let child = serve.spawn().context("cannot start the collector")?;
         let mut collector =
             Collector { program, database, url: format!("http://{address}"), child };

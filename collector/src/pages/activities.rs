@@ -52,8 +52,9 @@ const TYPES: [(&str, &str); 5] = [
 ];
 
 const SORTS: [(&str, &str); 4] = [
-    ("-received_at", "reported last first"),
-    ("received_at", "reported first first"),
+    ("-received_at", "newest reports first"),
+    ("received_at", "oldest reports first"),
+    // No index helps these, so they are offered for one account's log.
     ("-occurred_at", "newest first"),
     ("occurred_at", "oldest first"),
 ];
@@ -124,6 +125,9 @@ pub async fn list(
         app: names.app(app).to_owned(),
         explained: format!("/user-apps/{user_app}"),
     });
+    let is_by_arrival = |it: &&(&str, &str)| it.0.ends_with("received_at");
+    let is_offered = |it: &&(&str, &str)| one.is_some() || is_by_arrival(it) || it.0 == list.sort;
+    let sorts: Vec<(&str, &str)> = SORTS.iter().filter(is_offered).copied().collect();
     let kind = list.filter("type");
     let mut types = TYPES.to_vec();
     if types.iter().all(|it| it.0 != kind) {
@@ -144,7 +148,7 @@ pub async fn list(
         since: list.day(SINCE),
         before: list.day(BEFORE),
         kept: list.kept(&CONTROLS, &[SINCE, BEFORE]),
-        sorts: filters::choices(&SORTS, &list.sort),
+        sorts: filters::choices(&sorts, &list.sort),
         sizes: list.sizes,
         table: table(&items, &names, &calendar, empty).only(&list.columns),
         columns: list.columns,

@@ -13,6 +13,10 @@ use clap::Parser;
 
 const EMAIL: &str = "ada@northwind.example";
 const PASSWORD: &str = "a password for measuring";
+/// Apps of which the single sign-on knows each person's account.
+const APPS_OF_SSO: usize = 10;
+/// Lines of the bookkeeping.
+const LINES: usize = 5_000;
 
 /// Measures the admin pages.
 #[derive(Parser)]
@@ -50,10 +54,11 @@ fn main() -> ExitCode {
 impl Pages {
     fn run(self) -> Result<()> {
         std::fs::create_dir_all(&self.folder)?;
-        let name = format!("{}-{}-{}.sqlite", self.users, self.apps, self.accounts);
+        let name = format!("{}-{}-{}-fed.sqlite", self.users, self.apps, self.accounts);
         let file = self.folder.join(name);
         let database = format!("sqlite:{}", file.display());
-        if !file.exists() {
+        let is_new = !file.exists();
+        if is_new {
             self.seed(&database)?;
         }
         let size = std::fs::metadata(&file)?.len() / (1 << 20);
@@ -63,6 +68,11 @@ impl Pages {
         let _server = Server::start(&self.rollcall, &database, &address)?;
         let mut visitor = Visitor::new(format!("http://{address}"));
         visitor.sign_in()?;
+        if is_new {
+            let started = Instant::now();
+            Feeder::new(&self.rollcall, &database, &visitor)?.feed()?;
+            println!("fed in {} s", started.elapsed().as_secs());
+        }
         visitor.get("/")?;
         println!("counted {} s after the start", started.elapsed().as_secs());
         let mut pages: Vec<String> = [
@@ -75,17 +85,26 @@ impl Pages {
             "/user-apps",
             "/user-apps?status=unconfirmed",
             "/user-apps?status=inactive&cursor=5000",
+            "/activities",
             "/discoveries",
+            "/offboardings",
             "/installations",
             "/rollout",
             "/mailings",
+            "/sign-in-settings",
             "/licenses",
+            "/licenses/assignments",
+            "/licenses/assignments?use=unused",
             "/spend",
+            "/spend/lines",
             "/limits",
             "/sources",
             "/imports",
             "/validation",
             "/settings",
+            "/admins",
+            "/account",
+            "/api-keys",
             "/audit",
             "/webhooks",
         ]
@@ -94,6 +113,10 @@ impl Pages {
         let app = visitor.first_link("/apps", "/apps/")?;
         pages.extend([app.clone(), format!("{app}?status=inactive"), format!("{app}?cursor=5000")]);
         pages.push(visitor.first_link("/users", "/users/")?);
+        pages.push(visitor.first_link("/user-apps", "/user-apps/")?);
+        for source in visitor.links("/sources", "/sources/")? {
+            pages.push(source);
+        }
         println!("{:<44} {:>8} {:>8} {:>8} {:>8}", "page", "p50 ms", "p95 ms", "max ms", "KiB");
         // Side by side: what else the machine does falls on all pages alike.
         let mut times: Vec<Vec<Duration>> = vec![Vec::new(); pages.len()];
@@ -244,10 +267,101 @@ impl Visitor {
     }
 
     fn first_link(&mut self, list: &str, below: &str) -> Result<String> {
+        self.links(list, below)?.into_iter().next().context("the list is empty")
+    }
+
+    /// The pages below a path that a list links to, each once.
+    fn links(&mut self, list: &str, below: &str) -> Result<Vec<String>> {
         let page = self.get(list)?;
-        let (_, after) =
-            page.split_once(&format!("href=\"{below}")).context("the list is empty")?;
-        let id = after.split(['"', '?', '#']).next().unwrap_or_default();
-        Ok(format!("{below}{id}"))
+        let mut links = Vec::new();
+        for after in page.split(&format!("href=\"{below}")).skip(1) {
+            let link =
+                format!("{below}{}", after.split(['"', '?', '#']).next().unwrap_or_default());
+            if !links.contains(&link) {
+                links.push(link);
+            }
+        }
+        Ok(links)
+    }
+}
+
+/// A program that feeds the organization what the extension does not see.
+struct Feeder {
+    agent: ureq::Agent,
+    origin: String,
+    key: String,
+}
+
+impl Feeder {
+    fn new(rollcall: &Path, database: &str, visitor: &Visitor) -> Result<Feeder> {
+        let mut create = Command::new(rollcall);
+        create.args(["admin", "api-key", "create", "--database-url", database]);
+        let made = create.args(["--scope", "admin"]).output().context("cannot start rollcall")?;
+        ensure!(made.status.success(), "no key could be made");
+        let text = String::from_utf8(made.stdout)?;
+        let key = text.split_whitespace().find(|it| it.starts_with("rck_")).context("no key")?;
+        let (agent, origin) = (visitor.agent.clone(), visitor.origin.clone());
+        Ok(Feeder { agent, origin, key: key.to_owned() })
+    }
+
+    /// A single sign-on that knows some accounts of everybody, an app that knows who holds its licenses, and lines
+    /// of the bookkeeping.
+    fn feed(&self) -> Result<()> {
+        let emails = self.column("/v1/users?fields=email&format=csv")?;
+        let apps = self.column("/v1/apps?kind=catalog&fields=slug&format=csv")?;
+        let used = |n: usize| if n.is_multiple_of(3) { "2026-01-15" } else { "" };
+        let of_sso = emails.iter().enumerate().flat_map(|(n, email)| {
+            let apps = apps.iter().cycle().skip(n).take(APPS_OF_SSO);
+            apps.map(move |app| format!("{email},{app},active,{}\n", used(n)))
+        });
+        let table: String =
+            std::iter::once("email,app,status,last_used\n".to_owned()).chain(of_sso).collect();
+        self.send_csv("sso", "Single sign-on", &table)?;
+        let app = apps.first().context("no app")?;
+        let licensed = emails.iter().enumerate();
+        let licensed = licensed.map(|(n, email)| format!("{email},{app},{},Business\n", used(n)));
+        let table: String =
+            std::iter::once("email,app,last_used,license\n".to_owned()).chain(licensed).collect();
+        self.send_csv("direct_integration", "The app’s own users", &table)?;
+        let line = |n: usize| {
+            let app = apps.get(n % apps.len().max(1)).map_or("", String::as_str);
+            format!("{n},4900,{app} invoice {n},{}.50,EUR,2026-0{}-10,\n", n % 900 + 1, n % 9 + 1)
+        };
+        let lines: String = (0..LINES).map(line).collect();
+        let table = format!("id,account,description,amount,currency,date,parent\n{lines}");
+        self.post("/v1/spend/lines", "text/csv", &table).map(drop)
+    }
+
+    fn send_csv(&self, kind: &str, name: &str, table: &str) -> Result<()> {
+        let new = format!(r#"{{ "kind": "{kind}", "name": "{name}" }}"#);
+        let made = self.post("/v1/sources", "application/json", &new)?;
+        let (_, after) = made.split_once("\"source_id\":\"").context("no source")?;
+        let id = after.split('"').next().unwrap_or_default();
+        self.post(&format!("/v1/sources/{id}/csv?mode=facts"), "text/csv", table).map(drop)
+    }
+
+    fn post(&self, path: &str, kind: &str, body: &str) -> Result<String> {
+        let answer = self
+            .agent
+            .post(format!("{}{path}", self.origin))
+            .header("authorization", format!("Bearer {}", self.key))
+            .header("content-type", kind)
+            .send(body)?;
+        let status = answer.status();
+        let text = answer.into_body().into_with_config().limit(64 << 20).read_to_string()?;
+        ensure!(status.is_success(), "{path} answers {status}: {text:.400}");
+        Ok(text)
+    }
+
+    /// The rows of a list that has one column.
+    fn column(&self, path: &str) -> Result<Vec<String>> {
+        let answer = self
+            .agent
+            .get(format!("{}{path}", self.origin))
+            .header("authorization", format!("Bearer {}", self.key))
+            .call()?;
+        ensure!(answer.status() == 200, "{path} answers {}", answer.status());
+        let text = answer.into_body().into_with_config().limit(64 << 20).read_to_string()?;
+        Ok(text.lines().skip(1).map(str::to_owned).collect())
     }
 }
