@@ -73,6 +73,29 @@ pub fn assess_all(
     app_id: Option<AppId>,
     now: DateTime<Utc>,
 ) -> Result<Licenses, StoreError> {
+    assess(conn, organization, app_id, None, now)
+}
+
+/// Assesses the licenses of one person.
+///
+/// # Errors
+/// When the database refuses.
+pub fn assess_of_user(
+    conn: &mut DbConnection,
+    organization: &Organization,
+    user_id: UserId,
+    now: DateTime<Utc>,
+) -> Result<Vec<AssessedLicense>, StoreError> {
+    Ok(assess(conn, organization, None, Some(user_id), now)?.assigned)
+}
+
+fn assess(
+    conn: &mut DbConnection,
+    organization: &Organization,
+    app_id: Option<AppId>,
+    of_user: Option<UserId>,
+    now: DateTime<Utc>,
+) -> Result<Licenses, StoreError> {
     let organization_id = organization.organization_id;
     let types = licenses::list(conn, organization_id, app_id)?;
     let by_id: HashMap<LicenseId, &LicenseRow> =
@@ -80,7 +103,7 @@ pub fn assess_all(
     let ids: Vec<LicenseId> = by_id.keys().copied().collect();
     let mut rows = Vec::new();
     for ids in ids.chunks(MAX_IDS) {
-        rows.extend(license_assignments::list(conn, organization_id, ids, now)?);
+        rows.extend(license_assignments::list(conn, organization_id, ids, of_user, now)?);
     }
     let user_ids: BTreeSet<UserId> = rows.iter().map(|it| it.user_id).collect();
     let user_ids: Vec<UserId> = user_ids.into_iter().collect();

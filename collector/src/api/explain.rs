@@ -309,11 +309,9 @@ pub async fn show_license(
     let explanation = collector.db.run(move |conn| {
         let organization = callers.organization(conn, reader.organization_id)?;
         let user_id = user_merges::aliases(conn, reader.organization_id)?.resolve(user_id);
-        let all = assessed::assess_all(conn, &organization, None, now)?.assigned;
-        let is_wanted = |it: &&assessed::AssessedLicense| {
-            it.assignment.license_id == license_id && it.assignment.user_id == user_id
-        };
-        let it = all.iter().find(is_wanted).ok_or(ApiError::NotFound)?;
+        let all = assessed::assess_of_user(conn, &organization, user_id, now)?;
+        let it = all.iter().find(|it| it.assignment.license_id == license_id);
+        let it = it.ok_or(ApiError::NotFound)?;
         let key = (user_id, it.license.app_id);
         let user_app = match explain_user_app(conn, &organization, key, now) {
             Ok(explanation) => Some(explanation),

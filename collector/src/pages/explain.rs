@@ -130,8 +130,8 @@ fn find(
         thresholds.inactive_after,
         calendar,
     );
-    let mut licenses = licenses::assess_all(conn, &organization, Some(key.1), now)?.assigned;
-    licenses.retain(|it| it.user.user_id == key.0);
+    let mut licenses = licenses::assess_of_user(conn, &organization, key.0, now)?;
+    licenses.retain(|it| it.license.app_id == key.1);
     let today = calendar.today();
     let since = today.checked_sub_days(Days::new(89)).unwrap_or(today);
     let days = usage::find_days(conn, id, &aliases, &[key], since)?.remove(&key);

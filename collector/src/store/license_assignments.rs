@@ -27,8 +27,8 @@ pub struct AssignmentRow {
     pub ends_at: Option<NaiveDateTime>,
 }
 
-/// The assignments that hold at `now`, of these types, by type and user. A type that is held by two addresses
-/// of one person is held once: as the person's own row says where there is one.
+/// The assignments that hold at `now`, of these types, of one person where one is named, by type and user. A type
+/// that is held by two addresses of one person is held once: as the person's own row says where there is one.
 ///
 /// # Errors
 /// When the database refuses.
@@ -36,18 +36,24 @@ pub fn list(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     license_ids: &[LicenseId],
+    of_user: Option<UserId>,
     now: DateTime<Utc>,
 ) -> Result<Vec<AssignmentRow>, StoreError> {
+    let aliases = user_merges::aliases(conn, organization_id)?;
     let holds =
         license_assignments::ends_at.is_null().or(license_assignments::ends_at.gt(now.naive_utc()));
-    let rows: Vec<AssignmentRow> = license_assignments::table
+    let mut query = license_assignments::table
         .filter(license_assignments::organization_id.eq(organization_id))
         .filter(license_assignments::license_id.eq_any(license_ids))
         .filter(holds)
         .order((license_assignments::license_id, license_assignments::user_id))
         .select(AssignmentRow::as_select())
-        .load(conn)?;
-    let aliases = user_merges::aliases(conn, organization_id)?;
+        .into_boxed::<super::Backend>();
+    if let Some(user_id) = of_user {
+        let kept_of = aliases.with_sources(&[aliases.resolve(user_id)]);
+        query = query.filter(license_assignments::user_id.eq_any(kept_of));
+    }
+    let rows: Vec<AssignmentRow> = query.load(conn)?;
     if aliases.is_empty() {
         return Ok(rows);
     }
