@@ -16,6 +16,7 @@ use shared::activity::Status;
 use crate::activity::assess_rows;
 use crate::db::{ActivityId, AppId, Db, DbConnection, OrganizationId, UserId};
 use crate::installations::{self as states, State};
+use crate::licenses;
 use crate::roster::{self, Coverage};
 use crate::store::apps::AppRow;
 use crate::store::figures::{self, CountedRow};
@@ -27,7 +28,7 @@ use crate::store::word::AppKind;
 use crate::store::{Page, StoreError, discoveries, installations, user_apps, users};
 use crate::veil::Veil;
 
-/// An organization with fewer user-apps and usage days than this is counted at each look: that takes
+/// An organization with fewer user-apps, usage days and licenses than this is counted at each look: that takes
 /// some milliseconds.
 const MOST_LIVE_ROWS: usize = 5_000;
 /// Users per part.
@@ -169,6 +170,8 @@ pub struct Counts {
     pub coverage: Coverage,
     /// All accounts.
     pub tally: Tally,
+    /// Licenses in people's hands; none where no source reports any (T9).
+    pub licenses: Option<licenses::Counts>,
     /// Its people are shown by pseudonyms.
     is_veiled: bool,
     n_rows: usize,
@@ -323,6 +326,7 @@ impl Counter {
             neediest: Vec::new(),
             coverage: Coverage::default(),
             tally: Tally::default(),
+            licenses: None,
             is_veiled: false,
             n_rows: 0,
             took: Duration::ZERO,
@@ -542,6 +546,10 @@ impl Counter {
             n_expected: expected.len(),
             is_listed: roster::lists_people(conn, id)?,
         };
+        let licenses = licenses::assess_all(conn, &self.organization, None, self.now)?;
+        self.counts.n_rows += licenses.assigned.len();
+        self.counts.licenses =
+            (!licenses.types.is_empty()).then(|| licenses.assigned.iter().collect());
         // A catalog app without an account is none of the organization's.
         self.counts.apps.retain(|_, it| it.tally.n() != 0 || !it.is_app());
         Ok(Part::Done)

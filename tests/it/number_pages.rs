@@ -209,6 +209,13 @@ async fn t4_t5_licenses_show_what_nobody_uses_and_every_count_is_a_list() {
     "#]]
     .assert_eq(&["unused", "reasons", "types"].map(|it| page.rows(it)).join("\n"));
     check_counts(&mut admin, &page, "/licenses/assignments?", "assignments").await;
+    let overview = get(&mut admin, "/").await;
+    let figures = overview.figures();
+    assert!(
+        figures.ends_with("Unused licenses 174.00 EUR a year 2 licenses, 3 held\n"),
+        "{figures}"
+    );
+    assert!(overview.text().contains(r#"href="/licenses/assignments?use=unused""#));
     let list = get(&mut admin, "/licenses/assignments?use=unused").await;
     expect![[r#"
         User | License | Use | Why | Last used | Held since | A year

@@ -267,6 +267,7 @@ async fn the_overview_shows_who_uses_what_from_which_browsers() {
         Apps 1 with at least one account
         Coverage 100 % 2 of 2 employees report; no directory lists the rest
         Discoveries 1 waiting for a decision
+        Unused licenses unknown no source reports licenses
     "#]]
     .assert_eq(&page.figures());
     let page = app.signed_in("ada@northwind.example").await.get("/user-apps").await;
@@ -442,6 +443,7 @@ async fn nothing_is_zero_while_nobody_can_know() {
         Apps unknown no browser reports yet
         Coverage - no employee is known
         Discoveries unknown no browser reports yet
+        Unused licenses unknown no source reports licenses
     "#]]
     .assert_eq(&page.figures());
     let text = page.text();

@@ -13,7 +13,7 @@ use super::openapi::words;
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
 use crate::extract::Reader;
 use crate::installations::State;
-use crate::licenses::{self, Counts};
+use crate::licenses::Counts;
 use crate::lists::{
     Ask, Filter, List, ListSpec, Takes, answer, field_names, list_params, pick, words_of,
 };
@@ -221,17 +221,12 @@ pub async fn overview(
 ) -> Result<HttpResponse, ApiError> {
     let now = collector.clock.now();
     let id = reader.organization_id;
-    let (roster, licenses) = collector
-        .db
-        .run(move |conn| {
-            let roster = roster::load(conn, id, now)?.ok_or(ApiError::NotFound)?;
-            let licenses = licenses::assess_all(conn, &roster.organization, None, now)?;
-            Ok::<_, ApiError>((roster, licenses))
-        })
-        .await?;
+    let roster = collector.db.run(move |conn| roster::load(conn, id, now)).await;
+    let roster = roster.map_err(|error: StoreError| ApiError::from(error))?;
+    let roster = roster.ok_or(ApiError::NotFound)?;
     let counts = collector.figures.find(&collector.db, &roster.organization, now).await?;
     let coverage = roster.coverage();
-    let unused: Counts = licenses.assigned.iter().collect();
+    let licenses = counts.licenses.as_ref();
     let nobody_reports = counts.users.is_empty() && counts.installations.is_empty();
     let statuses = words_of::<Status>();
     let tally = |status: &&'static str| {
@@ -248,8 +243,8 @@ pub async fn overview(
         n_reporting_users: coverage.n_reporting,
         coverage_percent: coverage.percent(),
         n_open_discoveries: counts.discoveries.len(),
-        n_unused_licenses: (!licenses.types.is_empty()).then(|| unused.n_unused()),
-        unused_license_cost: unused.unused_cost.clone(),
+        n_unused_licenses: licenses.map(Counts::n_unused),
+        unused_license_cost: licenses.map(|it| it.unused_cost.clone()).unwrap_or_default(),
         links: BTreeMap::from([
             ("users", "/v1/users"),
             ("apps", "/v1/apps"),

@@ -37,6 +37,8 @@ use crate::views;
 /// Where this page is.
 pub const PATH: &str = "/licenses";
 pub(super) const LIST_PATH: &str = "/licenses/assignments";
+/// Where those are that nobody uses.
+pub(super) const UNUSED_PATH: &str = "/licenses/assignments?use=unused";
 
 #[derive(Template)]
 #[template(path = "licenses.html")]

@@ -15,6 +15,7 @@ use super::caller::Caller;
 use super::chart::{Chart, Series};
 use super::frame::CallerFrame;
 use super::installations::{MISSING_PATH, REPORTING_PATH};
+use super::licenses;
 use super::user_apps::{self as rows, Link, Share};
 use super::words::{self, Address, Calendar, Cell, Moment};
 use crate::db::{AppId, UserId};
@@ -61,7 +62,7 @@ struct Figure {
     value: String,
     /// The value is a word: nobody can know the number.
     is_word: bool,
-    of: Option<String>,
+    unit: Option<String>,
     detail: String,
     href: &'static str,
 }
@@ -168,6 +169,7 @@ impl View<'_> {
             self.figure("Apps", n_apps, "with at least one account", "/apps"),
             self.coverage(),
             self.figure("Discoveries", n_open, waits, "/discoveries"),
+            self.unused_licenses(),
         ]
     }
 
@@ -183,7 +185,7 @@ impl View<'_> {
             label,
             value: if is_unknown { "unknown".to_owned() } else { words::number(count(n)) },
             is_word: is_unknown,
-            of: None,
+            unit: None,
             detail: if is_unknown { "no browser reports yet" } else { detail }.to_owned(),
             href,
         }
@@ -203,10 +205,38 @@ impl View<'_> {
             label: "Coverage",
             value: percent.map_or_else(|| "-".to_owned(), |it| format!("{it} %")),
             is_word: percent.is_none(),
-            of: None,
+            unit: None,
             detail: if percent.is_some() { detail } else { "no employee is known".to_owned() },
             href: if coverage.n_missing() == 0 { REPORTING_PATH } else { MISSING_PATH },
         }
+    }
+
+    /// What licenses cost that nobody uses: the largest sum, as currencies are never added up.
+    fn unused_licenses(&self) -> Figure {
+        let figure = |value: String, unit: Option<String>, detail: String, href| Figure {
+            label: "Unused licenses",
+            is_word: value == "unknown",
+            value,
+            unit,
+            detail,
+            href,
+        };
+        let Some(counts) = &self.counts.licenses else {
+            let detail = "no source reports licenses".to_owned();
+            return figure("unknown".to_owned(), None, detail, licenses::PATH);
+        };
+        let (n, n_held) = (counts.n_unused(), words::number(counts.n_assigned));
+        let Some((currency, cost)) = counts.unused_cost.iter().max_by_key(|it| it.1) else {
+            let detail = format!("{n_held} held; no price is known");
+            return figure(words::number(n), None, detail, licenses::UNUSED_PATH);
+        };
+        let further = match counts.unused_cost.len() {
+            1 => String::new(),
+            n => format!("; {} more", words::count(count(n - 1), "currency")),
+        };
+        let detail = format!("{}, {n_held} held{further}", words::count(n, "license"));
+        let unit = Some(format!("{currency} a year"));
+        figure(cost.to_string(), unit, detail, licenses::UNUSED_PATH)
     }
 
     fn chart(&self) -> Option<Chart> {
