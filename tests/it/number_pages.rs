@@ -212,7 +212,7 @@ async fn t4_t5_licenses_show_what_nobody_uses_and_every_count_is_a_list() {
     let overview = get(&mut admin, "/").await;
     let figures = overview.figures();
     assert!(
-        figures.ends_with("Unused licenses 174.00 EUR a year 2 licenses, 3 held\n"),
+        figures.ends_with("Unused licenses 174.00 EUR a year: 2 licenses, 3 held\n"),
         "{figures}"
     );
     assert!(overview.text().contains(r#"href="/licenses/assignments?use=unused""#));

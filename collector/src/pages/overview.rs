@@ -234,9 +234,8 @@ impl View<'_> {
             1 => String::new(),
             n => format!("; {} more", words::count(count(n - 1), "currency")),
         };
-        let detail = format!("{}, {n_held} held{further}", words::count(n, "license"));
-        let unit = Some(format!("{currency} a year"));
-        figure(cost.to_string(), unit, detail, licenses::UNUSED_PATH)
+        let detail = format!("a year: {}, {n_held} held{further}", words::count(n, "license"));
+        figure(cost.to_string(), Some(currency.clone()), detail, licenses::UNUSED_PATH)
     }
 
     fn chart(&self) -> Option<Chart> {
