@@ -11,7 +11,7 @@ use super::caller::Caller;
 use super::columns::{Column, Columns};
 use super::filters;
 use super::frame::CallerFrame;
-use super::list::{self, Pager, Wanted};
+use super::list::{self, Days, Pager, Wanted};
 use super::saved_views::SavedViews;
 use super::table::{Kind, Table, Value};
 use super::words::{self, Address, Calendar};
@@ -19,7 +19,6 @@ use crate::activity::UserAppKey;
 use crate::api::activities::{ACTIVITIES, ActivityItem, read};
 use crate::api::user_apps::parse_user_app;
 use crate::db::{AppId, DbConnection, OrganizationId, SourceId, UserId};
-use crate::lists::Ask;
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::word::TimeFlag;
@@ -61,8 +60,6 @@ const SORTS: [(&str, &str); 4] = [
 
 /// Filters with a control of their own.
 const CONTROLS: [&str; 2] = ["type", "method"];
-const SINCE: &str = "occurred_after";
-const BEFORE: &str = "occurred_before";
 
 #[derive(Template)]
 #[template(path = "activities.html")]
@@ -76,8 +73,7 @@ struct ActivitiesPage {
     only: Option<Only>,
     types: Vec<filters::Choice>,
     method: String,
-    since: String,
-    before: String,
+    days: Days,
     sorts: Vec<filters::Choice>,
     sizes: Vec<filters::Choice>,
     /// Filters that have no control, kept.
@@ -103,15 +99,14 @@ pub async fn list(
     request: HttpRequest,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
-    let organization = caller.organization(&collector.db).await?;
-    let id = organization.organization_id;
-    let read = move |conn: &mut DbConnection, ask: &Ask| read(conn, id, ask);
-    let page = (PATH, COLUMNS, organization.time_zone);
-    let list = list::read(&collector.db, &request, &ACTIVITIES, page, "activity", read).await?;
-    let mut list = match list {
+    let page = (PATH, COLUMNS, "activity");
+    let (organization, wanted) =
+        list::open(&caller, &collector, &request, &ACTIVITIES, page, read).await?;
+    let mut list = match wanted {
         Wanted::File(file) => return Ok(file),
         Wanted::Page(list) => list,
     };
+    let id = organization.organization_id;
     let user_app = list.filter("user_app");
     let one = parse_user_app(&user_app);
     let items = std::mem::take(&mut list.items);
@@ -139,15 +134,15 @@ pub async fn list(
     } else {
         "Nothing fits. Take a filter away."
     };
+    let days = list.days("occurred");
     answer::page(&ActivitiesPage {
         title: "Activities",
         saved_views: SavedViews::load(&caller, &collector, &request).await?,
         zone: calendar.zone_name(),
         types: filters::choices(&types, &kind),
         method: list.filter("method"),
-        since: list.day(SINCE),
-        before: list.day(BEFORE),
-        kept: list.kept(&CONTROLS, &[SINCE, BEFORE]),
+        kept: list.kept(&CONTROLS, &days),
+        days,
         sorts: filters::choices(&sorts, &list.sort),
         sizes: list.sizes,
         table: table(&items, &names, &calendar, empty).only(&list.columns),

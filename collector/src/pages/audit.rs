@@ -10,12 +10,10 @@ use super::caller::Caller;
 use super::columns::{Column, Columns};
 use super::filters;
 use super::frame::CallerFrame;
-use super::list::{self, Pager, Wanted};
+use super::list::{self, Days, Pager, Wanted};
 use super::saved_views::SavedViews;
 use super::words::{Calendar, Cell};
 use crate::api::audit::{AUDIT, AuditItem, read};
-use crate::db::DbConnection;
-use crate::lists::Ask;
 use crate::server::Collector;
 use crate::store::word::{ActorKind, Words};
 
@@ -41,8 +39,7 @@ struct AuditPage {
     zone: &'static str,
     actor: String,
     action: String,
-    since: String,
-    before: String,
+    days: Days,
     kinds: Vec<Choice>,
     sorts: Vec<filters::Choice>,
     sizes: Vec<filters::Choice>,
@@ -81,11 +78,10 @@ pub async fn list(
     request: HttpRequest,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
-    let organization = caller.organization(&collector.db).await?;
-    let id = organization.organization_id;
-    let read = move |conn: &mut DbConnection, ask: &Ask| read(conn, id, ask);
-    let page = (PATH, COLUMNS, organization.time_zone);
-    let list = match list::read(&collector.db, &request, &AUDIT, page, "change", read).await? {
+    let page = (PATH, COLUMNS, "change");
+    let (organization, wanted) =
+        list::open(&caller, &collector, &request, &AUDIT, page, read).await?;
+    let list = match wanted {
         Wanted::File(file) => return Ok(file),
         Wanted::Page(list) => list,
     };
@@ -98,6 +94,7 @@ pub async fn list(
         is_chosen: chosen == *value,
     };
     let saved_views = SavedViews::load(&caller, &collector, &request).await?;
+    let days = list.days("at");
     answer::page(&AuditPage {
         saved_views,
         columns: list.columns.clone(),
@@ -105,9 +102,8 @@ pub async fn list(
         zone: calendar.zone_name(),
         actor: list.filter("actor"),
         action: list.filter("action"),
-        since: list.day("at_after"),
-        before: list.day("at_before"),
-        kept: list.kept(&CONTROLS, &["at_after", "at_before"]),
+        kept: list.kept(&CONTROLS, &days),
+        days,
         kinds: std::iter::once(all).chain(ActorKind::WORDS.iter().map(kind)).collect(),
         sorts: filters::choices(&SORTS, &list.sort),
         sizes: list.sizes,

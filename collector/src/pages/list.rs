@@ -8,12 +8,15 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::answer::PageError;
+use super::caller::Caller;
 use super::columns::{Column, Columns};
 use super::filters::{self, Choice};
 use super::words;
-use crate::db::{Db, DbConnection};
+use crate::db::{Db, DbConnection, OrganizationId};
 use crate::lists::{self, Ask, Format, ListSpec, Part};
 use crate::problem::ApiError;
+use crate::server::Collector;
+use crate::store::organizations::Organization;
 
 /// A part of a list of the API, as a page shows it.
 #[derive(Debug)]
@@ -44,20 +47,46 @@ impl<T> Listed<T> {
         found.map_or_else(String::new, |it| it.1.clone())
     }
 
-    /// What a filter for instants says where it names a day, as a field for days shows it.
+    /// The fields for the days of one of its instants.
     #[must_use]
-    pub fn day(&self, name: &str) -> String {
-        Some(self.filter(name)).filter(|it| it.parse::<NaiveDate>().is_ok()).unwrap_or_default()
+    pub fn days(&self, name: &'static str) -> Days {
+        let day = |bound: &str| {
+            let text = self.filter(&format!("{name}_{bound}"));
+            Some(text).filter(|it| it.parse::<NaiveDate>().is_ok()).unwrap_or_default()
+        };
+        Days { name, since: day("after"), before: day("before") }
     }
 
-    /// The filters without a control of their own, which a form has to keep: all but these, and but those days
-    /// that a field shows.
+    /// The filters without a control of their own, which a form has to keep: all but these, and but the days that
+    /// fields show.
     #[must_use]
-    pub fn kept(&self, controls: &[&str], days: &[&str]) -> Vec<(&'static str, String)> {
-        let is_shown = |name: &str| {
-            controls.contains(&name) || days.contains(&name) && !self.day(name).is_empty()
-        };
+    pub fn kept(&self, controls: &[&str], days: &Days) -> Vec<(&'static str, String)> {
+        let is_shown = |name: &str| controls.contains(&name) || days.shows(name);
         self.filters.iter().filter(|it| !is_shown(it.0)).cloned().collect()
+    }
+}
+
+/// Fields for the first day that a list shows and for the first after those, as days begin in the organization's
+/// zone. A filter with a time of the day has no field.
+#[derive(Clone, Debug, PartialEq, Eq, Template)]
+#[template(path = "days.html")]
+pub struct Days {
+    /// What the list calls the instant.
+    name: &'static str,
+    since: String,
+    before: String,
+}
+
+// The template has escaped what is in it.
+impl askama::filters::HtmlSafe for Days {}
+
+impl Days {
+    fn shows(&self, filter: &str) -> bool {
+        match filter.strip_prefix(self.name) {
+            Some("_after") => !self.since.is_empty(),
+            Some("_before") => !self.before.is_empty(),
+            _ => false,
+        }
     }
 }
 
@@ -68,6 +97,31 @@ pub enum Wanted<T> {
     Page(Listed<T>),
     /// With `format=csv`, `json` or `ndjson`, the whole list as a file.
     File(HttpResponse),
+}
+
+/// Reads the list that a page of the caller's organization is about, as the request asks for it. The page is at
+/// a path, has these columns, and calls one row a `unit`.
+///
+/// # Errors
+/// When nobody is signed in, a filter cannot be, or the database refuses.
+pub async fn open<T, R>(
+    caller: &Caller,
+    collector: &Collector,
+    request: &HttpRequest,
+    spec: &'static ListSpec,
+    (path, columns, unit): (&str, &'static [Column], &str),
+    read_part: R,
+) -> Result<(Organization, Wanted<T>), PageError>
+where
+    T: Serialize + Send + 'static,
+    R: Fn(&mut DbConnection, OrganizationId, &Ask) -> Result<Part<T>, ApiError>,
+    R: Send + Sync + 'static,
+{
+    let organization = caller.organization(&collector.db).await?;
+    let (id, page) = (organization.organization_id, (path, columns, organization.time_zone));
+    let of_organization = move |conn: &mut DbConnection, ask: &Ask| read_part(conn, id, ask);
+    let wanted = read(&collector.db, request, spec, page, unit, of_organization).await?;
+    Ok((organization, wanted))
 }
 
 /// Reads a list as a request asks for it, for the page at a path with these columns, in whose filters days are

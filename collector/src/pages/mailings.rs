@@ -15,13 +15,12 @@ use super::export::{self, Format};
 use super::filters::{self, Part};
 use super::frame::CallerFrame;
 use super::installations::{self, Chosen};
-use super::list::{self, Pager, Wanted};
+use super::list::{self, Days, Pager, Wanted};
 use super::saved_views::SavedViews;
 use super::words::{self, Calendar, Cell, Moment};
 use crate::api::mailings::{MAILINGS, MailingItem, describe, read, read_messages};
 use crate::db::{DbConnection, MailingId, UserId};
 use crate::invitations::{self, Choice, Draft, MAX_REMINDERS, Recipient, Skipped};
-use crate::lists::Ask;
 use crate::mail::letters;
 use crate::problem::ApiError;
 use crate::roster::Roster;
@@ -49,8 +48,6 @@ pub(super) const MAIL_COLUMNS: &[Column] = &[("to", "To"), ("result", "Result"),
 
 const LIST_SORTS: [(&str, &str); 2] =
     [("-created_at", "newest first"), ("created_at", "oldest first")];
-const SINCE: &str = "created_after";
-const BEFORE: &str = "created_before";
 
 /// Mails of one mailing that are read: a few to each of more people than an organization has.
 const MOST_MAILS: i64 = 100_000;
@@ -93,8 +90,7 @@ struct MailingsPage {
     columns: Columns,
     zone: &'static str,
     by: String,
-    since: String,
-    before: String,
+    days: Days,
     /// Filters that have no control, kept.
     kept: Vec<(&'static str, String)>,
     sorts: Vec<filters::Choice>,
@@ -322,24 +318,22 @@ pub async fn list(
     request: HttpRequest,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
-    let organization = caller.organization(&collector.db).await?;
-    let id = organization.organization_id;
-    let read = move |conn: &mut DbConnection, ask: &Ask| read(conn, id, ask);
-    let page = (PATH, COLUMNS, organization.time_zone);
-    let wanted = list::read(&collector.db, &request, &MAILINGS, page, "mailing", read).await?;
+    let page = (PATH, COLUMNS, "mailing");
+    let (organization, wanted) =
+        list::open(&caller, &collector, &request, &MAILINGS, page, read).await?;
     let list = match wanted {
         Wanted::File(file) => return Ok(file),
         Wanted::Page(list) => list,
     };
     let calendar = Calendar::new(organization.time_zone, collector.clock.now());
+    let days = list.days("created");
     answer::page(&MailingsPage {
         title: "Mailings",
         saved_views: SavedViews::load(&caller, &collector, &request).await?,
         zone: calendar.zone_name(),
         by: list.filter("created_by"),
-        since: list.day(SINCE),
-        before: list.day(BEFORE),
-        kept: list.kept(&["created_by"], &[SINCE, BEFORE]),
+        kept: list.kept(&["created_by"], &days),
+        days,
         sorts: filters::choices(&LIST_SORTS, &list.sort),
         sizes: list.sizes,
         is_filtered: !list.filters.is_empty(),

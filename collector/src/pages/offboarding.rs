@@ -23,7 +23,7 @@ use crate::api::offboardings::{
     read,
 };
 use crate::bulk::{MAX_ROWS, change_offboardings, plan_offboardings};
-use crate::db::{AppId, DbConnection, UserId};
+use crate::db::{AppId, UserId};
 use crate::lists::{Ask, one_of};
 use crate::offboarding;
 use crate::problem::ApiError;
@@ -78,15 +78,14 @@ pub async fn list(
     request: HttpRequest,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
-    let organization = caller.organization(&collector.db).await?;
-    let id = organization.organization_id;
-    let read = move |conn: &mut DbConnection, ask: &Ask| read(conn, id, ask);
-    let page = (PATH, COLUMNS, organization.time_zone);
-    let wanted = list::read(&collector.db, &request, &OFFBOARDINGS, page, "person", read).await?;
+    let page = (PATH, COLUMNS, "person");
+    let (organization, wanted) =
+        list::open(&caller, &collector, &request, &OFFBOARDINGS, page, read).await?;
     let list = match wanted {
         Wanted::File(file) => return Ok(file),
         Wanted::Page(list) => list,
     };
+    let id = organization.organization_id;
     let counts = collector.db.run(move |conn| offboardings::count_states(conn, id)).await?;
     let calendar = Calendar::new(organization.time_zone, collector.clock.now());
     let (chosen, shown) = (list.filter("state"), list.columns.word());

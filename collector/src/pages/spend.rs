@@ -18,7 +18,7 @@ use super::columns::{Column, Columns};
 use super::filters::{self, Choice};
 use super::frame::CallerFrame;
 use super::imports::rejected_table;
-use super::list::{self, Pager, Wanted};
+use super::list::{self, Days, Pager, Wanted};
 use super::saved_views::SavedViews;
 use super::table::{Kind, Table, Value};
 use super::upload::optional;
@@ -26,7 +26,6 @@ use super::words::{self, Calendar};
 use crate::api::spend::{SPEND_LINES, SpendLineItem, read_part};
 use crate::clock::Clock;
 use crate::db::{AppId, DbConnection, MatchingRuleId, OrganizationId};
-use crate::lists::Ask;
 use crate::money::Amount;
 use crate::problem::ApiError;
 use crate::server::Collector;
@@ -312,8 +311,7 @@ struct LinesPage {
     states: Vec<Choice>,
     sorts: Vec<Choice>,
     sizes: Vec<Choice>,
-    since: String,
-    before: String,
+    days: Days,
     /// Filters that have no control, kept.
     kept: Vec<(&'static str, String)>,
     is_filtered: bool,
@@ -332,26 +330,24 @@ pub async fn list(
     request: HttpRequest,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
-    let organization = caller.organization(&collector.db).await?;
-    let id = organization.organization_id;
-    let read = move |conn: &mut DbConnection, ask: &Ask| read_part(conn, id, ask);
-    let page = (LINES_PATH, COLUMNS, organization.time_zone);
-    let wanted = list::read(&collector.db, &request, &SPEND_LINES, page, "line", read).await?;
+    let page = (LINES_PATH, COLUMNS, "line");
+    let (organization, wanted) =
+        list::open(&caller, &collector, &request, &SPEND_LINES, page, read_part).await?;
     let list = match wanted {
         Wanted::File(file) => return Ok(file),
         Wanted::Page(list) => list,
     };
     let caller_frame = CallerFrame::new(&caller, &organization, PATH);
     let saved_views = SavedViews::load(&caller, &collector, &request).await?;
+    let days = list.days("spent");
     answer::page(&LinesPage {
         saved_views,
         title: "Lines of spend",
         text: list.filter("text"),
         states: filters::choices(&STATES, &list.filter("state")),
         sorts: filters::choices(&SORTS, &list.sort),
-        since: list.day("spent_after"),
-        before: list.day("spent_before"),
-        kept: list.kept(&["text", "state"], &["spent_after", "spent_before"]),
+        kept: list.kept(&["text", "state"], &days),
+        days,
         sizes: list.sizes,
         is_filtered: !list.filters.is_empty(),
         table: lines_table(&list.items, caller_frame.may_change).only(&list.columns),

@@ -13,12 +13,12 @@ use super::caller::Caller;
 use super::columns::{Column, Columns};
 use super::filters;
 use super::frame::CallerFrame;
-use super::list::{self, Pager, Wanted};
+use super::list::{self, Days, Pager, Wanted};
 use super::saved_views::SavedViews;
 use super::words::{self, Calendar, Cell};
 use crate::api::webhooks::{DELIVERIES, DeliveryItem, read_deliveries};
 use crate::bulk::{MAX_ROWS, plan_redeliveries, redeliver as redeliver_all};
-use crate::db::{DbConnection, WebhookDeliveryId, WebhookId};
+use crate::db::{WebhookDeliveryId, WebhookId};
 use crate::lists::Ask;
 use crate::problem::ApiError;
 use crate::server::Collector;
@@ -38,8 +38,6 @@ const SORTS: [(&str, &str); 2] = [("-created_at", "newest first"), ("created_at"
 
 /// Filters with a control of their own.
 const CONTROLS: [&str; 3] = ["webhook_id", "state", "kind"];
-const SINCE: &str = "created_at_after";
-const BEFORE: &str = "created_at_before";
 
 #[derive(Template)]
 #[template(path = "webhooks.html")]
@@ -56,8 +54,7 @@ struct WebhooksPage {
     told: Vec<Choice>,
     sorts: Vec<filters::Choice>,
     sizes: Vec<filters::Choice>,
-    since: String,
-    before: String,
+    days: Days,
     /// Filters that have no control, kept.
     kept: Vec<(&'static str, String)>,
     is_filtered: bool,
@@ -151,15 +148,14 @@ pub async fn show(
     request: HttpRequest,
     collector: Data<Collector>,
 ) -> Result<HttpResponse, PageError> {
-    let organization = caller.organization(&collector.db).await?;
-    let id = organization.organization_id;
-    let read = move |conn: &mut DbConnection, ask: &Ask| read_deliveries(conn, id, ask);
-    let page = (PATH, COLUMNS, organization.time_zone);
-    let wanted = list::read(&collector.db, &request, &DELIVERIES, page, "delivery", read).await?;
+    let page = (PATH, COLUMNS, "delivery");
+    let (organization, wanted) =
+        list::open(&caller, &collector, &request, &DELIVERIES, page, read_deliveries).await?;
     let list = match wanted {
         Wanted::File(file) => return Ok(file),
         Wanted::Page(list) => list,
     };
+    let id = organization.organization_id;
     let rows = collector.db.run(move |conn| webhooks::list(conn, id)).await?;
     let calendar = Calendar::new(organization.time_zone, collector.clock.now());
     let (chosen_state, webhook_id) = (list.filter("state"), list.filter("webhook_id"));
@@ -181,6 +177,7 @@ pub async fn show(
         rows.iter().map(|it| (it.webhook_id, it.name.as_str())).collect();
     let deliveries = list.items.iter().map(|it| delivery_line(it, &names, &calendar)).collect();
     let saved_views = SavedViews::load(&caller, &collector, &request).await?;
+    let days = list.days("created_at");
     answer::page(&WebhooksPage {
         saved_views,
         title: "Webhooks",
@@ -190,9 +187,8 @@ pub async fn show(
         targets: std::iter::once(any("any webhook", &webhook_id)).chain(targets).collect(),
         told: std::iter::once(any("anything", &chosen_kind)).chain(told).collect(),
         sorts: filters::choices(&SORTS, &list.sort),
-        since: list.day(SINCE),
-        before: list.day(BEFORE),
-        kept: list.kept(&CONTROLS, &[SINCE, BEFORE]),
+        kept: list.kept(&CONTROLS, &days),
+        days,
         sizes: list.sizes,
         is_filtered: !list.filters.is_empty(),
         columns: list.columns,
