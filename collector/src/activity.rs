@@ -103,7 +103,10 @@ pub fn find_facts(
         }
         let kept_under = aliases.with_sources(&apps);
         let kept_of = aliases.users.with_sources(&users);
-        for it in user_app_sources::list(conn, organization_id, &kept_of, &kept_under, None)? {
+        // Where most apps of few people are asked for, all of theirs are fewer than people times apps.
+        let are_some = keys.len() < users.len() * MANY_APPS;
+        let of_apps = are_some.then_some(kept_under.as_slice());
+        for it in user_app_sources::list(conn, organization_id, &kept_of, of_apps, None)? {
             // Users and apps are asked for separately, so the answer holds pairs that nobody wants;
             // and a pair of an earlier part is complete.
             let key = aliases.key((it.user_id, it.app_id));
@@ -124,6 +127,9 @@ pub fn find_facts(
 
 /// SQLite takes at most 32,766 values in one statement.
 const MAX_KEYS: usize = 1_000;
+
+/// Apps per person from which on all of a person's are read at once.
+const MANY_APPS: usize = 20;
 
 /// Writes down what the facts of these user-apps mean now, after something but an event has changed what
 /// belongs to them. A user-app that has no row gets one. `before` is what was written down of those that

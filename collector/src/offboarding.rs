@@ -9,6 +9,7 @@
 //! Single activities are deleted by age, so what they showed is written down while an offboarding lasts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -174,12 +175,10 @@ fn find_facts(
     let mut facts: BTreeMap<(UserId, AppId), PathFacts> = BTreeMap::new();
     // The time only matters with a status.
     let rows = user_apps::list_of_users(conn, id, users, None, DateTime::UNIX_EPOCH)?;
-    let apps: BTreeSet<AppId> = rows.iter().map(|it| it.app_id).collect();
-    let apps: Vec<AppId> = apps.into_iter().collect();
     for it in rows {
         facts.entry(aliases.key((it.user_id, it.app_id))).or_default().rows.push(it);
     }
-    for it in user_app_sources::list_accounts(conn, id, users, &apps, None)? {
+    for it in user_app_sources::list_accounts(conn, id, users, None, None)? {
         let key = aliases.key((it.0.user_id, it.0.app_id));
         facts.entry(key).or_default().said.push(it);
     }
@@ -235,7 +234,7 @@ pub fn part(
 #[derive(Debug, Default)]
 struct PathFacts {
     rows: Vec<UserAppRow>,
-    said: Vec<(AccountRow, SourceRow)>,
+    said: Vec<(AccountRow, Arc<SourceRow>)>,
     methods: Vec<UsedMethod>,
     steps: Vec<StepRow>,
 }
@@ -376,7 +375,7 @@ fn stated_closed(account: &AccountRow, what: ClosedBy) -> Option<Closing> {
 /// What a source says about a way: about its own; a single sign-on about the sign-ins through it; and of
 /// an account that the app itself says is removed, there is no way left.
 fn closed_by_source(
-    (account, source): &(AccountRow, SourceRow),
+    (account, source): &(AccountRow, Arc<SourceRow>),
     word: &str,
     source_id: Option<SourceId>,
 ) -> Option<Closing> {

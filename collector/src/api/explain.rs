@@ -1,6 +1,8 @@
 //! Why a number is what it is: the facts behind it, the rules, the limits in force and where each was
 //! set, and what would change it.
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -154,7 +156,7 @@ pub fn explain_user_app(
     let (kept_of, kept_under) =
         (aliases.users.with_sources(&[user_id]), aliases.with_sources(&[app_id]));
     let accounts =
-        user_app_sources::list_accounts(conn, organization_id, &kept_of, &kept_under, None)?;
+        user_app_sources::list_accounts(conn, organization_id, &kept_of, Some(&kept_under), None)?;
     let thresholds = organization.thresholds(app_id);
     let (assessment, evidence) = explain(known.facts(), thresholds, now);
     let limit = |clock| {
@@ -186,10 +188,10 @@ pub fn explain_user_app(
 
 fn describe_sources(
     evidence: Vec<Evidence>,
-    accounts: &[(AccountRow, SourceRow)],
+    accounts: &[(AccountRow, Arc<SourceRow>)],
 ) -> Vec<SourceEvidence> {
     // Two sources of one kind with the same facts contribute the same; each row is named once.
-    let mut left: Vec<&(AccountRow, SourceRow)> = accounts.iter().collect();
+    let mut left: Vec<&(AccountRow, Arc<SourceRow>)> = accounts.iter().collect();
     let mut described = Vec::with_capacity(evidence.len());
     for it in evidence {
         let at = left.iter().position(|row| row.1.complete(row.0.facts()) == it.facts);

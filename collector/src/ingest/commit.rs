@@ -449,7 +449,8 @@ fn assess_all(
         let apps: BTreeSet<AppId> = facts.keys().map(|it| it.1).collect();
         let users: Vec<UserId> = users.into_iter().collect();
         let apps: Vec<AppId> = apps.into_iter().collect();
-        let others = user_app_sources::list(conn, organization_id, &users, &apps, Some(source_id))?;
+        let others =
+            user_app_sources::list(conn, organization_id, &users, Some(&apps), Some(source_id))?;
         for other in others {
             if let Some(facts) = facts.get_mut(&(other.user_id, other.app_id)) {
                 facts.push(other.facts);

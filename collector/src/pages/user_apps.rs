@@ -96,7 +96,7 @@ pub fn know(
     let (users, apps): (Vec<_>, Vec<_>) = (users.into_iter().collect(), apps.into_iter().collect());
     let mut facts: HashMap<(UserId, AppId), Vec<SourceFacts>> = HashMap::new();
     let (kept_of, kept_under) = (aliases.users.with_sources(&users), aliases.with_sources(&apps));
-    for it in user_app_sources::list(conn, id, &kept_of, &kept_under, None)? {
+    for it in user_app_sources::list(conn, id, &kept_of, Some(&kept_under), None)? {
         facts.entry(aliases.key((it.user_id, it.app_id))).or_default().push(it.facts);
     }
     user_apps::widen(conn, id, &aliases, &mut rows)?;

@@ -1,6 +1,7 @@
 //! What each source reported about each user-app: what an assessment is made from.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::dsl::sql;
@@ -12,7 +13,7 @@ use super::StoreError;
 use super::prepared::{Statement, prepared};
 use super::sources::SourceRow;
 use super::word::Word;
-use crate::db::schema::{sources, user_app_sources};
+use crate::db::schema::user_app_sources;
 use crate::db::{AppId, DbConnection, OrganizationId, SourceId, UserId, by_backend, with_backend};
 
 /// The newest dates that one source reports about one user-app.
@@ -233,7 +234,7 @@ impl AccountRow {
     }
 }
 
-/// What all sources, or all but one, reported about the user-apps of these users in these apps, with
+/// What all sources, or all but one, reported about the user-apps of these users, in these apps or in all, with
 /// the health of each source.
 ///
 /// # Errors
@@ -242,7 +243,7 @@ pub fn list(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     users: &[UserId],
-    apps: &[AppId],
+    apps: Option<&[AppId]>,
     except: Option<SourceId>,
 ) -> Result<Vec<UserAppSource>, StoreError> {
     let rows = list_accounts(conn, organization_id, users, apps, except)?;
@@ -265,23 +266,34 @@ pub fn list_accounts(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     users: &[UserId],
-    apps: &[AppId],
+    apps: Option<&[AppId]>,
     except: Option<SourceId>,
-) -> Result<Vec<(AccountRow, SourceRow)>, StoreError> {
-    let is_its_source = sources::organization_id
-        .eq(user_app_sources::organization_id)
-        .and(sources::source_id.eq(user_app_sources::source_id));
+) -> Result<Vec<(AccountRow, Arc<SourceRow>)>, StoreError> {
     let mut query = user_app_sources::table
-        .inner_join(sources::table.on(is_its_source))
         .filter(user_app_sources::organization_id.eq(organization_id))
         .filter(user_app_sources::user_id.eq_any(users))
-        .filter(user_app_sources::app_id.eq_any(apps))
-        .select((AccountRow::as_select(), SourceRow::as_select()))
+        .select(AccountRow::as_select())
         .into_boxed::<super::Backend>();
+    if let Some(apps) = apps {
+        query = query.filter(user_app_sources::app_id.eq_any(apps));
+    }
     if let Some(except) = except {
         query = query.filter(user_app_sources::source_id.ne(except));
     }
-    Ok(query.load(conn)?)
+    let accounts: Vec<AccountRow> = query.load(conn)?;
+    if accounts.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Joined here: a join would read the few sources anew for each of many accounts.
+    let sources: HashMap<SourceId, Arc<SourceRow>> = super::sources::list(conn, organization_id)?
+        .into_iter()
+        .map(|it| (it.source_id, Arc::new(it)))
+        .collect();
+    let with_source = |it: AccountRow| {
+        let source = sources.get(&it.source_id)?.clone();
+        Some((it, source))
+    };
+    Ok(accounts.into_iter().filter_map(with_source).collect())
 }
 
 /// The newest last use that any source reported in a field of its own, by user, over these apps.
@@ -293,17 +305,9 @@ pub fn newest_reported(
     organization_id: OrganizationId,
     apps: &[AppId],
 ) -> Result<HashMap<UserId, DateTime<Utc>>, StoreError> {
-    let all = super::sources::list(conn, organization_id)?;
-    // What the extension saw are activities.
-    let reporting = all.iter().filter(|it| it.kind.0 != SourceKind::Extension);
-    let reporting: Vec<SourceId> = reporting.map(|it| it.source_id).collect();
-    if reporting.is_empty() {
-        return Ok(HashMap::new());
-    }
     let rows: Vec<(UserId, Option<NaiveDateTime>)> = user_app_sources::table
         .filter(user_app_sources::organization_id.eq(organization_id))
-        .filter(user_app_sources::source_id.eq_any(reporting))
-        // The index of accounts by source leaves the extension's out; SQLite sees that in a literal only.
+        // What the extension saw are activities. The index leaves them out; SQLite sees that in a literal only.
         .filter(sql::<Bool>("user_app_sources.source_kind <> 'extension'"))
         .filter(user_app_sources::app_id.eq_any(apps))
         .filter(user_app_sources::reported_last_used_at.is_not_null())

@@ -1,0 +1,1 @@
+drop index user_app_sources_app_id_idx;
