@@ -8,7 +8,7 @@ use shared::activity::license::{
 };
 
 use crate::activity::{self, KnownFacts, UserAppKey};
-use crate::db::{AppId, DbConnection, LicenseId, UserId};
+use crate::db::{AppId, DbConnection, LicenseId, SourceId, UserId};
 use crate::money::Amount;
 use crate::store::StoreError;
 use crate::store::license_assignments::{self, AssignmentRow};
@@ -49,15 +49,40 @@ impl AssessedLicense {
             is_duplicate: self.is_duplicate,
         }
     }
+
+    /// The source reports of the use by the person.
+    #[must_use]
+    pub fn is_judged_by(&self, source_id: SourceId) -> bool {
+        self.facts.sources.iter().any(|it| it.source_id == source_id)
+    }
 }
 
-/// Types of licenses, all or those of one app, with every assignment that holds at `now`.
-#[derive(Clone, Debug, Default)]
+/// Types of licenses, all or those of one app, with every assignment that holds.
+#[derive(Clone, Debug)]
 pub struct Licenses {
+    /// As of when.
+    pub assessed_at: DateTime<Utc>,
     /// The types.
     pub types: Vec<LicenseRow>,
     /// The assignments, by type and user.
     pub assigned: Vec<AssessedLicense>,
+}
+
+impl Licenses {
+    /// Counts by what `key` answers: the type, or its app.
+    pub fn count_by<K: Ord>(&self, key: impl Fn(&LicenseRow) -> K) -> BTreeMap<K, Counts> {
+        let mut counts: BTreeMap<K, Counts> = BTreeMap::new();
+        for it in &self.assigned {
+            counts.entry(key(&it.license)).or_default().add(it);
+        }
+        counts
+    }
+
+    /// Counts of all; none where no source reports licenses (T9).
+    #[must_use]
+    pub fn count(&self) -> Option<Counts> {
+        (!self.types.is_empty()).then(|| self.assigned.iter().collect())
+    }
 }
 
 /// Ids in one statement.
@@ -122,7 +147,7 @@ fn assess(
     };
     let mut assigned: Vec<AssessedLicense> = rows.into_iter().filter_map(assess).collect();
     assigned.sort_by_key(|it| (it.assignment.license_id, it.assignment.user_id));
-    Ok(Licenses { types, assigned })
+    Ok(Licenses { assessed_at: now, types, assigned })
 }
 
 fn assess_one(

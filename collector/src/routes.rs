@@ -5,7 +5,7 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{
-    PayloadConfig, ServiceConfig, delete, get, patch, post, put, resource, scope, to,
+    Data, PayloadConfig, ServiceConfig, delete, get, patch, post, put, resource, scope, to,
 };
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Resource};
 use shared::wire;
@@ -13,6 +13,7 @@ use shared::wire;
 use crate::api::sources::MAX_PAGE_BYTES;
 use crate::extract::{Allowance, BodyLimit};
 use crate::problem::ApiError;
+use crate::server::Collector;
 use crate::sources::table::MAX_CSV_BYTES;
 use crate::{api, pages};
 
@@ -21,15 +22,15 @@ pub fn configure(app: &mut ServiceConfig) {
     app.service(at("/health/live").route(get().to(api::health::live)))
         .service(at("/health/ready").route(get().to(api::health::ready)))
         .service(at("/metrics").route(get().to(api::health::metrics)))
-        .service(at(wire::ENROLL_PATH).route(post().to(api::enroll::create)))
-        .service(at(wire::HEARTBEATS_PATH).route(post().to(api::heartbeats::create)))
-        .service(at(wire::CONFIGURATION_PATH).route(get().to(api::configuration::show)))
-        .service(at(wire::CATALOG_PATH).route(get().to(api::catalog::show)))
-        .service(at(wire::BATCHES_PATH).route(post().to(api::batches::create)))
-        .service(at(wire::SIGN_INS_PATH).route(post().to(api::sign_ins::start)))
-        .service(at(wire::SIGN_IN_MAILS_PATH).route(post().to(api::sign_ins::mail)))
-        .service(at(wire::SIGN_IN_PROOFS_PATH).route(post().to(api::sign_ins::prove)))
-        .service(at(wire::SIGN_OUTS_PATH).route(post().to(api::sign_ins::remove)))
+        .service(browsers_at(wire::ENROLL_PATH).route(post().to(api::enroll::create)))
+        .service(browsers_at(wire::HEARTBEATS_PATH).route(post().to(api::heartbeats::create)))
+        .service(browsers_at(wire::CONFIGURATION_PATH).route(get().to(api::configuration::show)))
+        .service(browsers_at(wire::CATALOG_PATH).route(get().to(api::catalog::show)))
+        .service(browsers_at(wire::BATCHES_PATH).route(post().to(api::batches::create)))
+        .service(browsers_at(wire::SIGN_INS_PATH).route(post().to(api::sign_ins::start)))
+        .service(browsers_at(wire::SIGN_IN_MAILS_PATH).route(post().to(api::sign_ins::mail)))
+        .service(browsers_at(wire::SIGN_IN_PROOFS_PATH).route(post().to(api::sign_ins::prove)))
+        .service(browsers_at(wire::SIGN_OUTS_PATH).route(post().to(api::sign_ins::remove)))
         .service(at("/v1/user-apps").route(get().to(api::user_apps::list)))
         .service(at("/v1/users").route(get().to(api::users::list)))
         .service(at("/v1/users/lookups").route(post().to(api::users::look_up)))
@@ -540,7 +541,7 @@ fn source_routes(app: &mut ServiceConfig) {
     );
 }
 
-/// An address that names what it does not take, and tells an API key how much it may still ask.
+/// An address that names what it does not take, tells an API key how much it may still ask, and notes changes.
 pub fn at(
     path: &str,
 ) -> Resource<
@@ -552,7 +553,27 @@ pub fn at(
         InitError = (),
     >,
 > {
-    resource(path).default_service(to(method_not_allowed)).wrap(from_fn(state_allowance))
+    browsers_at(path).wrap(from_fn(state_allowance)).wrap(from_fn(note_change))
+}
+
+/// An address that only browsers with the extension call: their reports are no change by somebody.
+fn browsers_at(path: &str) -> Resource {
+    resource(path).default_service(to(method_not_allowed))
+}
+
+/// What was assessed before a change holds no longer. What was refused has changed nothing.
+async fn note_change(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let is_change = !request.method().is_safe();
+    let collector = request.app_data::<Data<Collector>>().filter(|_| is_change).cloned();
+    let answer = next.call(request).await;
+    let is_refused = answer.as_ref().is_ok_and(|it| it.status().is_client_error());
+    if let Some(collector) = collector.filter(|_| !is_refused) {
+        collector.figures.note_change();
+    }
+    answer
 }
 
 /// The headers of draft-ietf-httpapi-ratelimit-headers-07, which replace the many `X-RateLimit-*` that no

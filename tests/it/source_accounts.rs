@@ -187,7 +187,7 @@ async fn t6_t7_z10_z20_every_count_of_what_hangs_on_a_source_has_as_many_rows() 
 
     app.clock.advance(TimeDelta::days(4));
     let late: Value = app.reader().get(&format!("{source}/effect")).await.ok();
-    assert_eq!((&late["is_cut"], &late["as_of"]), (&json!(false), &json!(app.clock.now())));
+    assert_eq!(late["as_of"], json!(app.clock.now()), "a small source is counted at each look");
     expect![[r#"
         accounts 4
         decides 3
@@ -434,4 +434,80 @@ async fn a_source_that_named_nobody_says_what_to_do_and_use_that_it_never_report
         maria @northwind.example | Slack | unknown | Active “active” | - | -
     "#]]
     .assert_eq(&admin.get(page_of(&okta)).await.rows("accounts"));
+}
+
+/// A source with more accounts and licenses than are looked at each time somebody asks: of 1,101 people.
+async fn large_office() -> (TestApp, String) {
+    let app = TestApp::new();
+    let source = app.source("direct_integration", "Slack’s own users").await;
+    let people: Vec<Value> = (0..1_101)
+        .map(|n| {
+            let facts = json!({ "licenses": ["Pro"], "last_used": "2026-08-01T08:00:00Z" });
+            record(&format!("person{n:04}"), facts)
+        })
+        .collect();
+    for part in people.chunks(1_000) {
+        app.feed(&source, json!(part)).await;
+    }
+    (app, source)
+}
+
+async fn n_used(app: &TestApp) -> i64 {
+    app.list("/v1/licenses").await[0]["n_used"].as_i64().unwrap()
+}
+
+#[actix_web::test]
+async fn many_licenses_are_kept_for_a_minute_unless_somebody_changes_something() {
+    let (app, _) = large_office().await;
+    let mut admin = app.admin().await;
+    assert_eq!(n_used(&app).await, 0);
+
+    let browser = app.installation_of("person0007@northwind.example").await;
+    assert_eq!(n_used(&app).await, 0, "nobody has used it yet");
+    app.clock.advance(TimeDelta::seconds(30));
+    let now = app.clock.now();
+    browser.batch(&batch(1, now, vec![visit("app.slack.com", now)])).await;
+    assert_eq!(n_used(&app).await, 0, "a browser's report waits");
+    let page = admin.get("/licenses").await;
+    assert!(page.text().contains("1,101 licenses held: 0 used"), "{}", page.text());
+    assert!(page.text().contains("Counted Today, 10:00"), "{}", page.text());
+
+    // Longer than any machine takes to assess them, times fifty.
+    app.clock.advance(TimeDelta::hours(2));
+    assert_eq!(n_used(&app).await, 1, "a minute later it is counted");
+
+    let license = app.list("/v1/licenses").await[0]["license_id"].as_str().unwrap().to_owned();
+    let end = json!({
+        "license_id": license, "user": "person0007@northwind.example", "ends_at": app.clock.now(),
+    });
+    let ended = app.writer().put("/v1/license-assignments", &end).await;
+    assert_eq!(ended.status, 204, "{ended:?}");
+    let types = app.list("/v1/licenses").await;
+    let now = (&types[0]["n_used"], &types[0]["n_assigned"]);
+    assert_eq!(now, (&json!(0), &json!(1_100)), "what somebody changed is seen at once");
+}
+
+#[actix_web::test]
+async fn a_large_source_is_counted_ahead_and_all_of_it() {
+    let (app, source) = large_office().await;
+    let mut admin = app.admin().await;
+    let path = format!("{source}/effect");
+    let counted = async || -> Value { app.reader().get(&path).await.ok() };
+    let first = app.clock.now();
+    let effect = counted().await;
+    assert_eq!((&effect["accounts"]["n"], &effect["as_of"]), (&json!(1_101), &json!(first)));
+    assert_eq!((&effect["decides"]["n"], &effect["licenses"]["n"]), (&json!(1_101), &json!(1_101)));
+
+    app.clock.advance(TimeDelta::hours(2));
+    app.feed(&source, json!([record("someone", json!({ "last_used": first }))])).await;
+    let effect = counted().await;
+    assert_eq!((&effect["accounts"]["n"], &effect["as_of"]), (&json!(1_101), &json!(first)));
+    let page = admin.get(page_of(&source)).await;
+    assert!(page.text().contains("Counted Today, 10:00"), "{}", page.text());
+    app.collector.figures.refresh(&app.collector.db, app.clock.now()).await.unwrap();
+    let effect = counted().await;
+    let now = (&effect["accounts"]["n"], &effect["as_of"]);
+    assert_eq!(now, (&json!(1_102), &json!(app.clock.now())));
+    let page = admin.get(page_of(&source)).await;
+    assert!(page.text().contains("Counted Today, 12:00"), "{}", page.text());
 }

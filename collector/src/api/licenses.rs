@@ -1,6 +1,7 @@
 //! Licenses: what was bought, who holds it, who uses it, and what the rest costs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -14,7 +15,7 @@ use super::openapi::{many_words, words, words_or_null};
 use super::{find_apps, read_sources};
 use crate::db::{AppId, DbConnection, LicenseId, OrganizationId};
 use crate::extract::{Json, Reader, Writer};
-use crate::licenses::{self as assessed, AssessedLicense, Counts, Licenses, yearly_price};
+use crate::licenses::{AssessedLicense, Counts, Licenses, yearly_price};
 use crate::lists::{
     Ask, Filter, List, ListSpec, Takes, answer, answer_one, field_names, list_params, one_params,
     pick, words_of,
@@ -119,24 +120,29 @@ const OF_APPS: Filter = Filter {
     about: "Of these apps: slugs, discovered sites or ids.",
 };
 
-/// What is assessed for a list: all apps, or the one app that its filter names.
-fn assess_asked(
-    conn: &mut DbConnection,
-    organization: &Organization,
-    ask: &Ask,
-    now: DateTime<Utc>,
-) -> Result<Licenses, ApiError> {
-    let apps = find_apps(conn, organization.organization_id, ask)?;
-    let one = apps.as_deref().and_then(|it| if let [one] = it { Some(*one) } else { None });
-    let mut all = assessed::assess_all(conn, organization, one, now)?;
-    if let Some(apps) = apps {
-        all.types.retain(|it| apps.contains(&it.app_id));
-        all.assigned.retain(|it| apps.contains(&it.license.app_id));
-    }
-    Ok(all)
+/// The licenses of who asks, assessed.
+async fn find_assessed(
+    collector: &Collector,
+    organization_id: OrganizationId,
+) -> Result<Arc<Licenses>, ApiError> {
+    let callers = collector.callers.clone();
+    let found = collector.db.run(move |conn| callers.organization(conn, organization_id));
+    let (organization, now) = (found.await?, collector.clock.now());
+    Ok(collector.figures.licenses(&collector.db, &organization, now).await?)
 }
 
-/// Types of licenses with their counts.
+/// Whether the filter by app leaves something of this app.
+fn apps_asked(
+    conn: &mut DbConnection,
+    organization_id: OrganizationId,
+    ask: &Ask,
+) -> Result<impl Fn(AppId) -> bool + use<>, ApiError> {
+    let apps = find_apps(conn, organization_id, ask)?;
+    Ok(move |id| apps.as_ref().is_none_or(|any| any.contains(&id)))
+}
+
+/// Types of licenses with their counts. Of more than 1,000 held licenses, what browsers report counts within a
+/// minute, and what anybody changes at once.
 #[utoipa::path(
     get, path = "/v1/licenses", tag = "licenses", operation_id = "list_licenses",
     params(LicensesParams),
@@ -149,11 +155,11 @@ pub async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let ask = Ask::read(&LICENSES, &request)?;
-    let (now, callers) = (collector.clock.now(), collector.callers.clone());
+    let id = reader.organization_id;
+    let all = find_assessed(&collector, id).await?;
     answer(&collector.db, &request, ask, move |conn, ask| {
-        let organization = callers.organization(conn, reader.organization_id)?;
-        let all = assess_asked(conn, &organization, ask, now)?;
-        let items = describe_types(conn, reader.organization_id, &all)?;
+        let is_asked = apps_asked(conn, id, ask)?;
+        let items = describe_types(conn, id, &all, |it| is_asked(it.app_id))?;
         pick(items, ask, |it| (it.app.clone(), it.name.clone(), it.license_id))
     })
     .await
@@ -175,15 +181,10 @@ pub async fn show(
     license_id: Path<LicenseId>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let (now, callers) = (collector.clock.now(), collector.callers.clone());
     let (id, license_id) = (reader.organization_id, license_id.into_inner());
+    let all = find_assessed(&collector, id).await?;
     answer_one(&collector.db, &request, &LICENSES, move |conn| {
-        let organization = callers.organization(conn, id)?;
-        let Some(row) = licenses::find(conn, id, license_id)? else { return Ok(None) };
-        // Better types of the same app make one in the same hand a duplicate.
-        let mut all = assessed::assess_all(conn, &organization, Some(row.app_id), now)?;
-        all.types.retain(|it| it.license_id == license_id);
-        Ok(describe_types(conn, id, &all)?.pop())
+        Ok(describe_types(conn, id, &all, |it| it.license_id == license_id)?.pop())
     })
     .await
 }
@@ -192,12 +193,14 @@ fn describe_types(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     all: &Licenses,
+    is_asked: impl Fn(&LicenseRow) -> bool,
 ) -> Result<Vec<LicenseItem>, ApiError> {
-    let ids: Vec<AppId> = all.types.iter().map(|it| it.app_id).collect();
+    let asked: Vec<&LicenseRow> = all.types.iter().filter(|it| is_asked(it)).collect();
+    let ids: Vec<AppId> = asked.iter().map(|it| it.app_id).collect();
     let apps = apps::find_all(conn, organization_id, &ids)?;
+    let mut by_type = all.count_by(|it| it.license_id);
     let item = |row: &LicenseRow| {
-        let of_type = all.assigned.iter().filter(|it| it.license.license_id == row.license_id);
-        let counts: Counts = of_type.collect();
+        let counts = by_type.remove(&row.license_id).unwrap_or_default();
         let n_unassigned = row.n_purchased.map(|it| i64::from(it) - counts.n_assigned);
         LicenseItem {
             license_id: row.license_id,
@@ -215,7 +218,7 @@ fn describe_types(
             list: format!("/v1/license-assignments?license={}", row.license_id),
         }
     };
-    Ok(all.types.iter().map(item).collect())
+    Ok(asked.into_iter().map(item).collect())
 }
 
 /// What an admin says of a type of license.
@@ -485,7 +488,8 @@ impl AssignmentItem {
     }
 }
 
-/// Assignments with the use of each: the rows behind every count.
+/// Assignments with the use of each: the rows behind every count. Of more than 1,000, what browsers report counts
+/// within a minute, and what anybody changes at once.
 #[utoipa::path(
     get, path = "/v1/license-assignments", tag = "licenses", operation_id = "list_license_assignments",
     params(AssignmentsParams),
@@ -499,30 +503,32 @@ pub async fn list_assignments(
 ) -> Result<HttpResponse, ApiError> {
     let ask = Ask::read(&ASSIGNMENTS, &request)?;
     let of_sources = read_sources(&ask)?;
-    let (now, callers) = (collector.clock.now(), collector.callers.clone());
+    let id = reader.organization_id;
+    let all = find_assessed(&collector, id).await?;
     answer(&collector.db, &request, ask, move |conn, ask| {
-        let organization = callers.organization(conn, reader.organization_id)?;
-        let mut rows = assess_asked(conn, &organization, ask, now)?.assigned;
+        let is_asked = apps_asked(conn, id, ask)?;
         let licenses = ask.texts("license");
         let verdicts = ask.words::<LicenseUse>("use");
         let reasons = ask.words::<UnusedReason>("reason");
-        rows.retain(|it| {
+        let is_listed = |it: &&AssessedLicense| {
             let id = it.license.license_id.to_string();
-            licenses.as_ref().is_none_or(|any| any.contains(&id))
+            is_asked(it.license.app_id)
+                && licenses.as_ref().is_none_or(|any| any.contains(&id))
                 && verdicts.as_ref().is_none_or(|any| any.contains(&it.assessment.verdict))
                 && reasons.as_ref().is_none_or(|any| {
                     it.assessment.reason().is_some_and(|reason| any.contains(&reason))
                 })
                 && of_sources
                     .as_ref()
-                    .is_none_or(|any| it.facts.sources.iter().any(|it| any.contains(&it.source_id)))
-        });
+                    .is_none_or(|any| any.iter().any(|source| it.is_judged_by(*source)))
+        };
+        let rows: Vec<&AssessedLicense> = all.assigned.iter().filter(is_listed).collect();
         let is_by_user = ask.sort.by == "user";
         let part = pick(rows, ask, |it| {
             let user = if is_by_user { it.user.email.clone() } else { String::new() };
             (user, it.assignment.license_id, it.assignment.user_id)
         })?;
-        Ok(part.map(|it| AssignmentItem::new(&it)))
+        Ok(part.map(AssignmentItem::new))
     })
     .await
 }
@@ -560,11 +566,11 @@ pub async fn unused(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let ask = Ask::read(&UNUSED, &request)?;
-    let (now, callers) = (collector.clock.now(), collector.callers.clone());
+    let id = reader.organization_id;
+    let all = find_assessed(&collector, id).await?;
     answer(&collector.db, &request, ask, move |conn, ask| {
-        let organization = callers.organization(conn, reader.organization_id)?;
-        let all = assess_asked(conn, &organization, ask, now)?;
-        let items = unused_by_app(conn, reader.organization_id, &all)?;
+        let is_asked = apps_asked(conn, id, ask)?;
+        let items = unused_by_app(conn, id, &all, is_asked)?;
         pick(items, ask, |it| {
             let dearest = it.counts.unused_cost.values().max().map_or(0, |it| it.e4());
             (dearest, it.counts.n_unused, it.app_id)
@@ -577,14 +583,12 @@ fn unused_by_app(
     conn: &mut DbConnection,
     organization_id: OrganizationId,
     all: &Licenses,
+    is_asked: impl Fn(AppId) -> bool,
 ) -> Result<Vec<UnusedItem>, ApiError> {
-    let mut by_app: BTreeMap<AppId, Counts> = BTreeMap::new();
-    for it in &all.assigned {
-        by_app.entry(it.license.app_id).or_default().add(it);
-    }
+    let mut by_app = all.count_by(|it| it.app_id);
+    by_app.retain(|id, it| is_asked(*id) && it.n_unused() != 0);
     let ids: Vec<AppId> = by_app.keys().copied().collect();
     let apps = apps::find_all(conn, organization_id, &ids)?;
-    by_app.retain(|_, it| it.n_unused() != 0);
     let item = |(app_id, counts): (AppId, Counts)| UnusedItem {
         app_id,
         app: apps.get(&app_id).map_or_else(String::new, |it| it.name.clone()),

@@ -226,7 +226,8 @@ pub async fn overview(
     let roster = roster.ok_or(ApiError::NotFound)?;
     let counts = collector.figures.find(&collector.db, &roster.organization, now).await?;
     let coverage = roster.coverage();
-    let licenses = counts.licenses.as_ref();
+    let licenses = collector.figures.licenses(&collector.db, &roster.organization, now).await?;
+    let licenses = licenses.count();
     let nobody_reports = counts.users.is_empty() && counts.installations.is_empty();
     let statuses = words_of::<Status>();
     let tally = |status: &&'static str| {
@@ -243,8 +244,8 @@ pub async fn overview(
         n_reporting_users: coverage.n_reporting,
         coverage_percent: coverage.percent(),
         n_open_discoveries: counts.discoveries.len(),
-        n_unused_licenses: licenses.map(Counts::n_unused),
-        unused_license_cost: licenses.map(|it| it.unused_cost.clone()).unwrap_or_default(),
+        n_unused_licenses: licenses.as_ref().map(Counts::n_unused),
+        unused_license_cost: licenses.map(|it| it.unused_cost).unwrap_or_default(),
         links: BTreeMap::from([
             ("users", "/v1/users"),
             ("apps", "/v1/apps"),

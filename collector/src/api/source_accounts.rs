@@ -234,7 +234,6 @@ fn describe(
 #[schema(examples(json!({
     "source_id": "019ab0c2-5a00-7000-8000-000000000004",
     "as_of": "2026-11-23T09:00:00Z",
-    "is_cut": false,
     "accounts": { "n": 412, "list": "/v1/sources/019ab0c2-5a00-7000-8000-000000000004/accounts" },
     "decides": { "n": 380, "list": "/v1/sources/019ab0c2-5a00-7000-8000-000000000004/accounts?does=decides" },
     "newest": { "n": 121, "list": "/v1/sources/019ab0c2-5a00-7000-8000-000000000004/accounts?does=newest" },
@@ -246,9 +245,8 @@ fn describe(
 })))]
 pub struct SourceEffect {
     source_id: SourceId,
+    /// Of when the counts are: of now for a source with at most 1,000 accounts.
     as_of: DateTime<Utc>,
-    /// The source has more than 20,000 accounts, of which the first 20,000 are counted here. Their lists have all.
-    is_cut: bool,
     /// Accounts that it has named.
     accounts: CountWithRows,
     /// Of these such as it decides the status of (Z10).
@@ -275,7 +273,7 @@ struct CountWithRows {
 }
 
 impl SourceEffect {
-    fn new(source_id: SourceId, effect: &Effect, now: DateTime<Utc>) -> SourceEffect {
+    fn new(source_id: SourceId, effect: &Effect) -> SourceEffect {
         let accounts = |n: i64, query: &str| CountWithRows {
             n,
             list: format!("/v1/sources/{source_id}/accounts{query}"),
@@ -286,8 +284,7 @@ impl SourceEffect {
         };
         SourceEffect {
             source_id,
-            as_of: now,
-            is_cut: effect.is_cut,
+            as_of: effect.counted_at,
             accounts: accounts(effect.n_accounts, ""),
             decides: accounts(effect.n_decided, "?does=decides"),
             newest: accounts(effect.n_newest, "?does=newest"),
@@ -324,10 +321,11 @@ pub async fn show_effect(
 ) -> Result<HttpResponse, ApiError> {
     let (now, callers) = (collector.clock.now(), collector.callers.clone());
     let (id, source_id) = (reader.organization_id, source_id.into_inner());
-    let counted = collector.db.run(move |conn| {
+    let found = collector.db.run(move |conn| {
         let organization = callers.organization(conn, id)?;
-        let source = find_fed(conn, id, source_id)?;
-        Ok::<_, ApiError>(effect::count(conn, &organization, &source, now)?)
+        Ok::<_, ApiError>((organization, find_fed(conn, id, source_id)?))
     });
-    Ok(HttpResponse::Ok().json(SourceEffect::new(source_id, &counted.await?, now)))
+    let (organization, source) = found.await?;
+    let effect = collector.figures.effect(&collector.db, &organization, &source, now).await?;
+    Ok(HttpResponse::Ok().json(SourceEffect::new(source_id, &effect)))
 }

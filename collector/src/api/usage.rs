@@ -15,7 +15,7 @@ use super::user_apps::answer_about;
 use crate::activity::{self, UserAppKey, assess_rows};
 use crate::db::{AppId, DbConnection, OrganizationId, UserId};
 use crate::extract::Reader;
-use crate::licenses::{self as assessed, Counts};
+use crate::licenses::Licenses;
 use crate::problem::ApiError;
 use crate::server::Collector;
 use crate::store::lists::user_apps as list_user_apps;
@@ -223,12 +223,15 @@ pub async fn show_app(
     name: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let (now, callers) = (collector.clock.now(), collector.callers.clone());
-    let counts = collector.db.run(move |conn| {
+    let found = collector.db.run(move |conn| {
         let organization = callers.organization(conn, reader.organization_id)?;
         let app_id = find_named_app(conn, reader.organization_id, &name)?;
-        let app_id = app_id.ok_or(ApiError::NotFound)?;
-        Ok::<_, ApiError>(count_app(conn, &organization, app_id, now)?)
+        Ok::<_, ApiError>((organization, app_id.ok_or(ApiError::NotFound)?))
     });
+    let (organization, app_id) = found.await?;
+    let licenses = collector.figures.licenses(&collector.db, &organization, now).await?;
+    let counts =
+        collector.db.run(move |conn| count_app(conn, &organization, app_id, &licenses, now));
     Ok(HttpResponse::Ok().json(counts.await?))
 }
 
@@ -236,6 +239,7 @@ fn count_app(
     conn: &mut DbConnection,
     organization: &Organization,
     app_id: AppId,
+    licenses: &Licenses,
     now: DateTime<Utc>,
 ) -> Result<AppCounts, StoreError> {
     let id = organization.organization_id;
@@ -267,9 +271,9 @@ fn count_app(
         Ok::<_, StoreError>(())
     })?;
     let of_app = sources::list_apps(conn, id, Some(app_id))?;
-    let all = assessed::assess_all(conn, organization, Some(app_id), now)?;
-    let has_licenses =
-        !all.types.is_empty() || of_app.iter().any(|it| it.license_reported_at.is_some());
+    let of_type = licenses.assigned.iter().filter(|it| it.license.app_id == app_id);
+    let has_licenses = licenses.types.iter().any(|it| it.app_id == app_id)
+        || of_app.iter().any(|it| it.license_reported_at.is_some());
     let is_listed = sources::lists_users(conn, id, app_id)?;
     let n_active = statuses.get(&Status::Active).copied().unwrap_or(0);
     let is_known = reports || n_active != 0;
@@ -279,7 +283,7 @@ fn count_app(
         n_licensed: has_licenses.then_some(n_licensed),
         n_unlicensed: has_licenses.then_some(n_users - n_licensed),
         license_note: (!has_licenses).then_some("no license source"),
-        licenses: has_licenses.then(|| CountsItem::new(&all.assigned.iter().collect::<Counts>())),
+        licenses: has_licenses.then(|| CountsItem::new(&of_type.collect())),
         n_active: is_known.then_some(n_active),
         active_note: (!is_known).then_some("no source reports use"),
         statuses: statuses

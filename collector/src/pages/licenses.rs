@@ -23,11 +23,12 @@ use super::table::{Kind, Table, Value};
 use super::words::{self, Calendar};
 use crate::api::find_app;
 use crate::bulk::{end_assignments, plan_assignments};
-use crate::db::{AppId, DbConnection, LicenseId, OrganizationId, SourceId};
+use crate::db::{AppId, Db, LicenseId, OrganizationId, SourceId};
 use crate::licenses::{self, AssessedLicense, Counts, Licenses, yearly_price};
 use crate::money::Amount;
 use crate::problem::ApiError;
 use crate::server::Collector;
+use crate::store::StoreError;
 use crate::store::apps::{self, AppRow};
 use crate::store::licenses::LicenseRow;
 use crate::store::organizations;
@@ -45,7 +46,9 @@ pub(super) const UNUSED_PATH: &str = "/licenses/assignments?use=unused";
 struct LicensesPage {
     title: &'static str,
     caller: CallerFrame,
+    zone: &'static str,
     lead: String,
+    counted: String,
     unused: Table,
     types: Table,
     reasons: Table,
@@ -57,14 +60,11 @@ struct LicensesPage {
 /// When nobody is signed in or the database refuses.
 pub async fn show(caller: Caller, collector: Data<Collector>) -> Result<HttpResponse, PageError> {
     let (id, now) = (caller.organization_id(), collector.clock.now());
-    let found = collector.db.run(move |conn| {
-        let organization = organizations::find(conn, id)?.ok_or(ApiError::NotFound)?;
-        let all = licenses::assess_all(conn, &organization, None, now)?;
-        let names = app_names(conn, id, all.types.iter().map(|it| it.app_id))?;
-        Ok::<_, ApiError>((organization, all, names))
-    });
-    let (organization, all, apps) = found.await?;
+    let organization = caller.organization(&collector.db).await?;
+    let all = collector.figures.licenses(&collector.db, &organization, now).await?;
+    let apps = app_names(&collector.db, id, &all).await?;
     let counts: Counts = all.assigned.iter().collect();
+    let calendar = Calendar::new(organization.time_zone, now);
     let limit = words::duration(organization.license_unused_after);
     answer::page(&LicensesPage {
         title: "Licenses",
@@ -76,6 +76,8 @@ pub async fn show(caller: Caller, collector: Data<Collector>) -> Result<HttpResp
             words::number(counts.n_unused()),
             words::number(counts.n_unknown),
         ),
+        counted: calendar.counted(all.assessed_at),
+        zone: calendar.zone_name(),
         unused: unused_table(&all, &apps),
         types: types_table(&all, &apps),
         reasons: reasons_table(&counts),
@@ -85,19 +87,22 @@ pub async fn show(caller: Caller, collector: Data<Collector>) -> Result<HttpResp
 
 type Apps = HashMap<AppId, AppRow>;
 
-fn app_names(
-    conn: &mut DbConnection,
+async fn app_names(
+    db: &Db,
     organization_id: OrganizationId,
-    ids: impl Iterator<Item = AppId>,
-) -> Result<Apps, ApiError> {
-    let mut ids: Vec<AppId> = ids.collect();
+    all: &Licenses,
+) -> Result<Apps, StoreError> {
+    let mut ids: Vec<AppId> = all.types.iter().map(|it| it.app_id).collect();
     ids.sort_unstable();
     ids.dedup();
-    let mut found = HashMap::new();
-    for ids in ids.chunks(1_000) {
-        found.extend(apps::find_all(conn, organization_id, ids)?);
-    }
-    Ok(found)
+    db.run(move |conn| {
+        let mut found = HashMap::new();
+        for ids in ids.chunks(1_000) {
+            found.extend(apps::find_all(conn, organization_id, ids)?);
+        }
+        Ok(found)
+    })
+    .await
 }
 
 fn app_name(apps: &Apps, id: AppId) -> String {
@@ -111,12 +116,8 @@ fn money(amounts: &BTreeMap<String, Amount>) -> Value {
 }
 
 fn unused_table(all: &Licenses, apps: &Apps) -> Table {
-    let mut by_app: BTreeMap<AppId, Counts> = BTreeMap::new();
-    for it in &all.assigned {
-        by_app.entry(it.license.app_id).or_default().add(it);
-    }
-    let mut by_app: Vec<(AppId, Counts)> =
-        by_app.into_iter().filter(|it| it.1.n_unused() != 0).collect();
+    let by_app = all.count_by(|it| it.app_id).into_iter();
+    let mut by_app: Vec<(AppId, Counts)> = by_app.filter(|it| it.1.n_unused() != 0).collect();
     // Amounts of different currencies are not compared; the one with the largest comes first.
     by_app.sort_by_key(|(id, it)| {
         (Reverse(it.unused_cost.values().max().copied()), Reverse(it.n_unused()), *id)
@@ -157,9 +158,9 @@ fn types_table(all: &Licenses, apps: &Apps) -> Table {
     ];
     let mut types: Vec<&LicenseRow> = all.types.iter().collect();
     types.sort_by_key(|it| (app_name(apps, it.app_id).to_lowercase(), it.name.to_lowercase()));
+    let mut by_type = all.count_by(|it| it.license_id);
     let row = |it: &LicenseRow| {
-        let counts: Counts =
-            all.assigned.iter().filter(|held| held.license.license_id == it.license_id).collect();
+        let counts = by_type.remove(&it.license_id).unwrap_or_default();
         let id = it.license_id.to_string();
         let list = |verdict: &str| filters::link(LIST_PATH, &[("license", &id), ("use", verdict)]);
         let unknown = || Value::new(words::Cell::Unknown);
@@ -258,6 +259,7 @@ struct ListPage {
     source: String,
     sizes: Vec<Choice>,
     table: Table,
+    counted: String,
     is_empty: bool,
     n_all: String,
     /// The filters, for a change of all that they leave.
@@ -311,7 +313,7 @@ impl Wanted {
             && self.reason.is_none_or(|is| Some(is) == it.assessment.reason())
             && (!self.is_reclaimable
                 || it.assessment.reason().is_some_and(|it| it.is_reclaimable()))
-            && self.source.is_none_or(|is| it.facts.sources.iter().any(|it| it.source_id == is))
+            && self.source.is_none_or(|is| it.is_judged_by(is))
     }
 }
 
@@ -340,16 +342,16 @@ pub async fn list(
     let format = Format::parse(query.format.as_deref())?;
     let (id, now) = (caller.organization_id(), collector.clock.now());
     let app = query.app.clone().unwrap_or_default();
-    let asked = app.clone();
-    let found = collector.db.run(move |conn| {
-        let organization = organizations::find(conn, id)?.ok_or(ApiError::NotFound)?;
-        let app_id = if asked.is_empty() { None } else { Some(find_app(conn, id, asked.trim())?) };
-        let all = licenses::assess_all(conn, &organization, app_id, now)?;
-        let names = app_names(conn, id, all.types.iter().map(|it| it.app_id))?;
-        Ok::<_, ApiError>((organization, all, names))
-    });
-    let (organization, all, apps) = found.await?;
-    let mut rows: Vec<&AssessedLicense> = all.assigned.iter().filter(|it| wanted.is(it)).collect();
+    let organization = caller.organization(&collector.db).await?;
+    let of_app = match app.trim().to_owned() {
+        none if none.is_empty() => None,
+        name => Some(collector.db.run(move |conn| find_app(conn, id, &name)).await?),
+    };
+    let is_asked = |of: AppId| of_app.is_none_or(|it| it == of);
+    let all = collector.figures.licenses(&collector.db, &organization, now).await?;
+    let apps = app_names(&collector.db, id, &all).await?;
+    let is_shown = |it: &&AssessedLicense| is_asked(it.license.app_id) && wanted.is(it);
+    let mut rows: Vec<&AssessedLicense> = all.assigned.iter().filter(is_shown).collect();
     let price =
         |it: &AssessedLicense| (sort == "price").then(|| yearly_price(&it.license)).flatten();
     let used_at = |it: &AssessedLicense| it.last_used_at.filter(|_| sort == "last_used");
@@ -388,6 +390,7 @@ pub async fn list(
     let mut types: Vec<(String, String)> = all
         .types
         .iter()
+        .filter(|it| is_asked(it.app_id))
         .map(|it| {
             (it.license_id.to_string(), format!("{}: {}", app_name(&apps, it.app_id), it.name))
         })
@@ -410,6 +413,7 @@ pub async fn list(
         n_all: words::count(i64::try_from(rows.len()).unwrap_or(i64::MAX), "license"),
         query: views::kept(request.query_string()),
         is_empty: rows.is_empty(),
+        counted: calendar.counted(all.assessed_at),
         table: assignments_table(part.of(&rows).copied(), &apps, &calendar, caller.may_change())
             .only(&columns),
         columns,

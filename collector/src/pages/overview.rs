@@ -21,6 +21,7 @@ use super::words::{self, Address, Calendar, Cell, Moment};
 use crate::db::{AppId, UserId};
 use crate::figures::{Counts, UserFigures};
 use crate::installations::{self as states, State};
+use crate::licenses::Counts as LicenseCounts;
 use crate::server::Collector;
 use crate::store::installations::InstallationRow;
 use crate::store::organizations::Organization;
@@ -114,11 +115,12 @@ pub async fn show(caller: Caller, collector: Data<Collector>) -> Result<HttpResp
     let now = collector.clock.now();
     let organization = caller.organization(&collector.db).await?;
     let counts = collector.figures.find(&collector.db, &organization, now).await?;
+    let licenses = collector.figures.licenses(&collector.db, &organization, now).await?.count();
     let id = organization.organization_id;
     let of: Vec<UserId> = counts.neediest.iter().filter_map(|it| it.user_id).collect();
     let users = collector.db.run(move |conn| veil::find_all(conn, id, &of)).await?;
     let calendar = Calendar::new(organization.time_zone, now);
-    let view = View { organization: &organization, counts, calendar };
+    let view = View { organization: &organization, counts, licenses, calendar };
     let frame = CallerFrame::new(&caller, &organization, "/");
     answer::page(&view.page(frame, &users))
 }
@@ -127,6 +129,8 @@ pub async fn show(caller: Caller, collector: Data<Collector>) -> Result<HttpResp
 struct View<'a> {
     organization: &'a Organization,
     counts: Arc<Counts>,
+    /// None where no source reports licenses (T9).
+    licenses: Option<LicenseCounts>,
     calendar: Calendar,
 }
 
@@ -221,7 +225,7 @@ impl View<'_> {
             detail,
             href,
         };
-        let Some(counts) = &self.counts.licenses else {
+        let Some(counts) = &self.licenses else {
             let detail = "no source reports licenses".to_owned();
             return figure("unknown".to_owned(), None, detail, licenses::PATH);
         };

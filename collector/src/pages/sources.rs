@@ -28,7 +28,7 @@ use crate::db::{DbConnection, OrganizationId, SourceId, SyncSessionId};
 use crate::lists::Ask;
 use crate::problem::ApiError;
 use crate::server::Collector;
-use crate::sources::effect::{self, Does, Effect};
+use crate::sources::effect::{Does, Effect};
 use crate::sources::sessions::{self, Finish};
 use crate::sources::settings;
 use crate::store::lists::sync_sessions as list_sync_sessions;
@@ -257,6 +257,7 @@ struct SourcePage {
 
 /// What a source has named, and what hangs on it.
 struct Fed {
+    counted: String,
     effect: Table,
     accounts: Table,
     is_filtered: bool,
@@ -315,9 +316,13 @@ pub async fn show(
             }
         }
     };
-    let (shared, is_fed) = (organization.clone(), list.is_some());
+    let effect = match &list {
+        Some(_) => {
+            Some(*collector.figures.effect(&collector.db, &organization, &source, now).await?)
+        }
+        None => None,
+    };
     let found = collector.db.run(move |conn| {
-        let effect = is_fed.then(|| effect::count(conn, &shared, &source, now)).transpose()?;
         Ok::<_, ApiError>(Found {
             effect,
             uploads: newest_uploads(conn, id, Some(source_id))?,
@@ -384,6 +389,7 @@ impl Fed {
         is_veiled: bool,
     ) -> Fed {
         Fed {
+            counted: calendar.counted(effect.counted_at),
             effect: effect_table(source, effect),
             accounts: accounts_table(source, &list.items, calendar).only(&list.columns),
             is_filtered: !list.filters.is_empty(),
@@ -434,12 +440,10 @@ fn accounts_table(source: &SourceRow, items: &[SourceAccountItem], calendar: &Ca
 
 fn effect_table(source: &SourceRow, effect: &Effect) -> Table {
     let columns = [Kind::Text("What"), Kind::Number("How many"), Kind::Wide("Meaning")];
-    let more = if effect.is_cut { " or more" } else { "" };
     let path = format!("{PATH}/{}", source.source_id);
     let account = |label: &'static str, n: i64, does: &str, meaning: &'static str| {
         let list = format!("{}#accounts", filters::link(&path, &[("does", does)]));
-        let n = Value::text(format!("{}{more}", words::number(n))).to(list);
-        vec![Value::text(label), n, Value::text(meaning)]
+        vec![Value::text(label), Value::number(n).to(list), Value::text(meaning)]
     };
     let id = source.source_id.to_string();
     let license = |label: &'static str, n: i64, reason: &str, meaning: &'static str| {

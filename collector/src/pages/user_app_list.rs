@@ -597,7 +597,7 @@ pub async fn list(
     answer::page(&UserAppsPage {
         saved_views,
         title: "Who uses what",
-        counted: rows::counted(&counts, &calendar),
+        counted: calendar.counted(counts.counted_at),
         zone: calendar.zone_name(),
         only,
         list: list.of_caller(&caller),

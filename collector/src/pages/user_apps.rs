@@ -142,12 +142,6 @@ pub fn lines(
     Ok(known.iter().filter_map(line).collect())
 }
 
-/// Of when the counts on a page are.
-#[must_use]
-pub fn counted(counts: &crate::figures::Counts, calendar: &Calendar) -> String {
-    format!("Counted {}", calendar.moment(counts.counted_at).text)
-}
-
 fn first_day(calendar: &Calendar) -> NaiveDate {
     let today = calendar.today();
     let before = u64::try_from(N_DAYS - 1).unwrap_or(0);

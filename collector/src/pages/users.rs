@@ -283,7 +283,7 @@ pub async fn list(
         saved_views,
         columns,
         title: "Users",
-        counted: rows::counted(&counts, &calendar),
+        counted: calendar.counted(counts.counted_at),
         zone: calendar.zone_name(),
         tabs: tabs.into(),
         statuses: filters::choices(&STATUSES, status),

@@ -136,6 +136,12 @@ impl Calendar {
         let local = at.with_timezone(&self.zone);
         Moment { text: local.format("%-d %B %Y, %H:%M").to_string(), ..self.moment(at) }
     }
+
+    /// Of when the counts on a page are.
+    #[must_use]
+    pub fn counted(&self, at: DateTime<Utc>) -> String {
+        format!("Counted {}", self.moment(at).text)
+    }
 }
 
 /// A number of seconds as the longest unit that leaves no rest.

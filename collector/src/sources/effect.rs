@@ -1,14 +1,15 @@
 //! What a source contributes to what is shown, and so what is missing when it goes quiet.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use shared::activity::license::UnusedReason;
 use shared::activity::{Reason, SourceFacts, explain};
 
 use crate::activity::{self, UserAppKey};
-use crate::db::DbConnection;
-use crate::licenses;
+use crate::db::{Db, DbConnection, SourceId};
+use crate::licenses::Licenses;
 use crate::store::lists::source_accounts::{self, Filter};
 use crate::store::organizations::Organization;
 use crate::store::sources::SourceRow;
@@ -16,9 +17,11 @@ use crate::store::word::Words;
 use crate::store::{Page, StoreError, mappings};
 
 /// What hangs on one source, counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effect {
-    /// Accounts that were looked at.
+    /// Of when the counts are.
+    pub counted_at: DateTime<Utc>,
+    /// Accounts that it has named.
     pub n_accounts: i64,
     /// It decides their status.
     pub n_decided: i64,
@@ -28,8 +31,6 @@ pub struct Effect {
     pub n_only: i64,
     /// Their status is known only from before it went quiet (T6, T7).
     pub n_unsure: i64,
-    /// It has more accounts than were looked at.
-    pub is_cut: bool,
     /// Licenses of people of whose use it reports.
     pub n_licenses: i64,
     /// Of these such as are not proven to be unused because a source is late (T7).
@@ -60,63 +61,87 @@ impl Words for Does {
     ];
 }
 
-/// Accounts that are counted, for somebody who waits for a page.
-const MAX_ACCOUNTS: i64 = 20_000;
 /// Accounts that are looked at in one step.
 pub const ACCOUNTS_PER_STEP: i64 = 1_000;
 
-/// Counts what a source that is not the extension does at `now`.
+/// Counts what a source that is not the extension does at `now`. A connection is given back between two steps.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn count(
-    conn: &mut DbConnection,
+pub async fn count(
+    db: &Db,
     organization: &Organization,
     source: &SourceRow,
+    licenses: &Licenses,
     now: DateTime<Utc>,
 ) -> Result<Effect, StoreError> {
-    let mut effect = count_accounts(conn, organization, source, now)?;
-    let licenses = licenses::assess_all(conn, organization, None, now)?;
-    for it in licenses.assigned {
-        if it.facts.sources.iter().any(|it| it.source_id == source.source_id) {
-            effect.n_licenses += 1;
-            match it.assessment.reason() {
-                Some(UnusedReason::SourceStale) => effect.n_licenses_late += 1,
-                Some(UnusedReason::SourceDisconnected) => effect.n_licenses_disconnected += 1,
-                _ => {}
-            }
-        }
+    let (organization, source) = (Arc::new(organization.clone()), Arc::new(source.clone()));
+    let mut effect = Effect::new(now);
+    let mut page = Page::first(ACCOUNTS_PER_STEP);
+    loop {
+        let (of, by, step) = (organization.clone(), source.clone(), page);
+        let found = db.run(move |conn| find_step(conn, &of, &by, &step, now)).await?;
+        let Some((last, accounts)) = found else { break };
+        page.after = Some(last);
+        effect.add_accounts(&accounts);
     }
+    effect.add_licenses(source.source_id, licenses);
     Ok(effect)
 }
 
-fn count_accounts(
+/// What the source does for each account after one, and the last of them; none after all.
+type Step = Option<(UserAppKey, HashMap<UserAppKey, Vec<Does>>)>;
+
+fn find_step(
     conn: &mut DbConnection,
     organization: &Organization,
     source: &SourceRow,
+    page: &Page<UserAppKey>,
     now: DateTime<Utc>,
-) -> Result<Effect, StoreError> {
+) -> Result<Step, StoreError> {
     let id = organization.organization_id;
     let aliases = mappings::aliases(conn, id)?;
-    let (all, mut effect) = (Filter::default(), Effect::default());
-    let mut page = Page::first(ACCOUNTS_PER_STEP);
-    loop {
-        let keys =
-            source_accounts::list(conn, id, (source.source_id, &aliases), &all, &page, false)?;
-        let Some(last) = keys.last() else { return Ok(effect) };
-        if MAX_ACCOUNTS <= effect.n_accounts {
-            return Ok(Effect { is_cut: true, ..effect });
+    let (of, all) = ((source.source_id, &aliases), Filter::default());
+    let keys = source_accounts::list(conn, id, of, &all, page, false)?;
+    let Some(last) = keys.last().copied() else { return Ok(None) };
+    Ok(Some((last, find(conn, organization, source, &keys, now)?)))
+}
+
+impl Effect {
+    fn new(counted_at: DateTime<Utc>) -> Effect {
+        Effect {
+            counted_at,
+            n_accounts: 0,
+            n_decided: 0,
+            n_newest: 0,
+            n_only: 0,
+            n_unsure: 0,
+            n_licenses: 0,
+            n_licenses_late: 0,
+            n_licenses_disconnected: 0,
         }
-        page.after = Some(*last);
-        let found = find(conn, organization, source, &keys, now)?;
-        effect.n_accounts += i64::try_from(found.len()).unwrap_or(i64::MAX);
-        for does in found.into_values().flatten() {
+    }
+
+    fn add_accounts(&mut self, accounts: &HashMap<UserAppKey, Vec<Does>>) {
+        self.n_accounts += i64::try_from(accounts.len()).unwrap_or(i64::MAX);
+        for does in accounts.values().flatten() {
             *match does {
-                Does::Decides => &mut effect.n_decided,
-                Does::Newest => &mut effect.n_newest,
-                Does::Only => &mut effect.n_only,
-                Does::Unsure => &mut effect.n_unsure,
+                Does::Decides => &mut self.n_decided,
+                Does::Newest => &mut self.n_newest,
+                Does::Only => &mut self.n_only,
+                Does::Unsure => &mut self.n_unsure,
             } += 1;
+        }
+    }
+
+    fn add_licenses(&mut self, source_id: SourceId, licenses: &Licenses) {
+        for it in licenses.assigned.iter().filter(|it| it.is_judged_by(source_id)) {
+            self.n_licenses += 1;
+            match it.assessment.reason() {
+                Some(UnusedReason::SourceStale) => self.n_licenses_late += 1,
+                Some(UnusedReason::SourceDisconnected) => self.n_licenses_disconnected += 1,
+                _ => {}
+            }
         }
     }
 }

@@ -1,36 +1,25 @@
-//! Counts over whole organizations: what the overview and the lists show beside single rows.
-//!
-//! Hot rows carry no index on a status or a date, and no counter that every visit would have to lock.
-//! Instead somebody counts: in ranges of users, each a range of a primary key, from what is stored, with
-//! everything assessed that is past its `changes_at`. A small organization is counted at each look. A
-//! large one is counted ahead, by [`Figures::refresh`], at most a fiftieth of the time, and a page
-//! says of when its counts are.
+//! Counts over a whole organization, in ranges of users, each a range of a primary key, from what is stored,
+//! with everything assessed that is past its `changes_at`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use shared::activity::Status;
 
 use crate::activity::assess_rows;
-use crate::db::{ActivityId, AppId, Db, DbConnection, OrganizationId, UserId};
+use crate::db::{ActivityId, AppId, Db, DbConnection, UserId};
 use crate::installations::{self as states, State};
-use crate::licenses;
 use crate::roster::{self, Coverage};
 use crate::store::apps::AppRow;
 use crate::store::figures::{self, CountedRow};
 use crate::store::installations::InstallationRow;
 use crate::store::mappings::{self, Aliases};
-use crate::store::organizations::{self, Organization};
+use crate::store::organizations::Organization;
 use crate::store::users::UserRow;
 use crate::store::word::AppKind;
 use crate::store::{Page, StoreError, discoveries, installations, user_apps, users};
 use crate::veil::Veil;
 
-/// An organization with fewer user-apps, usage days and licenses than this is counted at each look: that takes
-/// some milliseconds.
-const MOST_LIVE_ROWS: usize = 5_000;
 /// Users per part.
 const USERS_PER_PART: i64 = 100;
 /// Activities and installations per part.
@@ -39,8 +28,6 @@ const ROWS_PER_PART: i64 = 20_000;
 const DAYS: u64 = 400;
 /// Installations of which the overview shows a row each.
 const MOST_NEEDY: usize = 5;
-/// Counts of a large organization are made anew at most this often.
-const MIN_AGE: Duration = Duration::from_secs(60);
 
 /// How late an installation's state comes among those that need attention; none where it needs none.
 fn need(state: State) -> Option<u8> {
@@ -170,12 +157,8 @@ pub struct Counts {
     pub coverage: Coverage,
     /// All accounts.
     pub tally: Tally,
-    /// Licenses in people's hands; none where no source reports any (T9).
-    pub licenses: Option<licenses::Counts>,
-    /// Its people are shown by pseudonyms.
-    is_veiled: bool,
-    n_rows: usize,
-    took: Duration,
+    /// User-apps and usage days that were read.
+    pub(super) n_rows: usize,
 }
 
 impl Counts {
@@ -191,74 +174,17 @@ impl Counts {
     }
 }
 
-/// Counts, remembered. One per process.
-#[derive(Debug, Default)]
-pub struct Figures {
-    known: Mutex<HashMap<OrganizationId, Arc<Counts>>>,
-    /// One count at a time: two would only take twice as long.
-    counting: tokio::sync::Mutex<()>,
-}
-
-impl Figures {
-    /// The counts of an organization: of now for a small one, else the newest.
+impl Counts {
+    /// Counts everything of an organization at `now`. A connection is given back between two parts.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn find(
-        &self,
+    pub(super) async fn make(
         db: &Db,
         organization: &Organization,
         now: DateTime<Utc>,
-    ) -> Result<Arc<Counts>, StoreError> {
-        if let Some(known) = self.known_large(organization) {
-            return Ok(known);
-        }
-        let _guard = self.counting.lock().await;
-        // Somebody else may have counted while we waited.
-        if let Some(known) = self.known_large(organization) {
-            return Ok(known);
-        }
-        self.count(db, organization, now).await
-    }
-
-    /// Counts those large organizations anew whose counts are old for what they cost, and all that
-    /// nobody has counted yet.
-    ///
-    /// # Errors
-    /// When the database refuses; what was counted before stays.
-    pub async fn refresh(&self, db: &Db, now: DateTime<Utc>) -> Result<(), StoreError> {
-        for id in db.run(organizations::list_ids).await? {
-            if self.known(id).is_some_and(|it| !it.is_due(now)) {
-                continue;
-            }
-            let found = db.run(move |conn| organizations::find(conn, id)).await?;
-            let Some(organization) = found else { continue };
-            let _guard = self.counting.lock().await;
-            self.count(db, &organization, now).await?;
-        }
-        Ok(())
-    }
-
-    fn known(&self, id: OrganizationId) -> Option<Arc<Counts>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
-    }
-
-    /// Counts of a large organization, unless people are shown otherwise since.
-    fn known_large(&self, organization: &Organization) -> Option<Arc<Counts>> {
-        let known = self.known(organization.organization_id)?;
-        let is_veiled = organization.pseudonymize_people;
-        (MOST_LIVE_ROWS < known.n_rows && known.is_veiled == is_veiled).then_some(known)
-    }
-
-    async fn count(
-        &self,
-        db: &Db,
-        organization: &Organization,
-        now: DateTime<Utc>,
-    ) -> Result<Arc<Counts>, StoreError> {
-        let started = Instant::now();
+    ) -> Result<Counts, StoreError> {
         let mut counter = Counter::new(organization.clone(), now);
-        // A connection is given back between two parts.
         while counter.next != Part::Done {
             counter = db
                 .run(move |conn| {
@@ -267,20 +193,7 @@ impl Figures {
                 })
                 .await?;
         }
-        let mut counts = counter.counts;
-        counts.took = started.elapsed();
-        let counts = Arc::new(counts);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(organization.organization_id, counts.clone());
-        Ok(counts)
-    }
-}
-
-impl Counts {
-    /// Counting anew would take a fiftieth of the time since, or less.
-    fn is_due(&self, now: DateTime<Utc>) -> bool {
-        let age = (now - self.counted_at).to_std().unwrap_or_default();
-        MOST_LIVE_ROWS < self.n_rows && (self.took * 50).max(MIN_AGE) <= age
+        Ok(counter.counts)
     }
 }
 
@@ -326,10 +239,7 @@ impl Counter {
             neediest: Vec::new(),
             coverage: Coverage::default(),
             tally: Tally::default(),
-            licenses: None,
-            is_veiled: false,
             n_rows: 0,
-            took: Duration::ZERO,
         };
         let next = Part::Users { after: None };
         let (aliases, reporting) = (Aliases::default(), BTreeSet::new());
@@ -374,7 +284,6 @@ impl Counter {
         }
         let id = self.organization.organization_id;
         let veil = Veil::of(conn, id)?;
-        self.counts.is_veiled |= veil.is_drawn();
         let mut users = figures::list_users(conn, id, after, USERS_PER_PART)?;
         users.iter_mut().for_each(|it| veil.cover_user(it));
         let ends = users.first().zip(users.last()).map(|(a, b)| (a.user_id, b.user_id));
@@ -546,10 +455,6 @@ impl Counter {
             n_expected: expected.len(),
             is_listed: roster::lists_people(conn, id)?,
         };
-        let licenses = licenses::assess_all(conn, &self.organization, None, self.now)?;
-        self.counts.n_rows += licenses.assigned.len();
-        self.counts.licenses =
-            (!licenses.types.is_empty()).then(|| licenses.assigned.iter().collect());
         // A catalog app without an account is none of the organization's.
         self.counts.apps.retain(|_, it| it.tally.n() != 0 || !it.is_app());
         Ok(Part::Done)
