@@ -46,15 +46,15 @@ impl<T> Made<T> {
 
     /// It may be shown, and acted on: only browsers have reported since, and not for long.
     pub(super) fn is_current(&self, now: Seen) -> bool {
-        let is_young = self.age(now).is_some_and(|age| age <= self.rest() + SLACK);
-        self.may_be_shown(now) && self.seen.n_changes == now.n_changes && is_young
+        let has_changes = now.n_changes <= self.seen.n_changes;
+        self.may_be_shown(now) && has_changes && self.age(now) <= self.rest() + SLACK
     }
 
     /// It is worth making anew, ahead of who looks.
     pub(super) fn is_due(&self, now: Seen) -> bool {
-        let is_changed = self.seen.n_changes != now.n_changes;
+        let is_changed = self.seen.n_changes < now.n_changes;
         let rest = if is_changed { self.took * SHARE } else { self.rest() };
-        self.is_large && self.age(now).is_none_or(|age| rest <= age)
+        self.is_large && rest <= self.age(now)
     }
 
     /// How long it is left alone.
@@ -62,9 +62,9 @@ impl<T> Made<T> {
         (self.took * SHARE).max(MIN_AGE)
     }
 
-    /// None for one of the future: somebody has set the clock.
-    fn age(&self, now: Seen) -> Option<Duration> {
-        (now.at - self.seen.at).to_std().ok()
+    /// How far apart the two were asked for. Whoever waited while somebody else made it may have asked first.
+    fn age(&self, now: Seen) -> Duration {
+        (now.at - self.seen.at).abs().to_std().unwrap_or(Duration::MAX)
     }
 }
 
@@ -127,4 +127,55 @@ impl<K: Eq + Hash, T> Kept<K, T> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere leaves an answer that is whole, or none.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    fn seen(seconds: i64, n_changes: u64) -> Seen {
+        let at = DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
+        Seen { at, is_veiled: false, n_changes }
+    }
+
+    fn made(took: Duration) -> Made<()> {
+        Made { value: Arc::new(()), seen: seen(1_000, 7), took, is_large: true }
+    }
+
+    #[test]
+    fn what_is_kept_holds_for_a_minute_until_a_change_and_for_those_who_asked_before_it_was_made() {
+        let quick = made(Duration::from_millis(200));
+        for (is_current, now) in [
+            (true, seen(1_000, 7)),
+            (true, seen(1_060, 7)),
+            (false, seen(1_061, 7)),
+            (false, seen(1_000, 8)),
+            (true, seen(999, 6)),
+            (false, seen(900, 7)),
+        ] {
+            assert_eq!(quick.is_current(now), is_current, "{now:?}");
+        }
+        let slow = made(Duration::from_secs(4));
+        assert!(slow.is_current(seen(1_215, 7)) && !slow.is_current(seen(1_216, 7)));
+    }
+
+    #[test]
+    fn it_is_made_anew_a_fiftieth_of_the_time_and_sooner_after_a_change() {
+        let quick = made(Duration::from_millis(200));
+        assert!(!quick.is_due(seen(1_044, 7)) && quick.is_due(seen(1_045, 7)));
+        assert!(!quick.is_due(seen(1_009, 8)) && quick.is_due(seen(1_010, 8)));
+        let slow = made(Duration::from_secs(4));
+        assert!(!slow.is_due(seen(1_199, 8)) && slow.is_due(seen(1_200, 8)));
+        let small = Made { is_large: false, ..made(Duration::ZERO) };
+        assert!(!small.is_due(seen(9_000, 9)) && !small.is_current(seen(1_000, 7)));
+    }
+
+    #[test]
+    fn people_are_never_shown_otherwise_than_now() {
+        let quick = made(Duration::ZERO);
+        let veiled = Seen { is_veiled: true, ..seen(1_000, 7) };
+        assert!(!quick.may_be_shown(veiled) && !quick.is_current(veiled));
+    }
 }
