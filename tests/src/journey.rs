@@ -151,7 +151,9 @@ impl<'a> Spy<'a> {
         Ok(Spy { page })
     }
 
-    /// Asks every frame of the tab that the person looks at.
+    /// Asks every frame of the tab that the person looks at. The page's own reader is given two seconds to come:
+    /// Chrome brings it when a document is idle, and a driver has typed a code and sent it before that, as
+    /// nobody does by hand.
     ///
     /// # Errors
     /// When the browser does not answer.
@@ -161,7 +163,12 @@ impl<'a> Spy<'a> {
                 const [tab] = await chrome.tabs.query({ active: true });
                 for (const frame of await chrome.webNavigation.getAllFrames({ tabId: tab.id })) {
                     const options = { frameId: frame.frameId };
-                    const message = await chrome.tabs.sendMessage(tab.id, { t: 'describe' }, options).catch(() => null);
+                    const ask = () => chrome.tabs.sendMessage(tab.id, { t: 'describe' }, options).catch(() => null);
+                    let message = await ask();
+                    for (let n = 0; !message && frame.frameId === 0 && n < 40; n++) {
+                        await new Promise((wake) => setTimeout(wake, 50));
+                        message = await ask();
+                    }
                     heard.push({ host: new URL(frame.url).hostname, message });
                 }
             })()",
