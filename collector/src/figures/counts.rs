@@ -172,9 +172,7 @@ impl Counts {
     pub fn known_apps(&self) -> impl Iterator<Item = &AppFigures> {
         self.apps.values().filter(|it| it.is_app() && it.tally.n() != 0)
     }
-}
 
-impl Counts {
     /// Counts everything of an organization at `now`. A connection is given back between two parts.
     ///
     /// # Errors
