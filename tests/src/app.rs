@@ -196,7 +196,12 @@ impl TestApp {
     /// Serves the app on this address: after a [`Served::stop`], on the same one again.
     #[must_use]
     pub fn serve_at(&self, address: SocketAddr) -> Served {
-        let listener = TcpListener::bind(address).expect("the address is free");
+        self.serve_on(TcpListener::bind(address).expect("the address is free"))
+    }
+
+    /// Serves the app on a socket that listens already: its port was nobody else's since it was known.
+    #[must_use]
+    pub fn serve_on(&self, listener: TcpListener) -> Served {
         let address = listener.local_addr().expect("a bound socket has an address");
         let collector = self.collector.clone();
         let (sender, receiver) = mpsc::channel();

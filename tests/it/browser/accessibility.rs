@@ -1,18 +1,21 @@
 //! Every admin page held against WCAG 2.2 AA by axe-core, in both themes, and against a phone's width.
 
+use std::net::TcpListener;
+use std::path::PathBuf;
+
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use collector::seed::{self, Seed};
 use serde_json::{Value, json};
 use tests::admin::PASSWORD;
-use tests::app::TestApp;
+use tests::app::{Served, TestApp};
 use tests::browser::{Browser, Launch, Page};
 use tests::crx;
 use tests::desk::target;
 use tests::mail_server::MailServer;
 use totp_rs::{Builder, Secret};
 
-use super::admin::sign_in;
+use super::admin::{ADA, sign_in};
 
 #[derive(Parser)]
 struct Command {
@@ -28,20 +31,6 @@ fn axe() -> Result<String> {
     let file = target().join("providers/node_modules/axe-core/axe.min.js");
     std::fs::read_to_string(&file)
         .with_context(|| format!("{} is missing; run `cargo xtask providers`", file.display()))
-}
-
-fn violations(page: &Page<'_>, axe: &str) -> Result<Vec<String>> {
-    // Evaluated as a person's own tools are: the page's policy allows no script but its own.
-    page.eval(&format!("{axe}; 0"))?;
-    let found = page.eval(CHECK)?;
-    let found = found.as_array().context("axe answers no list")?;
-    Ok(found.iter().filter_map(Value::as_str).map(str::to_owned).collect())
-}
-
-/// The first link of the page to something below this path.
-fn first_link(page: &Page<'_>, below: &str) -> Result<String> {
-    let link = page.eval(&format!("document.querySelector('a[href^=\"{below}\"]')?.pathname"))?;
-    Ok(link.as_str().with_context(|| format!("no link to {below}"))?.to_owned())
 }
 
 /// One answer of the API to a change.
@@ -144,30 +133,155 @@ fn leave(app: &TestApp, origin: &str) -> Result<String> {
     Ok(page)
 }
 
+/// An invented company of which every page has something to show.
+struct Office {
+    app: TestApp,
+    served: Served,
+    /// The page of somebody who leaves.
+    leaver: String,
+    axe: String,
+    pictures: PathBuf,
+    _mail: MailServer,
+}
+
+impl Office {
+    fn open() -> Result<Office> {
+        let axe = axe()?;
+        let pictures = target().join("pages");
+        std::fs::create_dir_all(&pictures)?;
+        let folder = tempfile::tempdir()?;
+        let package = folder.path().join("rollcall.crx");
+        std::fs::write(&package, crx::signed(&crx::manifest("0.1.0")))?;
+        let mail = MailServer::start()?;
+        // Links in mails need to know where the collector is before it answers there.
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let address = listener.local_addr()?;
+        let app = TestApp::live_with(|config| {
+            config.extension = Some(package);
+            config.mail = mail.config();
+            config.public_url = Some(format!("http://{address}").parse().expect("an origin"));
+        });
+        let flags = ["seed", "--users", "40", "--apps", "30", "--accounts", "6", "--days", "100"];
+        let command = Command::parse_from(flags);
+        let now = app.collector.clock.now();
+        seed::run(app.database_url(), &command.seed, now, &mut std::io::sink())?;
+        let served = app.serve_on(listener);
+        feed(&app, &served.origin())?;
+        let leaver = leave(&app, &served.origin())?;
+        Ok(Office { app, served, leaver, axe, pictures, _mail: mail })
+    }
+
+    /// An admin's tab, in front of the overview.
+    fn look_around<'a>(&'a self, browser: &'a Browser) -> Result<Looks<'a>> {
+        let tab = sign_in(browser, &self.app, &self.served.origin())?;
+        Ok(Looks { office: self, tab, wrong: Vec::new() })
+    }
+}
+
+/// One tab, and what was found wrong in it.
+struct Looks<'a> {
+    office: &'a Office,
+    tab: Page<'a>,
+    wrong: Vec<String>,
+}
+
+impl Looks<'_> {
+    fn go_to(&self, path: &str) -> Result<()> {
+        self.tab.go_to(&format!("{}{path}", self.office.served.origin()))?;
+        // A page that says what went wrong is accessible too, and not the one that was meant.
+        let status = "performance.getEntriesByType('navigation')[0].responseStatus";
+        let status = self.tab.eval(status)?;
+        ensure!(status == 200, "{path} is answered with {status}");
+        Ok(())
+    }
+
+    /// The first link of the page to something below this path.
+    fn first_link(&self, below: &str) -> Result<String> {
+        let find = format!("document.querySelector('a[href^=\"{below}\"]')?.pathname");
+        let link = self.tab.eval(&find)?;
+        Ok(link.as_str().with_context(|| format!("no link to {below}"))?.to_owned())
+    }
+
+    /// Changes the first element of a selector, such as `open = true`, once it is there.
+    fn set(&self, selector: &str, change: &str) -> Result<()> {
+        self.tab.wait_for(&format!("document.querySelector(`{selector}`) !== null"))?;
+        self.tab.eval(&format!("document.querySelector(`{selector}`).{change}"))?;
+        Ok(())
+    }
+
+    /// Clicks, and waits for the element that only the answer has.
+    fn submit(&self, button: &str, answer: &str) -> Result<()> {
+        self.tab.click(button)?;
+        self.wait_for(answer)
+    }
+
+    /// Waits for the element that only the answer has, and for the rest of its page.
+    fn wait_for(&self, answer: &str) -> Result<()> {
+        let there = format!("document.querySelector(`{answer}`) !== null");
+        self.tab.wait_for(&format!("document.readyState === 'complete' && {there}"))
+    }
+
+    fn choose_three_rows(&self) -> Result<()> {
+        self.tab.eval(
+            "document.querySelectorAll('input[name=row]').forEach((it, at) => it.checked = at < 3)",
+        )?;
+        Ok(())
+    }
+
+    /// Goes there and looks.
+    fn visit(&mut self, path: &str) -> Result<()> {
+        self.go_to(path)?;
+        self.look(path)
+    }
+
+    /// Holds what the tab shows against axe and a phone's width, and keeps pictures of it. The name is for
+    /// a person who reads what is wrong.
+    fn look(&mut self, name: &str) -> Result<()> {
+        let picture: String = name
+            .split('/')
+            // Ids differ from run to run, and pictures are compared between them.
+            .map(|it| if 30 < it.len() && !it.contains('?') { "one" } else { it })
+            .collect::<Vec<_>>()
+            .join("-")
+            .replace(|it: char| !it.is_ascii_alphanumeric(), "-");
+        for scheme in ["light", "dark"] {
+            self.tab.set_color_scheme(scheme)?;
+            for width in [1280, 390] {
+                let which = format!("{name} {scheme} {width}");
+                self.tab.set_size(width, 900)?;
+                let found = self.violations().with_context(|| which.clone())?;
+                self.wrong.extend(found.into_iter().map(|it| format!("{which}: {it}")));
+                if self.tab.scrolls_sideways()? {
+                    self.wrong.push(format!("{which}: scrolls sideways"));
+                }
+                let file = format!("page{picture}-{scheme}-{width}.png");
+                let file = self.office.pictures.join(file);
+                self.tab.screenshot(&file).with_context(|| which.clone())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn violations(&self) -> Result<Vec<String>> {
+        // Evaluated as a person's own tools are: the page's policy allows no script but its own.
+        self.tab.eval(&format!("{}; 0", self.office.axe))?;
+        let found = self.tab.eval(CHECK)?;
+        let found = found.as_array().context("axe answers no list")?;
+        Ok(found.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    fn finish(self) -> Result<()> {
+        ensure!(self.wrong.is_empty(), "{}", self.wrong.join("\n"));
+        Ok(())
+    }
+}
+
 #[test]
 fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let package = folder.path().join("rollcall.crx");
-    std::fs::write(&package, crx::signed(&crx::manifest("0.1.0")))?;
-    let server = MailServer::start()?;
-    // Links in mails need to know where the collector is before it listens there.
-    let address = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
-    let app = TestApp::live_with(|config| {
-        config.extension = Some(package);
-        config.mail = server.config();
-        config.public_url = Some(format!("http://{address}").parse().expect("an origin"));
-    });
-    let flags = ["seed", "--users", "40", "--apps", "30", "--accounts", "6", "--days", "100"];
-    let command = Command::parse_from(flags);
-    let now = app.collector.clock.now();
-    seed::run(app.database_url(), &command.seed, now, &mut std::io::sink())?;
-    let served = app.serve_at(address);
-    let axe = axe()?;
+    let office = Office::open()?;
     let browser = Browser::launch(&Launch::default())?;
-    let pictures = target().join("pages");
-    std::fs::create_dir_all(&pictures)?;
-    let tab = sign_in(&browser, &app, &served.origin())?;
-    let mut paths: Vec<String> = [
+    let mut looks = office.look_around(&browser)?;
+    let paths = [
         "/",
         "/discoveries?state=mapped",
         "/discoveries",
@@ -202,170 +316,172 @@ fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
         "/account",
         "/audit",
         "/audit?action=nothing",
-    ]
-    .map(str::to_owned)
-    .into();
-    feed(&app, &served.origin())?;
-    paths.push(leave(&app, &served.origin())?);
-    let lists = [
-        ("/apps", "/apps/"),
-        ("/users", "/users/"),
-        ("/user-apps", "/user-apps/"),
-        ("/sources", "/sources/"),
+        "/apps?text=nothing",
+        "/enroll",
     ];
-    for (list, below) in lists {
-        tab.go_to(&format!("{}{list}", served.origin()))?;
-        paths.push(first_link(&tab, below)?);
+    for path in paths {
+        looks.visit(path)?;
     }
-    paths.extend(["/apps?text=nothing", "/enroll"].map(str::to_owned));
-    let mut wrong = Vec::new();
-    let mut look = |path: &str| -> Result<()> {
-        let name = path.split(['?', '=']).next().unwrap_or_default().replace('/', "-");
-        let name =
-            if path.ends_with("=offboarding") { "-user-offboarding".to_owned() } else { name };
-        for scheme in ["light", "dark"] {
-            tab.set_color_scheme(scheme)?;
-            for width in [1280, 390] {
-                tab.set_size(width, 900)?;
-                let found = violations(&tab, &axe)?;
-                wrong.extend(found.into_iter().map(|it| format!("{path} {scheme} {width}: {it}")));
-                if tab.scrolls_sideways()? {
-                    wrong.push(format!("{path} scrolls sideways at {width} pixels"));
-                }
-                tab.screenshot(&pictures.join(format!("page{name}-{scheme}-{width}.png")))?;
-            }
-        }
-        Ok(())
-    };
-    for path in &paths {
-        tab.go_to(&format!("{}{path}", served.origin()))?;
-        look(path)?;
+    looks.finish()
+}
+
+#[test]
+fn every_page_of_one_thing_is_accessible_and_fits_a_phone() -> Result<()> {
+    let office = Office::open()?;
+    let browser = Browser::launch(&Launch::default())?;
+    let mut looks = office.look_around(&browser)?;
+    for list in ["/apps", "/users", "/user-apps", "/sources"] {
+        looks.go_to(list)?;
+        let one = looks.first_link(&format!("{list}/"))?;
+        looks.visit(&one)?;
     }
+    looks.visit(&office.leaver)?;
+    // Columns that are chosen, of the list on a page of one.
+    looks.go_to("/apps")?;
+    let one = looks.first_link("/apps/")?;
+    looks.go_to(&format!("{one}?sort=user&columns=user,status"))?;
+    looks.set("details.columns", "open = true")?;
+    looks.look("/app-columns")?;
+    looks.finish()
+}
+
+#[test]
+fn the_page_of_the_api_is_accessible_and_fits_a_phone() -> Result<()> {
+    let office = Office::open()?;
+    let browser = Browser::launch(&Launch::default())?;
+    let mut looks = office.look_around(&browser)?;
+    looks.go_to("/docs")?;
+    looks.tab.set_size(390, 900)?;
+    ensure!(!looks.tab.scrolls_sideways()?, "/docs scrolls sideways");
     // Its operations and shapes come from the same few lines of a template, over and over: three of each
     // part stand for all, which take axe minutes.
-    tab.go_to(&format!("{}/docs", served.origin()))?;
-    tab.set_size(390, 900)?;
-    ensure!(!tab.scrolls_sideways()?, "/docs scrolls sideways");
-    tab.eval(
+    looks.tab.eval(
         "document.querySelectorAll('main section').forEach((part) =>
             [...part.children].slice(4).forEach((it) => it.remove()))",
     )?;
-    look("/docs")?;
-    // What only an answer to a form shows: the key, and the files with it.
-    tab.go_to(&format!("{}/rollout", served.origin()))?;
-    tab.click("form[action='/enrollment-keys'] button")?;
-    tab.wait_for("document.querySelector('#key') !== null")?;
-    look("/rollout-filled")?;
-    tab.go_to(&format!("{}/webhooks", served.origin()))?;
-    tab.type_into("#name", "Chat")?;
-    tab.type_into("#url", "https://hooks.northwind.example/rollcall")?;
-    tab.click("input[name='tell app.new']")?;
-    tab.click("form[action='/webhooks'] .button:not(.button-quiet)")?;
-    tab.wait_for("document.querySelector('.secret') !== null")?;
-    look("/webhooks-made")?;
-    tab.go_to(&format!("{}/settings", served.origin()))?;
-    tab.eval("document.querySelector('#flush_seconds-value').value = 'soon'")?;
-    tab.click("#flush_seconds button")?;
-    tab.wait_for("document.querySelector('#flush_seconds-error') !== null")?;
-    look("/settings-refused")?;
-    tab.go_to(&format!("{}/webhooks", served.origin()))?;
-    tab.eval("document.querySelector('#webhooks details').open = true")?;
-    look("/webhooks-secret")?;
-    // A view that is saved, rows that are chosen, and what would become of them.
-    tab.go_to(&format!("{}/users?type=external", served.origin()))?;
-    tab.eval("document.querySelector('.saved-views').open = true")?;
-    look("/users-to-save")?;
-    tab.type_into("#view-name", "Guests")?;
-    tab.press_enter()?;
-    tab.wait_for("document.querySelector('nav[aria-label=\"Saved views\"]') !== null")?;
-    tab.eval("document.querySelector('.saved-views').open = true")?;
-    look("/users-saved")?;
-    tab.go_to(&format!("{}/users", served.origin()))?;
-    tab.eval(
-        "document.querySelectorAll('input[name=row]').forEach((it, at) => it.checked = at < 3)",
-    )?;
-    tab.click("#many button[value=external]")?;
-    tab.wait_for("document.querySelector('#plan') !== null")?;
-    look("/users-preview")?;
+    looks.look("/docs")?;
+    looks.finish()
+}
+
+#[test]
+fn what_a_form_answers_is_accessible_and_fits_a_phone() -> Result<()> {
+    let office = Office::open()?;
+    let browser = Browser::launch(&Launch::default())?;
+    let mut looks = office.look_around(&browser)?;
+    // The key, and the files with it.
+    looks.go_to("/rollout")?;
+    looks.submit("form[action='/enrollment-keys'] button", "#key")?;
+    looks.look("/rollout-filled")?;
+    looks.go_to("/webhooks")?;
+    looks.tab.type_into("#name", "Chat")?;
+    looks.tab.type_into("#url", "https://hooks.northwind.example/rollcall")?;
+    looks.tab.click("input[name='tell app.new']")?;
+    looks.submit("form[action='/webhooks'] .button:not(.button-quiet)", ".secret")?;
+    looks.look("/webhooks-made")?;
+    looks.go_to("/settings")?;
+    looks.set("#flush_seconds-value", "value = 'soon'")?;
+    looks.submit("#flush_seconds button", "#flush_seconds-error")?;
+    looks.look("/settings-refused")?;
+    looks.go_to("/webhooks")?;
+    looks.set("#webhooks details", "open = true")?;
+    looks.look("/webhooks-secret")?;
+    // A view that is saved.
+    looks.go_to("/users?type=external")?;
+    looks.set(".saved-views", "open = true")?;
+    looks.look("/users-to-save")?;
+    looks.tab.type_into("#view-name", "Guests")?;
+    looks.tab.press_enter()?;
+    looks.wait_for("nav[aria-label='Saved views']")?;
+    looks.set(".saved-views", "open = true")?;
+    looks.look("/users-saved")?;
+    looks.finish()
+}
+
+#[test]
+fn a_preview_is_accessible_and_fits_a_phone() -> Result<()> {
+    let office = Office::open()?;
+    let browser = Browser::launch(&Launch::default())?;
+    let mut looks = office.look_around(&browser)?;
+    // Rows that are chosen, and what would become of them.
     let deeds = [
-        ("/user-apps", "#many button[value=inactive]"),
-        ("/apps", "#many button[value=close]"),
-        ("/offboardings", "#many button[value=done]"),
+        ("/users", "external"),
+        ("/user-apps", "inactive"),
+        ("/apps", "close"),
+        ("/offboardings", "done"),
     ];
-    for (list, button) in deeds {
-        tab.go_to(&format!("{}{list}", served.origin()))?;
-        tab.eval(
-            "document.querySelectorAll('input[name=row]').forEach((it, at) => it.checked = at < 3)",
-        )?;
-        tab.click(button)?;
-        tab.wait_for("document.querySelector('#plan') !== null")?;
-        look(&format!("{list}-preview"))?;
+    for (list, deed) in deeds {
+        looks.go_to(list)?;
+        looks.choose_three_rows()?;
+        looks.submit(&format!("#many button[value={deed}]"), "#plan")?;
+        looks.look(&format!("{list}-preview"))?;
     }
-    // Columns that are chosen, of the list on a page of one.
-    tab.go_to(&format!("{}/apps", served.origin()))?;
-    let one = first_link(&tab, "/apps/")?;
-    tab.go_to(&format!("{}{one}?sort=user&columns=user,status", served.origin()))?;
-    tab.eval("document.querySelector('details.columns').open = true")?;
-    look("/app-columns")?;
     // Mail to all that do not report: the preview, and what came of it.
-    tab.go_to(&format!("{}/installations", served.origin()))?;
-    tab.click("form[action='/mailings/preview'] button[value=all]")?;
-    tab.wait_for("document.querySelector('#subject') !== null")?;
-    look("/mailing-preview")?;
-    tab.click("button[formaction='/mailings']")?;
-    tab.wait_for("document.querySelector('#mails') !== null")?;
-    look("/mailing")?;
+    looks.go_to("/installations")?;
+    looks.submit("form[action='/mailings/preview'] button[value=all]", "#subject")?;
+    looks.look("/mailing-preview")?;
+    looks.submit("button[formaction='/mailings']", "#mails")?;
+    looks.look("/mailing")?;
+    looks.finish()
+}
+
+#[test]
+fn merged_and_hidden_people_are_accessible_and_fit_a_phone() -> Result<()> {
+    let office = Office::open()?;
+    let browser = Browser::launch(&Launch::default())?;
+    let mut looks = office.look_around(&browser)?;
     // One person with two addresses: what a merge would do, and what it did.
-    tab.go_to(&format!("{}/users?sort=name", served.origin()))?;
-    let user = first_link(&tab, "/users/")?;
-    let other = tab.eval("document.querySelectorAll('td.key a')[1].getAttribute('href')")?;
-    let other = other.as_str().and_then(|it| it.rsplit('/').next()).unwrap_or_default().to_owned();
-    tab.go_to(&format!("{}{user}", served.origin()))?;
-    tab.type_into("#into", &other)?;
-    tab.click("form[action$='/merge'] button")?;
-    tab.wait_for("document.querySelector('#facts-title') !== null")?;
-    look("/user-merge")?;
-    tab.click("form[action$='/merge'] button")?;
-    tab.wait_for("document.querySelector('#merged') !== null")?;
-    look("/user-merged")?;
+    looks.go_to("/users?sort=name")?;
+    let user = looks.first_link("/users/")?;
+    let other = looks.tab.eval("document.querySelectorAll('td.key a')[1].getAttribute('href')")?;
+    let other = other.as_str().and_then(|it| it.rsplit('/').next()).context("two people")?;
+    looks.go_to(&user)?;
+    looks.tab.type_into("#into", other)?;
+    looks.submit("form[action$='/merge'] button", "#facts-title")?;
+    looks.look("/user-merge")?;
+    looks.submit("form[action$='/merge'] button", "#merged")?;
+    looks.look("/user-merged")?;
     // People by pseudonyms, and a look behind one.
     let veil = json!({ "pseudonymize_people": true });
-    change(&app, "PATCH", &format!("{}/v1/settings", served.origin()), &veil)?;
-    tab.go_to(&format!("{}/users", served.origin()))?;
-    tab.eval("document.querySelector('#lookup').open = true")?;
-    look("/users-pseudonyms")?;
-    let person = first_link(&tab, "/users/")?;
-    tab.go_to(&format!("{}{person}", served.origin()))?;
-    tab.eval("document.querySelector('#reveal').open = true")?;
-    look("/user-pseudonym")?;
-    tab.type_into("#reason", "A lost laptop")?;
-    tab.press_enter()?;
-    tab.wait_for("document.querySelector('#revealed') !== null")?;
-    look("/user-revealed")?;
-    // The steps of a second factor, the last of which is behind a sign-out.
-    tab.go_to(&format!("{}/account/second-factor", served.origin()))?;
-    look("/account/second-factor-begin")?;
-    tab.click("main form button")?;
-    tab.wait_for("document.querySelector('#key') !== null")?;
-    look("/account/second-factor")?;
-    let key = tab.eval("document.querySelector('#key').textContent")?;
+    change(&office.app, "PATCH", &format!("{}/v1/settings", office.served.origin()), &veil)?;
+    looks.go_to("/users")?;
+    looks.set("#lookup", "open = true")?;
+    looks.look("/users-pseudonyms")?;
+    let person = looks.first_link("/users/")?;
+    looks.go_to(&person)?;
+    looks.set("#reveal", "open = true")?;
+    looks.look("/user-pseudonym")?;
+    looks.tab.type_into("#reason", "A lost laptop")?;
+    looks.tab.press_enter()?;
+    looks.wait_for("#revealed")?;
+    looks.look("/user-revealed")?;
+    looks.finish()
+}
+
+#[test]
+fn each_step_of_signing_in_is_accessible_and_fits_a_phone() -> Result<()> {
+    let office = Office::open()?;
+    let browser = Browser::launch(&Launch::default())?;
+    let mut looks = office.look_around(&browser)?;
+    looks.go_to("/account/second-factor")?;
+    looks.look("/account/second-factor-begin")?;
+    looks.submit("main form button", "#key")?;
+    looks.look("/account/second-factor")?;
+    let key = looks.tab.eval("document.querySelector('#key').textContent")?;
     let key = Secret::try_from_base32(key.as_str().unwrap_or_default().replace(' ', ""))?;
     let device = Builder::new().with_secret(key).build()?;
-    let seconds = u64::try_from(app.collector.clock.now().timestamp())?;
-    tab.type_into("#code", &device.generate(seconds).to_string())?;
-    tab.press_enter()?;
-    tab.wait_for("document.querySelector('#codes') !== null")?;
-    look("/account/recovery-codes")?;
-    tab.go_to(&format!("{}/account", served.origin()))?;
-    look("/account/on")?;
-    tab.click("form[action='/sign-out'] button")?;
-    tab.wait_for("location.pathname === '/sign-in' && document.readyState === 'complete'")?;
-    look("/sign-in")?;
-    tab.type_into("#email", "ada@northwind.example")?;
-    tab.type_into("#password", PASSWORD)?;
-    tab.press_enter()?;
-    tab.wait_for("document.querySelector('#code') !== null")?;
-    look("/sign-in/code")?;
-    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
-    Ok(())
+    let seconds = u64::try_from(office.app.collector.clock.now().timestamp())?;
+    looks.tab.type_into("#code", &device.generate(seconds).to_string())?;
+    looks.tab.press_enter()?;
+    looks.wait_for("#codes")?;
+    looks.look("/account/recovery-codes")?;
+    looks.go_to("/account")?;
+    looks.look("/account/on")?;
+    looks.submit("form[action='/sign-out'] button", "form[action='/sign-in'] #password")?;
+    looks.look("/sign-in")?;
+    looks.tab.type_into("#email", ADA)?;
+    looks.tab.type_into("#password", PASSWORD)?;
+    looks.tab.press_enter()?;
+    looks.wait_for("#code")?;
+    looks.look("/sign-in/code")?;
+    looks.finish()
 }

@@ -16,7 +16,7 @@ use super::scene;
 /// Longest that a sign-in may take from the browser to the page.
 const LIMIT: Duration = Duration::from_secs(30);
 
-const ADA: &str = "ada@northwind.example";
+pub(super) const ADA: &str = "ada@northwind.example";
 
 pub(super) fn sign_in<'a>(browser: &'a Browser, app: &TestApp, origin: &str) -> Result<Page<'a>> {
     app.add_admin(app.organization_id, ADA, AdminRole::Admin);
