@@ -470,7 +470,7 @@ async fn many_licenses_are_kept_for_a_minute_unless_somebody_changes_something()
     assert_eq!(n_used(&app).await, 0, "a browser's report waits");
     let page = admin.get("/licenses").await;
     assert!(page.text().contains("1,101 licenses held: 0 used"), "{}", page.text());
-    assert!(page.text().contains("Counted Today, 10:00"), "{}", page.text());
+    assert!(page.text().contains("Counted today, 10:00"), "{}", page.text());
 
     // Longer than any machine takes to assess them, times fifty.
     app.clock.advance(TimeDelta::hours(2));
@@ -503,11 +503,11 @@ async fn a_large_source_is_counted_ahead_and_all_of_it() {
     let effect = counted().await;
     assert_eq!((&effect["accounts"]["n"], &effect["as_of"]), (&json!(1_101), &json!(first)));
     let page = admin.get(page_of(&source)).await;
-    assert!(page.text().contains("Counted Today, 10:00"), "{}", page.text());
+    assert!(page.text().contains("Counted today, 10:00"), "{}", page.text());
     app.collector.figures.refresh(&app.collector.db, app.clock.now()).await.unwrap();
     let effect = counted().await;
     let now = (&effect["accounts"]["n"], &effect["as_of"]);
     assert_eq!(now, (&json!(1_102), &json!(app.clock.now())));
     let page = admin.get(page_of(&source)).await;
-    assert!(page.text().contains("Counted Today, 12:00"), "{}", page.text());
+    assert!(page.text().contains("Counted today, 12:00"), "{}", page.text());
 }

@@ -137,10 +137,15 @@ impl Calendar {
         Moment { text: local.format("%-d %B %Y, %H:%M").to_string(), ..self.moment(at) }
     }
 
-    /// Of when the counts on a page are.
+    /// Of when the counts on a page are, such as `Counted today, 10:14`.
     #[must_use]
     pub fn counted(&self, at: DateTime<Utc>) -> String {
-        format!("Counted {}", self.moment(at).text)
+        // What begins with a word names the day by it, and here it begins no sentence.
+        let mut text = self.moment(at).text;
+        if let Some(first) = text.get_mut(..1) {
+            first.make_ascii_lowercase();
+        }
+        format!("Counted {text}")
     }
 }
 
@@ -553,6 +558,9 @@ mod tests {
         check("2026-11-19T08:03:00Z", "19 Nov, 09:03");
         check("2026-07-01T08:03:00Z", "1 Jul, 10:03");
         check("2025-12-31T08:03:00Z", "31 Dec 2025, 09:03");
+        let check = |time, text| assert_eq!(calendar().counted(at(time)), text);
+        check("2026-11-21T21:14:59Z", "Counted today, 22:14");
+        check("2026-11-19T08:03:00Z", "Counted 19 Nov, 09:03");
         let moment = calendar().moment(at("2026-11-21T21:14:59Z"));
         assert_eq!(moment.utc, "2026-11-21 21:14:59 UTC");
         assert_eq!(moment.iso, "2026-11-21T21:14:59Z");
