@@ -272,6 +272,9 @@ async fn every_number_is_a_link_to_its_rows_and_every_status_leads_to_why() {
                 wrong.insert(format!("{kind}: a figure leads nowhere"));
             }
         }
+        if text.contains("<time ") && !text.contains("<span>Times in ") {
+            wrong.insert(format!("{kind}: times of no zone"));
+        }
         for (at, _) in text.match_indices("<span class=\"badge ") {
             n_statuses += 1;
             if !leads_to_why(&text, at) {

@@ -88,8 +88,8 @@ async fn z2_z10_behind_every_status_is_a_page_with_every_source_and_limit() {
     let page = get(&mut admin, &link(&list, "/user-apps/")).await;
     expect![[r#"
         Source | Health | What it says alone | Last used | Evidence
-        Our sso Single sign-on; decides | Connected synced Today, 10:00 | Active Stated, rule Z37 | 1 Nov, 01:00 | Last used, by its own field 1 Nov, 01:00; stated active (“active”) Today, 10:00; role owner
-        Browser extension The browser extension | Connected | Active Use was reported, and nothing speaks against it, rule Z39 | Today, 10:00 | Used Today, 10:00
+        Our sso Single sign-on; decides | Connected synced today, 10:00 | Active Stated, rule Z37 | 1 Nov, 01:00 | Last used, by its own field 1 Nov, 01:00; stated active (“active”) today, 10:00; role owner
+        Browser extension The browser extension | Connected | Active Use was reported, and nothing speaks against it, rule Z39 | Today, 10:00 | Used today, 10:00
 
         If | From | Then it is | Because
         Nothing new is reported until then | 26 Nov, 10:00 | Active | The source has not reported for longer than its limit
@@ -664,8 +664,8 @@ async fn t30_a_users_page_shows_what_is_in_use_and_offboarding_shows_everything(
         App | Way in | Newest sign of it | This way
         Slack to close: 0 of 1 closed; status Active | Our direct_integration the app itself | Says that it is active Today, 10:00 | Open nobody has closed it
         Zoom to close: 0 of 1 closed; status Unknown | Our direct_integration the app itself | Has an account - | Open nobody has closed it
-        Asana closed; status Removed | Our direct_integration the app itself | Has an account - | Closed Our direct_integration says removed, Today, 10:00
-        Notion closed; status Inactive | Our direct_integration the app itself | Has an account - | Closed Our direct_integration says inactive, Today, 10:00
+        Asana closed; status Removed | Our direct_integration the app itself | Has an account - | Closed Our direct_integration says removed, today, 10:00
+        Notion closed; status Inactive | Our direct_integration the app itself | Has an account - | Closed Our direct_integration says inactive, today, 10:00
     "#]]
     .assert_eq(&rows);
     let leaving = get(&mut admin, &format!("{path}?view=offboarding&status=active")).await;

@@ -170,8 +170,8 @@ async fn t31_z36_a_sign_of_a_way_after_it_was_closed_opens_it_again_and_says_so(
     let page = admin.get(&format!("{}?view=offboarding", page_path(&app).await)).await;
     expect![[r#"
         App | Way in | Newest sign of it | This way
-        Asana to close: 1 of 2 closed; status Inactive | Google sign-in that a browser saw | Signed in Today, 10:00 | Closed by tests, Today, 12:00
-        Asana to close: 1 of 2 closed; status Inactive | Password sign-in that a browser saw | Used Today, 13:00 | Used after it was closed by tests, Today, 12:00
+        Asana to close: 1 of 2 closed; status Inactive | Google sign-in that a browser saw | Signed in Today, 10:00 | Closed by tests, today, 12:00
+        Asana to close: 1 of 2 closed; status Inactive | Password sign-in that a browser saw | Used Today, 13:00 | Used after it was closed by tests, today, 12:00
     "#]].assert_eq(&nameless(&page.rows("user-apps")));
     assert!(page.text().contains("Open although it is done: Asana (Password)."), "{}", page.text());
 }

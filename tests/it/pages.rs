@@ -273,9 +273,9 @@ async fn the_overview_shows_who_uses_what_from_which_browsers() {
     let page = app.signed_in("ada@northwind.example").await.get("/user-apps").await;
     expect![[r#"
         User | App | Last used | Last 14 days | Status and reason
-        maria @northwind.example | Slack | Today, 09:50 Password | 1 day | Active Used within 7 days Decided by The browser extension Evidence Heartbeat Today, 10:00 Use Today, 09:50 Sign-in Today, 09:20 Limit 7 days without use Changes Inactive from 30 Nov, 09:50 Every source, limit and rule
-        maria @northwind.example | timetracker.example unknown site | Today, 09:30 Password | 1 day | Active Used within 7 days Decided by The browser extension Evidence Heartbeat Today, 10:00 Sign-in Today, 09:30 Limit 7 days without use Changes Inactive from 30 Nov, 09:30 Every source, limit and rule
-        tom @northwind.example | Slack | - | - | Unconfirmed Signed up, not used since Decided by The browser extension Evidence Heartbeat Today, 10:00 Sign-up Today, 09:55 Changes Active with the next use Every source, limit and rule
+        maria @northwind.example | Slack | Today, 09:50 Password | 1 day | Active Used within 7 days Decided by The browser extension Evidence Heartbeat today, 10:00 Use today, 09:50 Sign-in today, 09:20 Limit 7 days without use Changes Inactive from 30 Nov, 09:50 Every source, limit and rule
+        maria @northwind.example | timetracker.example unknown site | Today, 09:30 Password | 1 day | Active Used within 7 days Decided by The browser extension Evidence Heartbeat today, 10:00 Sign-in today, 09:30 Limit 7 days without use Changes Inactive from 30 Nov, 09:30 Every source, limit and rule
+        tom @northwind.example | Slack | - | - | Unconfirmed Signed up, not used since Decided by The browser extension Evidence Heartbeat today, 10:00 Sign-up today, 09:55 Changes Active with the next use Every source, limit and rule
     "#]]
     .assert_eq(&page.rows("user-apps"));
 }
@@ -690,7 +690,7 @@ async fn every_setting_says_what_it_is_who_changed_it_and_what_cannot_be() {
     assert_eq!((set.status, set.header("location")), (303, "/settings#flush_seconds"));
     let page = admin.get("/settings").await.text();
     let said = about(&page, "flush_seconds");
-    assert!(said.starts_with("10 minutes; default: 5 minutes. Last change: Today"), "{said}");
+    assert!(said.starts_with("10 minutes; default: 5 minutes. Last change: today"), "{said}");
     assert!(said.ends_with(", by ada@northwind.example."), "{said}");
     assert!(about(&page, "heartbeat_seconds").ends_with("Never changed."));
 

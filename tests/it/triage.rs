@@ -443,14 +443,14 @@ async fn an_admin_decides_in_the_queue_and_a_viewer_only_reads_it() {
     .assert_eq(&page.rows("queue"));
     expect![[r#"
         App | Category | Sites | For the catalog
-        Tallyboard your own | Project management | board.example by the usual names, since Today, 10:00 Take back tallyboard.example by the usual names, since Today, 10:00 Take back | File to contribute
+        Tallyboard your own | Project management | board.example by the usual names, since today, 10:00 Take back tallyboard.example by the usual names, since today, 10:00 Take back | File to contribute
     "#]]
     .assert_eq(&page.rows("own"));
     expect![[r#"
         User | App | Last used | Last 14 days | Status and reason
-        maria @northwind.example | Tallyboard | Today, 09:10 Password | 2 days | Active Used within 7 days Decided by The browser extension Evidence Sign-up Today, 09:20 Sign-in Today, 09:10 Limit 7 days without use Changes Inactive from 30 Nov, 09:10 Every source, limit and rule
-        tom @northwind.example | Slack | Today, 09:40 | 1 day | Active Used within 7 days Decided by The browser extension Evidence Use Today, 09:40 Limit 7 days without use Changes Inactive from 30 Nov, 09:40 Every source, limit and rule
-        tom @northwind.example | Tallyboard | Today, 09:30 Password | 1 day | Active Used within 7 days Decided by The browser extension Evidence Sign-in Today, 09:30 Limit 7 days without use Changes Inactive from 30 Nov, 09:30 Every source, limit and rule
+        maria @northwind.example | Tallyboard | Today, 09:10 Password | 2 days | Active Used within 7 days Decided by The browser extension Evidence Sign-up today, 09:20 Sign-in today, 09:10 Limit 7 days without use Changes Inactive from 30 Nov, 09:10 Every source, limit and rule
+        tom @northwind.example | Slack | Today, 09:40 | 1 day | Active Used within 7 days Decided by The browser extension Evidence Use today, 09:40 Limit 7 days without use Changes Inactive from 30 Nov, 09:40 Every source, limit and rule
+        tom @northwind.example | Tallyboard | Today, 09:30 Password | 1 day | Active Used within 7 days Decided by The browser extension Evidence Sign-in today, 09:30 Limit 7 days without use Changes Inactive from 30 Nov, 09:30 Every source, limit and rule
     "#]]
     .assert_eq(&ada.get("/user-apps").await.rows("user-apps"));
     let rules =

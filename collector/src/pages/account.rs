@@ -34,7 +34,6 @@ pub const FACTOR_PATH: &str = "/account/second-factor";
 struct AccountPage {
     title: &'static str,
     caller: CallerFrame,
-    zone: &'static str,
     notice: Option<&'static str>,
     factor: Factor,
     sessions: Vec<SessionLine>,
@@ -107,7 +106,6 @@ pub async fn show(
     };
     answer::page(&AccountPage {
         title: "Your account",
-        zone: calendar.zone_name(),
         notice: match query.done.as_deref() {
             Some("password") => Some("Your password is changed; your other sessions have ended."),
             Some("others") => Some("Your other sessions have ended."),

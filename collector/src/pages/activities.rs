@@ -68,7 +68,6 @@ struct ActivitiesPage {
     caller: CallerFrame,
     saved_views: SavedViews,
     columns: Columns,
-    zone: &'static str,
     /// Of one account alone: whose, in which app, and where it is explained.
     only: Option<Only>,
     types: Vec<filters::Choice>,
@@ -138,7 +137,6 @@ pub async fn list(
     answer::page(&ActivitiesPage {
         title: "Activities",
         saved_views: SavedViews::load(&caller, &collector, &request).await?,
-        zone: calendar.zone_name(),
         types: filters::choices(&types, &kind),
         method: list.filter("method"),
         kept: list.kept(&CONTROLS, &days),

@@ -27,7 +27,6 @@ use crate::tokens::{Token, TokenHash, TokenKind};
 struct AdminsPage {
     title: &'static str,
     caller: CallerFrame,
-    zone: &'static str,
     admins: Vec<AdminLine>,
     sessions: Vec<SessionLine>,
     second_factor_required: bool,
@@ -119,7 +118,6 @@ pub async fn list(
     });
     answer::page(&AdminsPage {
         title: "Admins",
-        zone: calendar.zone_name(),
         admins: lines.collect(),
         sessions: of_sessions.collect(),
         second_factor_required: organization.second_factor_required,

@@ -34,7 +34,6 @@ const MAX_CHANGES: i64 = 1_000;
 struct SettingsPage {
     title: &'static str,
     caller: CallerFrame,
-    zone: &'static str,
     groups: Vec<Group>,
     clocks: Vec<Clock>,
 }
@@ -189,7 +188,6 @@ async fn load(
     };
     Ok(SettingsPage {
         title: "Settings",
-        zone: calendar.zone_name(),
         groups,
         clocks: vec![
             clock(

@@ -32,7 +32,6 @@ const LIFETIMES: [(&str, Option<i64>); 4] =
 struct KeysPage {
     title: &'static str,
     caller: CallerFrame,
-    zone: &'static str,
     keys: Vec<KeyLine>,
     n_ended: usize,
     sources: Vec<SourceChoice>,
@@ -106,7 +105,6 @@ pub async fn list(
     let is_fed = |it: &&SourceRow| it.kind.0 != shared::activity::SourceKind::Extension;
     answer::page(&KeysPage {
         title: "API keys",
-        zone: calendar.zone_name(),
         keys,
         n_ended,
         sources: sources.iter().filter(is_fed).map(choice).collect(),

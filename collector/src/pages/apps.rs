@@ -114,7 +114,6 @@ struct AppsPage {
     saved_views: SavedViews,
     columns: Columns,
     counted: String,
-    zone: &'static str,
     text: String,
     categories: Vec<Choice>,
     states: Vec<Choice>,
@@ -247,7 +246,6 @@ pub async fn list(
         columns,
         title: "Apps",
         counted: calendar.counted(counts.counted_at),
-        zone: calendar.zone_name(),
         categories: filters::choices(&offered, &category),
         states: filters::choices(&STATES, state),
         sorts: filters::choices(&SORTS, sort),
@@ -377,7 +375,6 @@ struct AppPage {
     title: String,
     caller: CallerFrame,
     counted: String,
-    zone: &'static str,
     lead: String,
     app_id: String,
     /// Who closed it, and when.
@@ -468,7 +465,6 @@ pub async fn show(
         coverage: low_coverage(counts.coverage),
         gaps: gaps(&figures.tally, is_listed),
         counted: calendar.counted(counts.counted_at),
-        zone: calendar.zone_name(),
         methods: methods(figures),
         last_used: last_used(&figures.tally, &calendar),
         chart: Chart::new(

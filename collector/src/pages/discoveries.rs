@@ -85,7 +85,6 @@ struct DiscoveriesPage {
     own: Vec<OwnApp>,
     limits: Limits,
     n_below: String,
-    zone: &'static str,
 }
 
 struct ViewLink {
@@ -324,7 +323,6 @@ impl Found {
             own: self.own_apps(calendar),
             limits,
             n_below: words::count(i64::try_from(n_below).unwrap_or(i64::MAX), "site"),
-            zone: calendar.zone_name(),
         }
     }
 

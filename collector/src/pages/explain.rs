@@ -38,7 +38,6 @@ const LOG_LINES: i64 = 50;
 struct ExplainPage {
     title: String,
     caller: CallerFrame,
-    zone: &'static str,
     user: Address,
     user_href: String,
     app: String,
@@ -155,7 +154,6 @@ impl Found {
         ExplainPage {
             title: format!("{} in {}", self.user.email, self.app.name),
             caller,
-            zone: calendar.zone_name(),
             user: Address::new(&self.user.email),
             user_href: format!("/users/{}", self.user.user_id),
             app: self.app.name.clone(),
@@ -192,7 +190,7 @@ impl Found {
                     if it.is_stale { "; no source that still reports has seen a use" } else { "" };
                 Said {
                     text: format!("By {}{stale}", words::source(by.0)),
-                    at: at(Some(calendar.moment(used_at))),
+                    at: at(Some(calendar.moment(used_at).inside())),
                 }
             }
             _ => Said { text: String::new(), at: Cell::None },
@@ -238,7 +236,7 @@ fn sources_table(explanation: &Explanation, calendar: &Calendar) -> Table {
             .to(format!("/sources/{}", it.source_id));
         let health = match it.last_synced_at {
             Some(at) if it.health.0 != Health::Disconnected => {
-                health.under(format!("synced {}", calendar.moment(at).text))
+                health.under(format!("synced {}", calendar.moment(at).inside().text))
             }
             _ => health,
         };
@@ -273,12 +271,13 @@ fn evidence(it: &SourceEvidence, calendar: &Calendar) -> Option<String> {
     ];
     let mut said: Vec<String> = dates
         .into_iter()
-        .filter_map(|(what, at)| Some(format!("{what} {}", calendar.moment(at?).text)))
+        .filter_map(|(what, at)| Some(format!("{what} {}", calendar.moment(at?).inside().text)))
         .collect();
     if let Some(stated) = it.stated_status {
         let word = it.stated_word.as_deref().map_or_else(String::new, |it| format!(" (“{it}”)"));
-        let at =
-            it.stated_at.map_or_else(String::new, |at| format!(" {}", calendar.moment(at).text));
+        let at = it
+            .stated_at
+            .map_or_else(String::new, |at| format!(" {}", calendar.moment(at).inside().text));
         said.push(format!("stated {}{word}{at}", crate::store::word::word(stated.0)));
     }
     said.extend(it.role.as_ref().map(|it| format!("role {it}")));

@@ -70,6 +70,8 @@ pub struct Link {
 pub struct CallerFrame {
     /// Whose data the page shows.
     pub organization_name: String,
+    /// The zone of the times on the page, by its IANA name.
+    pub zone: &'static str,
     /// Who is signed in.
     pub email: String,
     /// The person may change something.
@@ -91,6 +93,7 @@ impl CallerFrame {
         let (groups, sections) = navigation(path);
         CallerFrame {
             organization_name: organization.name.clone(),
+            zone: organization.time_zone.name(),
             email: caller.admin.email.clone(),
             may_change: caller.may_change(),
             form_token: caller.form_token(),

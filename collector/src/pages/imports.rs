@@ -45,7 +45,6 @@ pub const PATH: &str = "/imports";
 struct ImportsPage {
     title: &'static str,
     caller: CallerFrame,
-    zone: &'static str,
     waiting: Vec<Waiting>,
     sources: Vec<(String, String)>,
     /// There is a source of tables already, and it is among them.
@@ -155,7 +154,6 @@ pub async fn show(
     let is_filtered = !source.is_empty() || !state.is_empty();
     answer::page(&ImportsPage {
         title: "Imports",
-        zone: calendar.zone_name(),
         saved_views: SavedViews::load(&caller, &collector, &request).await?,
         of_sources: filters::choices(&of_sources, &source),
         states: filters::choices(&STATES, state),

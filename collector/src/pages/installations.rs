@@ -67,7 +67,6 @@ struct InstallationsPage {
     rows: Vec<Row>,
     pager: Pager,
     query: String,
-    zone: &'static str,
 }
 
 struct View {
@@ -260,7 +259,6 @@ pub async fn show(
         rows,
         pager,
         query: filter.query(&filter.state),
-        zone: Calendar::new(organization.time_zone, now).zone_name(),
         filter,
     })
 }

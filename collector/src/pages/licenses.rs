@@ -46,7 +46,6 @@ pub(super) const UNUSED_PATH: &str = "/licenses/assignments?use=unused";
 struct LicensesPage {
     title: &'static str,
     caller: CallerFrame,
-    zone: &'static str,
     lead: String,
     counted: String,
     unused: Table,
@@ -77,7 +76,6 @@ pub async fn show(caller: Caller, collector: Data<Collector>) -> Result<HttpResp
             words::number(counts.n_unknown),
         ),
         counted: calendar.counted(all.assessed_at),
-        zone: calendar.zone_name(),
         unused: unused_table(&all, &apps),
         types: types_table(&all, &apps),
         reasons: reasons_table(&counts),
@@ -250,7 +248,6 @@ struct ListPage {
     caller: CallerFrame,
     saved_views: SavedViews,
     columns: Columns,
-    zone: &'static str,
     uses: Vec<Choice>,
     reasons: Vec<Choice>,
     licenses: Vec<Choice>,
@@ -404,7 +401,6 @@ pub async fn list(
     answer::page(&ListPage {
         saved_views,
         title: "Who holds licenses",
-        zone: calendar.zone_name(),
         uses: filters::choices(&USES, &verdict),
         reasons: filters::choices(&reasons, &reason),
         licenses: filters::choices(&types, &license),

@@ -88,7 +88,6 @@ struct MailingsPage {
     caller: CallerFrame,
     saved_views: SavedViews,
     columns: Columns,
-    zone: &'static str,
     by: String,
     days: Days,
     /// Filters that have no control, kept.
@@ -330,7 +329,6 @@ pub async fn list(
     answer::page(&MailingsPage {
         title: "Mailings",
         saved_views: SavedViews::load(&caller, &collector, &request).await?,
-        zone: calendar.zone_name(),
         by: list.filter("created_by"),
         kept: list.kept(&["created_by"], &days),
         days,

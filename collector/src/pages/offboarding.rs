@@ -52,7 +52,6 @@ struct ListPage {
     columns: Columns,
     /// The view in force.
     state: String,
-    zone: &'static str,
     views: Vec<View>,
     text: String,
     /// People are shown by pseudonyms.
@@ -127,7 +126,6 @@ pub async fn list(
         query: crate::views::kept(request.query_string()),
         columns: list.columns,
         state: chosen,
-        zone: calendar.zone_name(),
         views,
         table,
         pager: list.pager,
@@ -345,7 +343,7 @@ impl OffboardingPart {
 fn summary(it: &OffboardingItem, calendar: &Calendar) -> String {
     let ways = words::count(i64::try_from(it.n_paths).unwrap_or(i64::MAX), "way");
     let at = |at: Option<chrono::DateTime<chrono::Utc>>| {
-        at.map_or_else(String::new, |at| calendar.moment(at).text)
+        at.map_or_else(String::new, |at| calendar.moment(at).inside().text)
     };
     let closed = format!("{} of {ways} into the accounts below closed", it.n_closed);
     let by = |by: &Option<String>| who(by.as_deref().unwrap_or_default()).to_owned();

@@ -48,7 +48,6 @@ const OVERLAPS: [(&str, &str); 4] =
 struct RolloutPage {
     title: &'static str,
     caller: CallerFrame,
-    zone: &'static str,
     package: Option<PackageView>,
     key: Option<ShownKey>,
     keys: Vec<KeyRow>,
@@ -191,7 +190,6 @@ async fn answer(
     answer::page(&RolloutPage {
         title: "Rollout",
         caller: CallerFrame::new(caller, &organization, PATH),
-        zone: calendar.zone_name(),
         package: package.map(|it| package_view(it, &origin)),
         key,
         keys: keys.iter().map(row).collect(),

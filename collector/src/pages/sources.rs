@@ -59,7 +59,6 @@ const KINDS: [(&str, &str); 6] = [
 struct SourcesPage {
     title: &'static str,
     caller: CallerFrame,
-    zone: &'static str,
     waiting: Vec<Waiting>,
     sources: Table,
     kinds: Vec<Choice>,
@@ -138,7 +137,6 @@ pub async fn list(caller: Caller, collector: Data<Collector>) -> Result<HttpResp
     let sources = Table::new("sources", &columns, "There is no source.").with(rows.iter().map(row));
     answer::page(&SourcesPage {
         title: "Sources",
-        zone: calendar.zone_name(),
         waiting: Waiting::find(&uploads, &rows, &calendar),
         sources,
         kinds: filters::choices(&KINDS, ""),
@@ -236,7 +234,6 @@ struct SourcePage {
     title: String,
     caller: CallerFrame,
     saved_views: SavedViews,
-    zone: &'static str,
     path: String,
     kind: String,
     class: &'static str,
@@ -355,7 +352,6 @@ impl Found {
         SourcePage {
             title: source.name.clone(),
             saved_views,
-            zone: calendar.zone_name(),
             path: format!("{PATH}/{}", source.source_id),
             kind: words::capitalized(words::source(source.kind.0)),
             class: words::health_class(health),

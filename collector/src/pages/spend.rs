@@ -60,7 +60,6 @@ fn rate(percent: Option<i64>) -> Value {
 struct SpendPage {
     title: &'static str,
     caller: CallerFrame,
-    zone: &'static str,
     lead: String,
     left_out: Vec<(String, String)>,
     has_lines: bool,
@@ -259,7 +258,6 @@ pub async fn show(
     let accounts: Vec<&str> = book.terms.accounts.iter().map(String::as_str).collect();
     answer::page(&SpendPage {
         title: "Spend",
-        zone: calendar.zone_name(),
         lead: format!("{} count.", words::count(book.totals.n_lines, "line")),
         left_out: book.left_out(),
         has_lines: !book.lines.is_empty(),

@@ -557,7 +557,6 @@ struct UserAppsPage {
     caller: CallerFrame,
     saved_views: SavedViews,
     counted: String,
-    zone: &'static str,
     /// Of one app or person alone: what it is called, and its page.
     only: Option<(&'static str, String, String)>,
     list: UserAppList,
@@ -598,7 +597,6 @@ pub async fn list(
         saved_views,
         title: "Who uses what",
         counted: calendar.counted(counts.counted_at),
-        zone: calendar.zone_name(),
         only,
         list: list.of_caller(&caller),
         caller: CallerFrame::new(&caller, &organization, PATH),

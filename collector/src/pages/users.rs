@@ -119,7 +119,6 @@ struct UsersPage {
     saved_views: SavedViews,
     columns: Columns,
     counted: String,
-    zone: &'static str,
     user_type: String,
     tabs: Vec<Tab>,
     text: String,
@@ -284,7 +283,6 @@ pub async fn list(
         columns,
         title: "Users",
         counted: calendar.counted(counts.counted_at),
-        zone: calendar.zone_name(),
         tabs: tabs.into(),
         statuses: filters::choices(&STATUSES, status),
         sorts: filters::choices(&SORTS, sort),
@@ -437,7 +435,6 @@ fn export_users(format: Format, users: &[&UserFigures]) -> HttpResponse {
 struct UserPage {
     title: String,
     caller: CallerFrame,
-    zone: &'static str,
     lead: String,
     chart: Chart,
     user_id: UserId,
@@ -609,7 +606,6 @@ async fn load(
     Ok(UserPage {
         title: user.email,
         lead: format!("{name}{kind}{past}. {}.", words::count(tally.n(), "account")),
-        zone: calendar.zone_name(),
         chart: Chart::new(
             "user",
             format!("Apps used a day in the last {CHART_DAYS} days"),

@@ -75,7 +75,6 @@ struct ValidationPage {
     caller: CallerFrame,
     saved_views: SavedViews,
     columns: Columns,
-    zone: &'static str,
     apps: Vec<Choice>,
     verdicts: Vec<Choice>,
     text: String,
@@ -182,7 +181,6 @@ pub async fn show(
     answer::page(&ValidationPage {
         saved_views,
         title: "Validation",
-        zone: calendar.zone_name(),
         apps: filters::choices(&choices, &app),
         verdicts: filters::choices(&VERDICTS, verdict),
         is_veiled: organization.pseudonymize_people,

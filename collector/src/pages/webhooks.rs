@@ -46,7 +46,6 @@ struct WebhooksPage {
     caller: CallerFrame,
     saved_views: SavedViews,
     columns: Columns,
-    zone: &'static str,
     kinds: Vec<Kind>,
     webhooks: Vec<Line>,
     states: Vec<Choice>,
@@ -181,7 +180,6 @@ pub async fn show(
     answer::page(&WebhooksPage {
         saved_views,
         title: "Webhooks",
-        zone: calendar.zone_name(),
         kinds: kinds().map(|it| Kind { word: word(it), meaning: meaning(it) }).collect(),
         states: std::iter::once(any("any result", &chosen_state)).chain(states).collect(),
         targets: std::iter::once(any("any webhook", &webhook_id)).chain(targets).collect(),

@@ -37,6 +37,15 @@ impl Cell {
         moment.map_or(Cell::None, Cell::At)
     }
 
+    /// The same in the middle of a sentence, see [`Moment::inside`].
+    #[must_use]
+    pub fn inside(&self) -> Cell {
+        match self {
+            Cell::At(moment) => Cell::At(moment.inside()),
+            other => other.clone(),
+        }
+    }
+
     /// The text, or "-".
     #[must_use]
     pub fn text(text: Option<String>) -> Cell {
@@ -79,6 +88,19 @@ pub struct Moment {
 // The template has escaped what is in it.
 impl askama::filters::HtmlSafe for Moment {}
 
+impl Moment {
+    /// The same in the middle of a sentence: `today, 10:14`.
+    #[must_use]
+    pub fn inside(&self) -> Moment {
+        let mut inside = self.clone();
+        // It begins with the word for a day, or with a number.
+        if let Some(first) = inside.text.get_mut(..1) {
+            first.make_ascii_lowercase();
+        }
+        inside
+    }
+}
+
 /// The zone and the moment for which a page is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Calendar {
@@ -97,12 +119,6 @@ impl Calendar {
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         self.now
-    }
-
-    /// The zone's name.
-    #[must_use]
-    pub fn zone_name(&self) -> &'static str {
-        self.zone.name()
     }
 
     /// The day that it is in the zone.
@@ -140,12 +156,7 @@ impl Calendar {
     /// Of when the counts on a page are, such as `Counted today, 10:14`.
     #[must_use]
     pub fn counted(&self, at: DateTime<Utc>) -> String {
-        // What begins with a word names the day by it, and here it begins no sentence.
-        let mut text = self.moment(at).text;
-        if let Some(first) = text.get_mut(..1) {
-            first.make_ascii_lowercase();
-        }
-        format!("Counted {text}")
+        format!("Counted {}", self.moment(at).inside().text)
     }
 }
 
@@ -521,15 +532,17 @@ fn evidence(
         return vec![Fact { text: "-".to_owned(), at: None }];
     }
     let facts = dates.into_iter();
-    facts.map(|(at, text)| Fact { text, at: Some(calendar.moment(at)) }).collect()
+    facts.map(|(at, text)| Fact { text, at: Some(calendar.moment(at).inside()) }).collect()
 }
 
 fn change(assessment: &Assessment, calendar: &Calendar) -> Fact {
     match (assessment.changes_at, assessment.status) {
         (Some(at), _) if assessment.because != Some(SourceKind::Extension) => {
-            Fact { text: "Assessed anew".to_owned(), at: Some(calendar.moment(at)) }
+            Fact { text: "Assessed anew".to_owned(), at: Some(calendar.moment(at).inside()) }
         }
-        (Some(at), _) => Fact { text: "Inactive from".to_owned(), at: Some(calendar.moment(at)) },
+        (Some(at), _) => {
+            Fact { text: "Inactive from".to_owned(), at: Some(calendar.moment(at).inside()) }
+        }
         (None, Status::Inactive | Status::Unconfirmed) if assessment.reason != Reason::Stated => {
             Fact { text: "Active with the next use".to_owned(), at: None }
         }
