@@ -627,8 +627,8 @@ mod tests {
             expect_test::expect![[r#"
                 Active: Used within 7 days
                 Decided by: The browser extension
-                Evidence: Heartbeat Today, 23:00
-                Evidence: Use Yesterday, 09:00
+                Evidence: Heartbeat today, 23:00
+                Evidence: Use yesterday, 09:00
                 Limit: 7 days without use
                 Changes: Inactive from 27 Nov, 09:00
             "#]],
@@ -643,7 +643,7 @@ mod tests {
             expect_test::expect![[r#"
                 Inactive: Stated by single sign-on
                 Decided by: Single sign-on
-                Evidence: Use, seen by the browser extension Yesterday, 09:00
+                Evidence: Use, seen by the browser extension yesterday, 09:00
                 Evidence: Use, seen by single sign-on 1 Nov, 09:00
                 Changes: Only when a source reports something new
             "#]],
