@@ -237,13 +237,11 @@ impl Looks<'_> {
     /// Holds what the tab shows against axe and a phone's width, and keeps pictures of it. The name is for
     /// a person who reads what is wrong.
     fn look(&mut self, name: &str) -> Result<()> {
-        let picture: String = name
-            .split('/')
-            // Ids differ from run to run, and pictures are compared between them.
-            .map(|it| if 30 < it.len() && !it.contains('?') { "one" } else { it })
-            .collect::<Vec<_>>()
-            .join("-")
-            .replace(|it: char| !it.is_ascii_alphanumeric(), "-");
+        // Ids differ from run to run, and pictures are compared between them.
+        let (path, query) = name.split_once('?').unwrap_or((name, ""));
+        let path = path.split('/').map(|it| if 30 < it.len() { "one" } else { it });
+        let picture = format!("{} {query}", path.collect::<Vec<_>>().join("-"));
+        let picture = picture.trim_end().replace(|it: char| !it.is_ascii_alphanumeric(), "-");
         for scheme in ["light", "dark"] {
             self.tab.set_color_scheme(scheme)?;
             for width in [1280, 390] {
