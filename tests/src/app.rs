@@ -95,6 +95,21 @@ impl TestApp {
         })
     }
 
+    /// An app on the machine's clock that will be served at this address and can send mail, with settings
+    /// of its own. Links in mails need to know where it is reached before it answers there.
+    #[must_use]
+    pub fn live_at(
+        address: SocketAddr,
+        mail: &MailServer,
+        change: impl FnOnce(&mut Config),
+    ) -> TestApp {
+        TestApp::live_with(|config| {
+            config.public_url = Some(format!("http://{address}").parse().expect("an origin"));
+            config.mail = mail.config();
+            change(config);
+        })
+    }
+
     fn open(clock: Clock, manual: ManualClock, database: TestDatabase) -> TestApp {
         TestApp::open_with(clock, manual, database, |_| ())
     }

@@ -153,13 +153,9 @@ impl Office {
         let package = folder.path().join("rollcall.crx");
         std::fs::write(&package, crx::signed(&crx::manifest("0.1.0")))?;
         let mail = MailServer::start()?;
-        // Links in mails need to know where the collector is before it answers there.
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        let address = listener.local_addr()?;
-        let app = TestApp::live_with(|config| {
+        let app = TestApp::live_at(listener.local_addr()?, &mail, |config| {
             config.extension = Some(package);
-            config.mail = mail.config();
-            config.public_url = Some(format!("http://{address}").parse().expect("an origin"));
         });
         let flags = ["seed", "--users", "40", "--apps", "30", "--accounts", "6", "--days", "100"];
         let command = Command::parse_from(flags);
@@ -170,12 +166,20 @@ impl Office {
         let leaver = leave(&app, &served.origin())?;
         Ok(Office { app, served, leaver, axe, pictures, _mail: mail })
     }
+}
 
-    /// An admin's tab, in front of the overview.
-    fn look_around<'a>(&'a self, browser: &'a Browser) -> Result<Looks<'a>> {
-        let tab = sign_in(browser, &self.app, &self.served.origin())?;
-        Ok(Looks { office: self, tab, wrong: Vec::new() })
-    }
+/// Looks around as an admin of such a company, in front of the overview at first.
+///
+/// # Errors
+/// With all that was wrong on the pages, or what kept them from being looked at.
+fn look_around(visit: impl FnOnce(&mut Looks<'_>) -> Result<()>) -> Result<()> {
+    let office = Office::open()?;
+    let browser = Browser::launch(&Launch::default())?;
+    let tab = sign_in(&browser, &office.app, &office.served.origin())?;
+    let mut looks = Looks { office: &office, tab, wrong: Vec::new() };
+    visit(&mut looks)?;
+    ensure!(looks.wrong.is_empty(), "{}", looks.wrong.join("\n"));
+    Ok(())
 }
 
 /// One tab, and what was found wrong in it.
@@ -202,9 +206,8 @@ impl Looks<'_> {
         Ok(link.as_str().with_context(|| format!("no link to {below}"))?.to_owned())
     }
 
-    /// Changes the first element of a selector, such as `open = true`, once it is there.
+    /// Changes the first element of a selector, such as `open = true`.
     fn set(&self, selector: &str, change: &str) -> Result<()> {
-        self.tab.wait_for(&format!("document.querySelector(`{selector}`) !== null"))?;
         self.tab.eval(&format!("document.querySelector(`{selector}`).{change}"))?;
         Ok(())
     }
@@ -217,8 +220,8 @@ impl Looks<'_> {
 
     /// Waits for the element that only the answer has, and for the rest of its page.
     fn wait_for(&self, answer: &str) -> Result<()> {
-        let there = format!("document.querySelector(`{answer}`) !== null");
-        self.tab.wait_for(&format!("document.readyState === 'complete' && {there}"))
+        self.tab.wait_for_element(answer)?;
+        self.tab.wait_for("document.readyState === 'complete'")
     }
 
     fn choose_three_rows(&self) -> Result<()> {
@@ -267,219 +270,213 @@ impl Looks<'_> {
         let found = found.as_array().context("axe answers no list")?;
         Ok(found.iter().filter_map(Value::as_str).map(str::to_owned).collect())
     }
-
-    fn finish(self) -> Result<()> {
-        ensure!(self.wrong.is_empty(), "{}", self.wrong.join("\n"));
-        Ok(())
-    }
 }
 
 #[test]
 fn every_page_is_accessible_in_both_themes_and_fits_a_phone() -> Result<()> {
-    let office = Office::open()?;
-    let browser = Browser::launch(&Launch::default())?;
-    let mut looks = office.look_around(&browser)?;
-    let paths = [
-        "/",
-        "/discoveries?state=mapped",
-        "/discoveries",
-        "/apps",
-        "/users",
-        "/users?type=external",
-        "/activities",
-        "/offboardings",
-        "/users/table",
-        "/user-apps?size=25",
-        "/admins",
-        "/licenses",
-        "/licenses/assignments",
-        "/licenses/assignments?use=unused",
-        "/spend",
-        "/spend?pattern=Slack",
-        "/spend/lines",
-        "/spend/lines?state=unmatched",
-        "/limits",
-        "/limits?clock=inactive_after&target=organization&days=3",
-        "/validation",
-        "/sources",
-        "/imports",
-        "/installations",
-        "/installations?employees=missing",
-        "/rollout",
-        "/sign-in-settings",
-        "/settings",
-        "/mailings",
-        "/api-keys",
-        "/webhooks",
-        "/account",
-        "/audit",
-        "/audit?action=nothing",
-        "/apps?text=nothing",
-        "/enroll",
-    ];
-    for path in paths {
-        looks.visit(path)?;
-    }
-    looks.finish()
+    look_around(|looks| {
+        let paths = [
+            "/",
+            "/discoveries?state=mapped",
+            "/discoveries",
+            "/apps",
+            "/users",
+            "/users?type=external",
+            "/activities",
+            "/offboardings",
+            "/users/table",
+            "/user-apps?size=25",
+            "/admins",
+            "/licenses",
+            "/licenses/assignments",
+            "/licenses/assignments?use=unused",
+            "/spend",
+            "/spend?pattern=Slack",
+            "/spend/lines",
+            "/spend/lines?state=unmatched",
+            "/limits",
+            "/limits?clock=inactive_after&target=organization&days=3",
+            "/validation",
+            "/sources",
+            "/imports",
+            "/installations",
+            "/installations?employees=missing",
+            "/rollout",
+            "/sign-in-settings",
+            "/settings",
+            "/mailings",
+            "/api-keys",
+            "/webhooks",
+            "/account",
+            "/audit",
+            "/audit?action=nothing",
+            "/apps?text=nothing",
+            "/enroll",
+        ];
+        for path in paths {
+            looks.visit(path)?;
+        }
+        Ok(())
+    })
 }
 
 #[test]
 fn every_page_of_one_thing_is_accessible_and_fits_a_phone() -> Result<()> {
-    let office = Office::open()?;
-    let browser = Browser::launch(&Launch::default())?;
-    let mut looks = office.look_around(&browser)?;
-    for list in ["/apps", "/users", "/user-apps", "/sources"] {
-        looks.go_to(list)?;
-        let one = looks.first_link(&format!("{list}/"))?;
-        looks.visit(&one)?;
-    }
-    looks.visit(&office.leaver)?;
-    // Columns that are chosen, of the list on a page of one.
-    looks.go_to("/apps")?;
-    let one = looks.first_link("/apps/")?;
-    looks.go_to(&format!("{one}?sort=user&columns=user,status"))?;
-    looks.set("details.columns", "open = true")?;
-    looks.look("/app-columns")?;
-    looks.finish()
+    look_around(|looks| {
+        for list in ["/apps", "/users", "/user-apps", "/sources"] {
+            looks.go_to(list)?;
+            let one = looks.first_link(&format!("{list}/"))?;
+            looks.visit(&one)?;
+        }
+        looks.visit(&looks.office.leaver)?;
+        // Columns that are chosen, of the list on a page of one.
+        looks.go_to("/apps")?;
+        let one = looks.first_link("/apps/")?;
+        looks.go_to(&format!("{one}?sort=user&columns=user,status"))?;
+        looks.set("details.columns", "open = true")?;
+        looks.look("/app-columns")?;
+        Ok(())
+    })
 }
 
 #[test]
 fn the_page_of_the_api_is_accessible_and_fits_a_phone() -> Result<()> {
-    let office = Office::open()?;
-    let browser = Browser::launch(&Launch::default())?;
-    let mut looks = office.look_around(&browser)?;
-    looks.go_to("/docs")?;
-    looks.tab.set_size(390, 900)?;
-    ensure!(!looks.tab.scrolls_sideways()?, "/docs scrolls sideways");
-    // Its operations and shapes come from the same few lines of a template, over and over: three of each
-    // part stand for all, which take axe minutes.
-    looks.tab.eval(
-        "document.querySelectorAll('main section').forEach((part) =>
+    look_around(|looks| {
+        looks.go_to("/docs")?;
+        looks.tab.set_size(390, 900)?;
+        ensure!(!looks.tab.scrolls_sideways()?, "/docs scrolls sideways");
+        // Its operations and shapes come from the same few lines of a template, over and over: three of each
+        // part stand for all, which take axe minutes.
+        looks.tab.eval(
+            "document.querySelectorAll('main section').forEach((part) =>
             [...part.children].slice(4).forEach((it) => it.remove()))",
-    )?;
-    looks.look("/docs")?;
-    looks.finish()
+        )?;
+        looks.look("/docs")?;
+        Ok(())
+    })
 }
 
 #[test]
 fn what_a_form_answers_is_accessible_and_fits_a_phone() -> Result<()> {
-    let office = Office::open()?;
-    let browser = Browser::launch(&Launch::default())?;
-    let mut looks = office.look_around(&browser)?;
-    // The key, and the files with it.
-    looks.go_to("/rollout")?;
-    looks.submit("form[action='/enrollment-keys'] button", "#key")?;
-    looks.look("/rollout-filled")?;
-    looks.go_to("/webhooks")?;
-    looks.tab.type_into("#name", "Chat")?;
-    looks.tab.type_into("#url", "https://hooks.northwind.example/rollcall")?;
-    looks.tab.click("input[name='tell app.new']")?;
-    looks.submit("form[action='/webhooks'] .button:not(.button-quiet)", ".secret")?;
-    looks.look("/webhooks-made")?;
-    looks.go_to("/settings")?;
-    looks.set("#flush_seconds-value", "value = 'soon'")?;
-    looks.submit("#flush_seconds button", "#flush_seconds-error")?;
-    looks.look("/settings-refused")?;
-    looks.go_to("/webhooks")?;
-    looks.set("#webhooks details", "open = true")?;
-    looks.look("/webhooks-secret")?;
-    // A view that is saved.
-    looks.go_to("/users?type=external")?;
-    looks.set(".saved-views", "open = true")?;
-    looks.look("/users-to-save")?;
-    looks.tab.type_into("#view-name", "Guests")?;
-    looks.tab.press_enter()?;
-    looks.wait_for("nav[aria-label='Saved views']")?;
-    looks.set(".saved-views", "open = true")?;
-    looks.look("/users-saved")?;
-    looks.finish()
+    look_around(|looks| {
+        // The key, and the files with it.
+        looks.go_to("/rollout")?;
+        looks.submit("form[action='/enrollment-keys'] button", "#key")?;
+        looks.look("/rollout-filled")?;
+        looks.go_to("/webhooks")?;
+        looks.tab.type_into("#name", "Chat")?;
+        looks.tab.type_into("#url", "https://hooks.northwind.example/rollcall")?;
+        looks.tab.click("input[name='tell app.new']")?;
+        looks.submit("form[action='/webhooks'] .button:not(.button-quiet)", ".secret")?;
+        looks.look("/webhooks-made")?;
+        looks.go_to("/settings")?;
+        looks.set("#flush_seconds-value", "value = 'soon'")?;
+        looks.submit("#flush_seconds button", "#flush_seconds-error")?;
+        looks.look("/settings-refused")?;
+        looks.go_to("/webhooks")?;
+        looks.set("#webhooks details", "open = true")?;
+        looks.look("/webhooks-secret")?;
+        // A view that is saved.
+        looks.go_to("/users?type=external")?;
+        looks.set(".saved-views", "open = true")?;
+        looks.look("/users-to-save")?;
+        looks.tab.type_into("#view-name", "Guests")?;
+        looks.tab.press_enter()?;
+        looks.wait_for("nav[aria-label='Saved views']")?;
+        looks.set(".saved-views", "open = true")?;
+        looks.look("/users-saved")?;
+        Ok(())
+    })
 }
 
 #[test]
 fn a_preview_is_accessible_and_fits_a_phone() -> Result<()> {
-    let office = Office::open()?;
-    let browser = Browser::launch(&Launch::default())?;
-    let mut looks = office.look_around(&browser)?;
-    // Rows that are chosen, and what would become of them.
-    let deeds = [
-        ("/users", "external"),
-        ("/user-apps", "inactive"),
-        ("/apps", "close"),
-        ("/offboardings", "done"),
-    ];
-    for (list, deed) in deeds {
-        looks.go_to(list)?;
-        looks.choose_three_rows()?;
-        looks.submit(&format!("#many button[value={deed}]"), "#plan")?;
-        looks.look(&format!("{list}-preview"))?;
-    }
-    // Mail to all that do not report: the preview, and what came of it.
-    looks.go_to("/installations")?;
-    looks.submit("form[action='/mailings/preview'] button[value=all]", "#subject")?;
-    looks.look("/mailing-preview")?;
-    looks.submit("button[formaction='/mailings']", "#mails")?;
-    looks.look("/mailing")?;
-    looks.finish()
+    look_around(|looks| {
+        // Rows that are chosen, and what would become of them.
+        let deeds = [
+            ("/users", "external"),
+            ("/user-apps", "inactive"),
+            ("/apps", "close"),
+            ("/offboardings", "done"),
+        ];
+        for (list, deed) in deeds {
+            looks.go_to(list)?;
+            looks.choose_three_rows()?;
+            looks.submit(&format!("#many button[value={deed}]"), "#plan")?;
+            looks.look(&format!("{list}-preview"))?;
+        }
+        // Mail to all that do not report: the preview, and what came of it.
+        looks.go_to("/installations")?;
+        looks.submit("form[action='/mailings/preview'] button[value=all]", "#subject")?;
+        looks.look("/mailing-preview")?;
+        looks.submit("button[formaction='/mailings']", "#mails")?;
+        looks.look("/mailing")?;
+        Ok(())
+    })
 }
 
 #[test]
 fn merged_and_hidden_people_are_accessible_and_fit_a_phone() -> Result<()> {
-    let office = Office::open()?;
-    let browser = Browser::launch(&Launch::default())?;
-    let mut looks = office.look_around(&browser)?;
-    // One person with two addresses: what a merge would do, and what it did.
-    looks.go_to("/users?sort=name")?;
-    let user = looks.first_link("/users/")?;
-    let other = looks.tab.eval("document.querySelectorAll('td.key a')[1].getAttribute('href')")?;
-    let other = other.as_str().and_then(|it| it.rsplit('/').next()).context("two people")?;
-    looks.go_to(&user)?;
-    looks.tab.type_into("#into", other)?;
-    looks.submit("form[action$='/merge'] button", "#facts-title")?;
-    looks.look("/user-merge")?;
-    looks.submit("form[action$='/merge'] button", "#merged")?;
-    looks.look("/user-merged")?;
-    // People by pseudonyms, and a look behind one.
-    let veil = json!({ "pseudonymize_people": true });
-    change(&office.app, "PATCH", &format!("{}/v1/settings", office.served.origin()), &veil)?;
-    looks.go_to("/users")?;
-    looks.set("#lookup", "open = true")?;
-    looks.look("/users-pseudonyms")?;
-    let person = looks.first_link("/users/")?;
-    looks.go_to(&person)?;
-    looks.set("#reveal", "open = true")?;
-    looks.look("/user-pseudonym")?;
-    looks.tab.type_into("#reason", "A lost laptop")?;
-    looks.tab.press_enter()?;
-    looks.wait_for("#revealed")?;
-    looks.look("/user-revealed")?;
-    looks.finish()
+    look_around(|looks| {
+        // One person with two addresses: what a merge would do, and what it did.
+        looks.go_to("/users?sort=name")?;
+        let user = looks.first_link("/users/")?;
+        let other =
+            looks.tab.eval("document.querySelectorAll('td.key a')[1].getAttribute('href')")?;
+        let other = other.as_str().and_then(|it| it.rsplit('/').next()).context("two people")?;
+        looks.go_to(&user)?;
+        looks.tab.type_into("#into", other)?;
+        looks.submit("form[action$='/merge'] button", "#facts-title")?;
+        looks.look("/user-merge")?;
+        looks.submit("form[action$='/merge'] button", "#merged")?;
+        looks.look("/user-merged")?;
+        // People by pseudonyms, and a look behind one.
+        let veil = json!({ "pseudonymize_people": true });
+        change(
+            &looks.office.app,
+            "PATCH",
+            &format!("{}/v1/settings", looks.office.served.origin()),
+            &veil,
+        )?;
+        looks.go_to("/users")?;
+        looks.set("#lookup", "open = true")?;
+        looks.look("/users-pseudonyms")?;
+        let person = looks.first_link("/users/")?;
+        looks.go_to(&person)?;
+        looks.set("#reveal", "open = true")?;
+        looks.look("/user-pseudonym")?;
+        looks.tab.type_into("#reason", "A lost laptop")?;
+        looks.tab.press_enter()?;
+        looks.wait_for("#revealed")?;
+        looks.look("/user-revealed")?;
+        Ok(())
+    })
 }
 
 #[test]
 fn each_step_of_signing_in_is_accessible_and_fits_a_phone() -> Result<()> {
-    let office = Office::open()?;
-    let browser = Browser::launch(&Launch::default())?;
-    let mut looks = office.look_around(&browser)?;
-    looks.go_to("/account/second-factor")?;
-    looks.look("/account/second-factor-begin")?;
-    looks.submit("main form button", "#key")?;
-    looks.look("/account/second-factor")?;
-    let key = looks.tab.eval("document.querySelector('#key').textContent")?;
-    let key = Secret::try_from_base32(key.as_str().unwrap_or_default().replace(' ', ""))?;
-    let device = Builder::new().with_secret(key).build()?;
-    let seconds = u64::try_from(office.app.collector.clock.now().timestamp())?;
-    looks.tab.type_into("#code", &device.generate(seconds).to_string())?;
-    looks.tab.press_enter()?;
-    looks.wait_for("#codes")?;
-    looks.look("/account/recovery-codes")?;
-    looks.go_to("/account")?;
-    looks.look("/account/on")?;
-    looks.submit("form[action='/sign-out'] button", "form[action='/sign-in'] #password")?;
-    looks.look("/sign-in")?;
-    looks.tab.type_into("#email", ADA)?;
-    looks.tab.type_into("#password", PASSWORD)?;
-    looks.tab.press_enter()?;
-    looks.wait_for("#code")?;
-    looks.look("/sign-in/code")?;
-    looks.finish()
+    look_around(|looks| {
+        looks.go_to("/account/second-factor")?;
+        looks.look("/account/second-factor-begin")?;
+        looks.submit("main form button", "#key")?;
+        looks.look("/account/second-factor")?;
+        let key = looks.tab.eval("document.querySelector('#key').textContent")?;
+        let key = Secret::try_from_base32(key.as_str().unwrap_or_default().replace(' ', ""))?;
+        let device = Builder::new().with_secret(key).build()?;
+        let seconds = u64::try_from(looks.office.app.collector.clock.now().timestamp())?;
+        looks.tab.type_into("#code", &device.generate(seconds).to_string())?;
+        looks.tab.press_enter()?;
+        looks.wait_for("#codes")?;
+        looks.look("/account/recovery-codes")?;
+        looks.go_to("/account")?;
+        looks.look("/account/on")?;
+        looks.submit("form[action='/sign-out'] button", "form[action='/sign-in'] #password")?;
+        looks.look("/sign-in")?;
+        looks.tab.type_into("#email", ADA)?;
+        looks.tab.type_into("#password", PASSWORD)?;
+        looks.tab.press_enter()?;
+        looks.wait_for("#code")?;
+        looks.look("/sign-in/code")?;
+        Ok(())
+    })
 }

@@ -44,15 +44,10 @@ impl House {
 
     /// The same, with settings of its own.
     pub(super) fn open_with(change: impl FnOnce(&mut Config)) -> Result<House> {
-        // The collector is told where it is reached before it listens there.
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let address = listener.local_addr()?;
         let mail = MailServer::start()?;
-        let app = TestApp::live_with(|config| {
-            config.public_url = Some(format!("http://{address}").parse().expect("an origin"));
-            config.mail = mail.config();
-            change(config);
-        });
+        let app = TestApp::live_at(address, &mail, change);
         let served = Some(app.serve_on(listener));
         Ok(House { app, address, mail, sites: Sites::start(tests::day::accounts())?, served })
     }
